@@ -1,0 +1,123 @@
+"""What each chat and embedding model can do. Never rejects a name that it does not know.
+
+Source: the model page and the Chat Completions v1 and v3 pages of the API guide (2026-10); where those are silent,
+observed traffic.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["EMBEDDING_MODELS", "MODELS", "EmbeddingModelInfo", "ModelInfo", "model_info"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """The abilities and limits of a chat model; token counts are tokens of the model.
+
+    Attributes:
+        name: The name as the path wants it.
+        api: The chat API that serves it.
+        context_window: Input and output together.
+        max_input_tokens: Input alone.
+        max_output_tokens: Output alone, thinking included.
+        images: Whether it takes images.
+        tools: Whether it calls tools.
+        thinking: Whether it thinks (and then does by default, with effort "low").
+        structured_output: Whether it takes ``response_format``.
+        output_field: The wire's name for the output cap.
+        known: False for a name that this version of the package does not list; nothing is then refused locally.
+    """
+
+    name: str
+    api: Literal["v1", "v3"] = "v3"
+    context_window: int = 128_000
+    max_input_tokens: int = 128_000
+    max_output_tokens: int = 4_096
+    images: bool = False
+    tools: bool = False
+    thinking: bool = False
+    structured_output: bool = False
+    output_field: Literal["maxTokens", "maxCompletionTokens"] = "maxTokens"
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModelInfo:
+    """An embedding model.
+
+    Attributes:
+        name: The name as the caller gives it.
+        path: The path of its API.
+        max_tokens: Tokens of one text.
+        dimensions: Numbers in a vector.
+    """
+
+    name: str
+    path: str
+    max_tokens: int
+    dimensions: int = 1_024
+
+
+MODELS: Mapping[str, ModelInfo] = MappingProxyType(
+    {
+        info.name: info
+        for info in (
+            ModelInfo(
+                "HCX-007",
+                max_output_tokens=32_768,
+                tools=True,
+                thinking=True,
+                structured_output=True,
+                output_field="maxCompletionTokens",
+            ),
+            ModelInfo("HCX-005", images=True, tools=True),
+            ModelInfo("HCX-DASH-002", context_window=32_000, max_input_tokens=32_000, tools=True),
+            ModelInfo("HCX-003", api="v1", context_window=8_192, max_input_tokens=7_600),
+            ModelInfo("HCX-DASH-001", api="v1", context_window=4_096, max_input_tokens=3_500),
+        )
+    }
+)
+
+EMBEDDING_MODELS: Mapping[str, EmbeddingModelInfo] = MappingProxyType(
+    {
+        info.name: info
+        for info in (
+            EmbeddingModelInfo("bge-m3", "/v1/api-tools/embedding/v2", 8_192),
+            EmbeddingModelInfo("clir-emb-dolphin", "/v1/api-tools/embedding/clir-emb-dolphin", 500),
+            EmbeddingModelInfo("clir-sts-dolphin", "/v1/api-tools/embedding/clir-sts-dolphin", 500),
+        )
+    }
+)
+
+
+def model_info(name: str) -> ModelInfo:
+    """Return what is known of a chat model.
+
+    Args:
+        name: A model name; upper and lower case are the same.
+
+    Returns:
+        Its entry; for an unknown name one that is served by v3, refuses nothing and has ``known=False``.
+    """
+    info = MODELS.get(name) or MODELS.get(name.upper())
+    if info is not None:
+        return info
+    return ModelInfo(
+        name,
+        max_output_tokens=_UNLIMITED,
+        images=True,
+        tools=True,
+        thinking=True,
+        structured_output=True,
+        known=False,
+    )
+
+
+_UNLIMITED = int(math.pow(2, 31)) - 1

@@ -1,0 +1,224 @@
+"""The settings of a client as one value: key, address, time limits. No I/O, and a repr without secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from clova_studio._errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SecretStr
+
+__all__ = ["Config", "PathPrefix", "Region", "Timeouts", "make_config", "make_request_id"]
+
+Region: TypeAlias = Literal["public", "gov"]
+PathPrefix: TypeAlias = Literal["", "testapp", "serviceapp"]
+
+_BASE_URLS: dict[str, str] = {
+    "public": "https://clovastudio.stream.ntruss.com",
+    "gov": "https://clovastudio.stream.gov-ntruss.com",
+}
+_PREFIXES = ("", "testapp", "serviceapp")
+_KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
+_OWN_HEADERS = frozenset(
+    {
+        "accept",
+        "authorization",
+        "content-type",
+        "x-ncp-apigw-api-key",
+        "x-ncp-clovastudio-api-key",
+        "x-ncp-clovastudio-request-id",
+    }
+)
+_PRINTABLE_ASCII = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Time limits of a request, in seconds; None means no limit.
+
+    Attributes:
+        connect: For opening a connection.
+        read: Between two reads of an answer that is not streamed.
+        write: Between two writes of the request.
+        stream: Between two events of a stream. Also the limit for its first event.
+    """
+
+    connect: float | None = 5.0
+    read: float | None = 300.0
+    write: float | None = 60.0
+    stream: float | None = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "read", "write", "stream"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, (int, float)) and value > 0):
+                raise ConfigurationError(f"timeout: {name} must be a number of seconds above 0, or None; got {value!r}")
+
+    @classmethod
+    def of(cls, value: Any) -> Timeouts:
+        """Return the limits that a caller meant.
+
+        Args:
+            value: ``Timeouts``; a number of seconds, which bounds every read and the gap between two stream events;
+                None for the defaults; or an httpx timeout object, whose read limit bounds both.
+        """
+        if value is None:
+            return cls()
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return cls(connect=min(5.0, value), read=value, write=value, stream=value)
+        # httpx and httpx2 have the same attributes; neither is imported for this.
+        if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
+            return cls(connect=value.connect, read=value.read, write=value.write, stream=value.read)
+        raise ConfigurationError(
+            f"timeout must be seconds, Timeouts, an httpx timeout or None; got {type(value).__name__}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Where to send, and with which key. Frozen; the repr shows no key and no header value."""
+
+    base_url: str
+    path_prefix: str
+    timeouts: Timeouts | None
+    headers: Mapping[str, str] = field(repr=False)
+    auth_headers: Mapping[str, str] = field(repr=False)
+    quota_group: str
+
+    def url(self, path: str, *, prefixed: bool = True) -> str:
+        """Return the full URL of a path of the API; OpenAI-compatible paths never carry the prefix."""
+        prefix = f"/{self.path_prefix}" if self.path_prefix and prefixed else ""
+        return f"{self.base_url}{prefix}{path}"
+
+    def authorize(self, request: Any) -> Any:
+        """Put the key on a request, as the last step before it is sent.
+
+        As an httpx auth callable, so that no header mapping that we build, log or keep ever holds a key.
+        """
+        request.headers.update(self.auth_headers)
+        return request
+
+
+def make_request_id() -> str:
+    """Return a fresh request id."""
+    return str(uuid.uuid4())
+
+
+def check_request_id(value: str) -> str:
+    """Return a caller's request id, or refuse one that no header can carry."""
+    if not isinstance(value, str) or not _PRINTABLE_ASCII.fullmatch(value):
+        raise ConfigurationError(f"request_id must be printable ASCII without blanks; got {value!r}")
+    return value
+
+
+def make_config(
+    *,
+    api_key: str | SecretStr | None = None,
+    region: Region = "public",
+    base_url: str | None = None,
+    path_prefix: PathPrefix = "",
+    apigw_api_key: str | SecretStr | None = None,
+    timeout: Any = None,
+    headers: Mapping[str, str] | None = None,
+    quota_group: str | None = None,
+    own_timeouts: bool = True,
+) -> Config:
+    """Check a client's settings and return them as one value.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong; the message names it and never shows a key.
+    """
+    key = _key(api_key)
+    return Config(
+        base_url=_base_url(base_url, region),
+        path_prefix=_path_prefix(path_prefix),
+        timeouts=Timeouts.of(timeout) if own_timeouts or timeout is not None else None,
+        headers=_headers(headers),
+        auth_headers=_auth_headers(key, _secret("apigw_api_key", apigw_api_key)),
+        quota_group=quota_group if quota_group is not None else hashlib.sha256(key.encode()).hexdigest(),
+    )
+
+
+def _key(value: Any) -> str:
+    key = _secret("api_key", value)
+    if key is None:
+        key = next((os.environ[name].strip() for name in _KEY_VARIABLES if os.environ.get(name, "").strip()), None)
+        if key is not None:
+            key = _secret("CLOVASTUDIO_API_KEY", key)
+    if key is None:
+        raise ConfigurationError(
+            "no API key: give api_key=, or set CLOVASTUDIO_API_KEY (keys are made in the CLOVA Studio console under "
+            "'API key'). / API 키가 없습니다. api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요."
+        )
+    return key
+
+
+def _secret(name: str, value: Any) -> str | None:
+    """Return the text of a secret; its content stands in no message."""
+    if value is None:
+        return None
+    text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{name} must be a string or a SecretStr, got {type(value).__name__}")
+    text = text.strip()
+    if not text:
+        raise ConfigurationError(f"{name} is empty: give the key as the console showed it, or leave {name} out")
+    if text.lower().startswith("bearer "):
+        raise ConfigurationError(f"{name} must be the key alone, without 'Bearer'")
+    if not _PRINTABLE_ASCII.fullmatch(text):
+        raise ConfigurationError(f"{name} has characters that no key has (blanks, line breaks or non-ASCII)")
+    return text
+
+
+def _auth_headers(key: str, apigw_key: str | None) -> dict[str, str]:
+    if apigw_key is not None:
+        return {"X-NCP-CLOVASTUDIO-API-KEY": key, "X-NCP-APIGW-API-KEY": apigw_key}
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _base_url(value: str | None, region: str) -> str:
+    if region not in _BASE_URLS:
+        raise ConfigurationError(f"region must be 'public' or 'gov', got {region!r}; another host goes in base_url=")
+    url = value if value is not None else os.environ.get("CLOVASTUDIO_BASE_URL", "").strip()
+    if not url and value is None:
+        return _BASE_URLS[region]
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url must be a string, got {type(url).__name__}")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError("base_url must be an http or https URL such as https://clovastudio.stream.ntruss.com")
+    if parts.username or parts.password:
+        raise ConfigurationError("base_url must not carry a user or password; credentials go in api_key=")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("base_url must not carry a query or a fragment")
+    # The address of the OpenAI-compatible API, as programs written for other clients have it.
+    return url.rstrip("/").removesuffix("/v1/openai").rstrip("/")
+
+
+def _path_prefix(value: str) -> str:
+    if value not in _PREFIXES:
+        raise ConfigurationError(f"path_prefix must be '', 'testapp' or 'serviceapp', got {value!r}")
+    return value
+
+
+def _headers(value: Mapping[str, str] | None) -> dict[str, str]:
+    if value is None:
+        return {}
+    for name in value:
+        if name.lower() in _OWN_HEADERS:
+            raise ConfigurationError(
+                f"headers must not set {name}: the client sets it; keys go in api_key= and apigw_api_key=, the request "
+                "id in request_id="
+            )
+    return dict(value)

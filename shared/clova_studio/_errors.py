@@ -1,0 +1,289 @@
+"""The errors of the client, one tree with one root.
+
+::
+
+    ClovaStudioError
+    ├── ConfigurationError            wrong use, found before sending: names the parameters and the rule
+    ├── APIConnectionError
+    │   ├── APITimeoutError
+    │   └── InvalidResponseError      200 with HTML, a truncated body or no envelope
+    ├── APIStatusError                .status_code .code .message .request_id .retry_after .body .hint
+    │   ├── BadRequestError
+    │   │   ├── ContextLengthError    40003 "Context length exceeded" / "Text too long", 64400, 65400
+    │   │   └── UnsupportedFunctionError   40009 "Unsupported function"
+    │   ├── AuthenticationError   PermissionDeniedError
+    │   ├── NotFoundError             404, and 40080, 40082, 40084
+    │   ├── RateLimitError            429, 64429
+    │   └── ServerError               5xx and the 6xxxx server codes
+    └── StreamError
+        └── StreamInterruptedError    after the first event: cut, or an error event
+
+An answer is classified by its five-digit code first and by its HTTP status second. No error holds a request, a
+header or a key; all of them can be pickled.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from clova_studio._hints import hint_for
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClovaStudioError",
+    "ConfigurationError",
+    "ContextLengthError",
+    "InvalidResponseError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ServerError",
+    "StreamError",
+    "StreamInterruptedError",
+    "UnsupportedFunctionError",
+    "status_error",
+]
+
+
+class ClovaStudioError(Exception):
+    """Root of every error that this package raises.
+
+    Attributes:
+        message: What happened and what to do, without secrets.
+        request_id: The id that went with the request as ``X-NCP-CLOVASTUDIO-REQUEST-ID``; None before sending.
+        partial: What had arrived before the error: a partial result for streams, the list of results and errors for
+            ``embed_many``; None where nothing can have arrived.
+    """
+
+    def __init__(self, message: str, *, request_id: str | None = None, partial: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request_id = request_id
+        self.partial = partial
+
+    def __str__(self) -> str:
+        return f"{self.message} [request id {self.request_id}]" if self.request_id else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default rebuilds with ``args`` alone and would lose, or fail on, the keyword-only facts.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[ClovaStudioError], args: tuple[Any, ...], state: dict[str, Any]) -> ClovaStudioError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(ClovaStudioError):
+    """Wrong use, found before anything was sent; the message names the parameter, the rule and the way out."""
+
+
+class APIConnectionError(ClovaStudioError):
+    """The service could not be reached, or the connection broke before an answer was complete."""
+
+
+class APITimeoutError(APIConnectionError):
+    """The service did not answer, or a stream stood still, for longer than the timeout."""
+
+
+class InvalidResponseError(APIConnectionError):
+    """What came back is not an answer of the service: HTML of a gateway, a truncated body, no envelope.
+
+    Attributes:
+        status_code: The HTTP status of the answer, if one had arrived.
+        body: The first 500 characters of what arrived.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        body: str = "",
+        request_id: str | None = None,
+        partial: Any = None,
+    ) -> None:
+        super().__init__(message, request_id=request_id, partial=partial)
+        self.status_code = status_code
+        self.body = body
+
+
+class APIStatusError(ClovaStudioError):
+    """The service answered with an error.
+
+    Attributes:
+        status_code: The HTTP status; 200 where the error came in the body or the stream of a 200.
+        code: The five-digit code of the service as a string, None where the answer had none.
+        retry_after: Seconds to wait as the answer's headers gave them, None where they did not.
+        body: The answer as parsed JSON, or the first 500 characters of anything else.
+        hint: One sentence in English and one in Korean on what to do, None for codes without a documented remedy.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int,
+        code: str | None = None,
+        retry_after: float | None = None,
+        body: Any = None,
+        request_id: str | None = None,
+        partial: Any = None,
+    ) -> None:
+        super().__init__(message, request_id=request_id, partial=partial)
+        self.status_code = status_code
+        self.code = code
+        self.retry_after = retry_after
+        self.body = body
+        self.hint = hint_for(code, message)
+
+    def __str__(self) -> str:
+        facts = [f"HTTP {self.status_code}"]
+        if self.code:
+            facts.append(f"code {self.code}")
+        if self.retry_after is not None:
+            facts.append(f"retry after {self.retry_after:g} s")
+        if self.request_id:
+            facts.append(f"request id {self.request_id}")
+        text = f"{self.message} [{', '.join(facts)}]"
+        return f"{text} {self.hint}" if self.hint else text
+
+
+class BadRequestError(APIStatusError):
+    """The service refused the request as it is; sending it again does not help."""
+
+
+class ContextLengthError(BadRequestError):
+    """Input and requested output together are longer than the model or the tool takes."""
+
+
+class UnsupportedFunctionError(BadRequestError):
+    """40009 "Unsupported function": with tools mostly a tool that the model invented (observed, not documented)."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the key is missing, wrong, of the wrong kind for this path, or without a subscription."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the key is good, but not for this."""
+
+
+class NotFoundError(APIStatusError):
+    """The path, the task or the model does not exist, is retired, or is not served by this API."""
+
+
+class RateLimitError(APIStatusError):
+    """429: the requests or the tokens a minute of the account are used up, or the service is overloaded.
+
+    Also raised without sending when the quota is known to stay closed for longer than ``max_wait``.
+    """
+
+
+class ServerError(APIStatusError):
+    """The service, or a gateway in front of it, failed."""
+
+
+class StreamError(ClovaStudioError):
+    """A stream was used in a way it cannot serve, or ended wrongly."""
+
+
+class StreamInterruptedError(StreamError):
+    """A stream broke after its first event: it was cut, stood still, or carried an error event.
+
+    What had arrived is on ``partial``. The cause is on ``__cause__``.
+
+    Attributes:
+        code: The five-digit code of the error event, None where the connection broke.
+        hint: What to do, as on ``APIStatusError``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        request_id: str | None = None,
+        partial: Any = None,
+    ) -> None:
+        super().__init__(message, request_id=request_id, partial=partial)
+        self.code = code
+        self.hint = hint_for(code, message)
+
+    def with_partial(self, partial: Any) -> Self:
+        """Return the same error with what had arrived."""
+        self.partial = partial
+        return self
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: APIStatusError,
+    429: RateLimitError,
+}
+
+# Codes whose class does not follow from their first three digits.
+_BY_CODE: dict[str, type[APIStatusError]] = {
+    "40080": NotFoundError,
+    "40082": NotFoundError,
+    "40084": NotFoundError,
+    "64400": ContextLengthError,
+    "65400": ContextLengthError,
+    "64429": RateLimitError,
+    "64000": ServerError,
+    "64424": ServerError,
+    "64500": ServerError,
+    "65002": ServerError,
+}
+
+
+def _error_class(status_code: int, code: str | None, message: str) -> type[APIStatusError]:
+    """Return the class for an answer: the code decides, the HTTP status only where there is no known code."""
+    if code == "40003":
+        return BadRequestError if "image" in message.lower() else ContextLengthError
+    if code == "40009":
+        return BadRequestError if "input format" in message.lower() else UnsupportedFunctionError
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    status = status_code
+    if code and len(code) == 5 and code.isdigit() and code[0] in "45":  # noqa: PLR2004  five digits, as documented
+        status = int(code[:3])
+    elif code and code[0] == "6":
+        # Router and skill codes: their digits are no HTTP status, the refusals come with 400.
+        return ServerError if status_code >= 500 else BadRequestError  # noqa: PLR2004
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status >= 500:  # noqa: PLR2004
+        return ServerError
+    return BadRequestError if 400 <= status < 500 else APIStatusError  # noqa: PLR2004
+
+
+def status_error(
+    message: str,
+    *,
+    status_code: int,
+    code: str | None = None,
+    retry_after: float | None = None,
+    body: Any = None,
+    request_id: str | None = None,
+) -> APIStatusError:
+    """Return the error of the right class for an answer of the service.
+
+    Args:
+        message: The message of the service, as it came.
+        status_code: The HTTP status.
+        code: The five-digit code, if there was one.
+        retry_after: Seconds from the answer's headers, if any.
+        body: The answer, parsed where it is JSON.
+        request_id: The id of the request.
+    """
+    cls = _error_class(status_code, code, message)
+    return cls(message, status_code=status_code, code=code, retry_after=retry_after, body=body, request_id=request_id)

@@ -1,0 +1,154 @@
+"""The body of a streamed answer -> chunks; when it is complete, and what a wrong end means. No I/O."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from clova_studio._errors import APITimeoutError, ClovaStudioError, InvalidResponseError, StreamInterruptedError
+from clova_studio._ratelimit_headers import parse_rate_limit
+from clova_studio._responses import judge, transport_error
+from clova_studio._sse import SSEDecoder
+from clova_studio.types._base import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from clova_studio._sse import ServerSentEvent
+    from clova_studio.types._base import RateLimit
+
+__all__ = ["Assembler", "EventReader"]
+
+ChunkT = TypeVar("ChunkT", bound=Result)
+ChunkT_co = TypeVar("ChunkT_co", bound=Result, covariant=True)
+ResultT = TypeVar("ResultT", bound=Result)
+
+
+class Assembler(Protocol[ChunkT_co, ResultT]):
+    """What turns the events of one kind of stream into chunks and a result."""
+
+    result: ResultT | None
+
+    def feed(self, event: ServerSentEvent) -> ChunkT_co | None:
+        """Return the chunk of an event, None for none."""
+        ...
+
+    def finish(self, result: ResultT) -> ChunkT_co:
+        """Take the whole answer and return the last chunk."""
+        ...
+
+    def partial(self) -> ResultT | None:
+        """Return what has arrived so far, None for nothing."""
+        ...
+
+
+class EventReader(Generic[ChunkT, ResultT]):
+    """Reads one streamed answer.
+
+    Args:
+        assembler: Makes chunks and result of events.
+        result_type: What the result is, for an answer that comes whole instead of streamed.
+        request_id: The id of the request.
+        stall: Seconds without an event after which a stream counts as dead, None for no limit.
+    """
+
+    __slots__ = (
+        "_assembler",
+        "_decoder",
+        "_last_event",
+        "_rate_limit",
+        "_request_id",
+        "_result_type",
+        "_stall",
+        "_started",
+    )
+
+    def __init__(
+        self, assembler: Assembler[ChunkT, ResultT], result_type: type[ResultT], request_id: str, stall: float | None
+    ) -> None:
+        self._assembler = assembler
+        self._result_type = result_type
+        self._request_id = request_id
+        self._stall = stall
+        self._decoder = SSEDecoder()
+        self._last_event = time.monotonic()
+        self._rate_limit: RateLimit | None = None
+        self._started = False
+
+    @property
+    def result(self) -> ResultT | None:
+        """The whole answer once it is there."""
+        return self._assembler.result
+
+    @property
+    def partial(self) -> ResultT | None:
+        """What has arrived so far, None for nothing."""
+        return self._assembler.partial()
+
+    def is_stream(self, status_code: int, headers: Mapping[str, str]) -> bool:
+        """Return whether the body is to be read as events; otherwise it goes whole to ``whole``.
+
+        Wrong requests are answered with an ordinary JSON body, a gateway with HTML.
+        """
+        self._rate_limit = parse_rate_limit(headers)
+        kind = headers.get("content-type", "").lower()
+        return status_code == 200 and "json" not in kind and "html" not in kind  # noqa: PLR2004
+
+    def whole(self, status_code: int, headers: Mapping[str, str], body: bytes) -> ChunkT:
+        """Return the one chunk of an answer that came whole.
+
+        Raises:
+            ClovaStudioError: It is an error.
+        """
+        result = judge(status_code, headers, body, self._result_type, self._request_id)
+        return self._assembler.finish(result)
+
+    def feed(self, piece: bytes) -> Iterator[ChunkT]:
+        """Yield the chunks that are complete with this piece of the body, each before the next event is looked at."""
+        events = self._decoder.feed(piece)
+        if events:
+            self._last_event = time.monotonic()
+        elif self._stall is not None and time.monotonic() - self._last_event > self._stall:
+            # Bytes keep trickling in, so no read ever times out; but nothing comes of it.
+            raise APITimeoutError(f"no event of the stream for {self._stall:g} s", request_id=self._request_id)
+        yield from self._chunks(events)
+
+    def end(self) -> Iterator[ChunkT]:
+        """Yield what the end of the body completes, and refuse an answer that is not whole."""
+        yield from self._chunks(self._decoder.flush())
+        if self.result is None:
+            raise InvalidResponseError(
+                "the stream ended before its result", status_code=200, request_id=self._request_id
+            )
+
+    def failure(self, exc: Exception) -> ClovaStudioError | None:
+        """Return the error for what broke the stream, None if it is none of the connection or the service.
+
+        Before the first chunk it is the error itself, so that the call can be repeated; after it, it is a
+        ``StreamInterruptedError`` with what had arrived.
+        """
+        error = exc if isinstance(exc, ClovaStudioError) else transport_error(exc, self._request_id)
+        if error is None or not self._started or isinstance(error, StreamInterruptedError):
+            return error
+        if error is not exc:
+            error.__cause__ = exc
+        interrupted = StreamInterruptedError(
+            f"the stream broke after its first event: {error.message}",
+            code=getattr(error, "code", None),
+            request_id=self._request_id,
+            partial=self.partial,
+        )
+        interrupted.__cause__ = error
+        return interrupted
+
+    def _chunks(self, events: list[ServerSentEvent]) -> Iterator[ChunkT]:
+        for event in events:
+            chunk = self._assembler.feed(event)
+            if chunk is None:
+                continue
+            self._started = True
+            if self.result is not None:
+                self.result.rate_limit = chunk.rate_limit = self._rate_limit
+                yield chunk
+                return
+            yield chunk

@@ -1,0 +1,87 @@
+"""What to do about an error code: one sentence in English and one in Korean.
+
+Source: the troubleshooting pages of the API guide (clovastudio-troubleshoot), and for 40009 and 40104 observed traffic.
+"""
+
+from __future__ import annotations
+
+__all__ = ["hint_for"]
+
+_HINTS: dict[str, str] = {
+    "40000": "Check the form of the request. / 요청 형식을 확인하세요.",
+    "40001": (
+        "A parameter is out of range, or the named features cannot be combined. / "
+        "파라미터가 범위를 벗어났거나 함께 쓸 수 없는 기능입니다."
+    ),
+    "40002": "Leave the named parameter out. / 해당 파라미터를 빼고 요청하세요.",
+    "40003": ("Shorten the input or lower the maximum output tokens. / 입력을 줄이거나 최대 출력 토큰 수를 낮추세요."),
+    "40004": "Send a text that is not empty. / 비어 있지 않은 텍스트를 보내세요.",
+    "40005": "The answer cannot be given; change the request. / 답변을 제공할 수 없습니다. 요청 내용을 바꾸세요.",
+    "40009": (
+        "With tools, mostly the model invented a tool name: send the request with tool_choice='none' or describe the "
+        "tools more clearly; otherwise the model lacks this feature. / 도구를 쓰는 요청이라면 모델이 없는 도구를 "
+        "호출한 경우가 대부분입니다. tool_choice='none'으로 보내거나 도구 설명을 더 분명히 하세요."
+    ),
+    "40055": (
+        "Use only the JSON Schema keywords that structured outputs support. / "
+        "구조화된 출력이 지원하는 JSON 스키마 키워드만 사용하세요."
+    ),
+    "40060": "Send BMP, PNG, JPEG or WEBP. / BMP, PNG, JPEG, WEBP 이미지를 보내세요.",
+    "40061": "An image may have up to 20 MB. / 이미지는 20MB 이하여야 합니다.",
+    "40063": (
+        "Check the image: long side up to 2240 px, short side from 4 px, ratio up to 1:5, a reachable URL with a file "
+        "extension. / 이미지의 크기, 비율, URL을 확인하세요."
+    ),
+    "40080": "Check the model name. / 모델 이름을 확인하세요.",
+    "40082": "The model has been retired; choose a current one. / 종료된 모델입니다. 현재 제공되는 모델을 사용하세요.",
+    "40083": "The contract or subscription of this model may have ended. / 모델의 이용 계약 상태를 확인하세요.",
+    "40084": (
+        "This API does not serve this model (HCX-003 and HCX-DASH-001 are v1, the others v3). / "
+        "이 API에서 지원하지 않는 모델입니다."
+    ),
+    "40100": (
+        "Check the key; a service key works only for the APIs of a registered service app. / "
+        "API 키를 확인하세요. 서비스 키는 등록된 서비스 앱의 API에서만 쓸 수 있습니다."
+    ),
+    "40101": "Check the signature of the key. / 키의 서명을 확인하세요.",
+    "40102": "Use an nv- key as Bearer, or the old pair of headers. / nv- 키를 사용하세요.",
+    "40103": "The access token has expired; use an nv- key. / 액세스 토큰이 만료되었습니다. nv- 키를 사용하세요.",
+    "40104": (
+        "This path needs a test or service key that starts with nv-; an old key goes with apigw_api_key=. / "
+        "이 경로에는 nv-로 시작하는 테스트 키나 서비스 키가 필요합니다. 옛 키는 apigw_api_key=와 함께 쓰세요."
+    ),
+    "40170": "Apply for CLOVA Studio in the console first. / 콘솔에서 CLOVA Studio 이용을 먼저 신청하세요.",
+    "40300": "The key has no right to this. / 이 요청에 대한 권한이 없습니다.",
+    "40301": "This belongs to another account. / 다른 계정의 자원입니다.",
+    "40400": "Check the path or the id. / 경로나 ID를 확인하세요.",
+    "41300": "A request may have up to 50 MB; send images as URLs. / 요청 본문은 50MB 이하여야 합니다.",
+    "42400": "Check the request and try again. / 요청을 확인한 뒤 다시 시도하세요.",
+    "42900": "Wait for the next minute, or lower the maximum output tokens. / 1분 뒤에 다시 시도하세요.",
+    "42901": (
+        "The requests or tokens of this minute are used up (input plus the requested maximum output counts); wait, or "
+        "lower the maximum output tokens. / 분당 한도를 모두 썼습니다. 기다리거나 최대 출력 토큰 수를 낮추세요."
+    ),
+    "42902": "The service is overloaded; try again shortly. / 서비스가 혼잡합니다. 잠시 뒤 다시 시도하세요.",
+    "42903": "The image queue is full; try again shortly. / 이미지 대기열이 가득 찼습니다. 잠시 뒤 다시 시도하세요.",
+    "50000": "An error of the service; try again. / 서비스 오류입니다. 다시 시도하세요.",
+    "50400": "The gateway timed out; try again, or stream long answers. / 게이트웨이 시간 초과입니다. 다시 시도하세요.",
+    "64400": "Shorten the input. / 입력을 줄이세요.",
+    "64429": "Wait for the next minute. / 1분 뒤에 다시 시도하세요.",
+    "65400": "Shorten the input. / 입력을 줄이세요.",
+}
+
+
+def hint_for(code: str | None, message: str = "") -> str | None:
+    """Return what to do about an error, in English and Korean, or None where nothing is documented.
+
+    Args:
+        code: The five-digit code of the service.
+        message: Its message; some codes stand for several things.
+    """
+    if code == "40003" and "image" in message.lower():
+        return "A request may have up to five images. / 한 요청에는 이미지를 최대 5개까지 보낼 수 있습니다."
+    if code == "40009" and "input format" in message.lower():
+        return (
+            "This model takes text only; use HCX-005 for images. / 텍스트 전용 모델입니다. 이미지는 HCX-005를 쓰세요."
+        )
+    return _HINTS.get(code) if code else None

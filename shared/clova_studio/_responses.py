@@ -1,0 +1,219 @@
+"""From an HTTP answer to a result or an error. Pure: bytes and headers in, a value or an exception out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from clova_studio._errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ClovaStudioError,
+    InvalidResponseError,
+    status_error,
+)
+from clova_studio._ratelimit_headers import parse_rate_limit, parse_retry_after
+from clova_studio.types._base import Result, WireModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+__all__ = ["envelope_of", "error_in", "judge", "parse_payload", "transport_error"]
+
+ResultT = TypeVar("ResultT", bound=Result)
+
+_SUCCESS = "20000"
+_NO_CONTENT = "20400"
+_SNIPPET = 500
+
+
+class _Status(WireModel):
+    code: str | int | None = None
+    message: str | None = None
+
+
+class _Envelope(WireModel):
+    status: _Status
+    result: Any = None
+
+
+_envelopes: dict[type[Result], type[BaseModel]] = {}
+
+
+def envelope_of(result_type: type[ResultT]) -> type[BaseModel]:
+    """Return the model of a whole answer whose result is of the given type; each is built once."""
+    envelope = _envelopes.get(result_type)
+    if envelope is None:
+        envelope = _envelopes[result_type] = type(
+            f"{result_type.__name__}Envelope",
+            (WireModel,),
+            {"__annotations__": {"status": _Status, "result": result_type}, "__module__": __name__},
+        )
+    return envelope
+
+
+def judge(
+    status_code: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    result_type: type[ResultT],
+    request_id: str,
+) -> ResultT:
+    """Return the result that an answer holds.
+
+    Args:
+        status_code: The HTTP status.
+        headers: The headers, looked up in lower case.
+        body: The whole body.
+        result_type: What the result should be.
+        request_id: The id that went with the request.
+
+    Raises:
+        APIStatusError: The service answered with an error, also inside an HTTP 200.
+        InvalidResponseError: The answer is no answer of the service.
+    """
+    result: ResultT | None = None
+    if status_code < 300:  # noqa: PLR2004
+        try:
+            envelope: Any = envelope_of(result_type).model_validate_json(body)
+        except ValidationError:
+            result = _judge_slowly(status_code, headers, body, result_type, request_id)
+        else:
+            code = str(envelope.status.code)
+            if code not in {_SUCCESS, _NO_CONTENT}:
+                raise error_in(status_code, headers, body, request_id)
+            result = envelope.result
+    if result is None:
+        raise error_in(status_code, headers, body, request_id)
+    result.request_id = request_id
+    result.rate_limit = parse_rate_limit(headers)
+    return result
+
+
+def _judge_slowly(
+    status_code: int, headers: Mapping[str, str], body: bytes, result_type: type[ResultT], request_id: str
+) -> ResultT:
+    """Tell apart why a 2xx answer does not fit: an error in it, no content, or nonsense."""
+    code, _ = _status_of(_json_or_none(body))
+    empty = getattr(result_type, "without_content", None)
+    # HTTP 204 has no body at all; with code 20400 the result is missing or null.
+    if (code == _NO_CONTENT or (status_code == 204 and not body.strip())) and empty is not None:  # noqa: PLR2004
+        return empty()  # type: ignore[no-any-return]  # a classmethod of the result type
+    if code is not None and code not in {_SUCCESS, _NO_CONTENT}:
+        raise error_in(status_code, headers, body, request_id)
+    raise InvalidResponseError(
+        _nonsense(status_code, headers, body, result_type.__name__),
+        status_code=status_code,
+        body=_snippet(body),
+        request_id=request_id,
+    )
+
+
+def error_in(status_code: int, headers: Mapping[str, str], body: bytes, request_id: str) -> ClovaStudioError:
+    """Return the error that an answer stands for.
+
+    Reads the envelope of the native API and ``{"error": {...}}`` of the OpenAI-compatible one; anything else (a gateway
+    in front) is classified by its HTTP status.
+    """
+    parsed = _json_or_none(body)
+    code, message = _status_of(parsed)
+    if code is None and status_code < 300:  # noqa: PLR2004
+        return InvalidResponseError(
+            _nonsense(status_code, headers, body, "answer"),
+            status_code=status_code,
+            body=_snippet(body),
+            request_id=request_id,
+        )
+    return status_error(
+        message or f"HTTP {status_code} without a message of the service",
+        status_code=status_code,
+        code=code,
+        retry_after=parse_retry_after(headers),
+        body=parsed if parsed is not None else _snippet(body),
+        request_id=request_id,
+    )
+
+
+def parse_payload(model: type[ResultT], data: bytes, request_id: str) -> ResultT:
+    """Return the payload of a stream event.
+
+    Raises:
+        APIStatusError: The payload is an error envelope.
+        InvalidResponseError: The payload is not what the event should carry.
+    """
+    try:
+        return model.model_validate_json(data)
+    except ValidationError:
+        pass
+    code, message = _status_of(_json_or_none(data))
+    if code is not None:
+        # The HTTP status of the stream was 200; the code says what it would have been.
+        raise status_error(
+            message or "error event without a message",
+            status_code=200,
+            code=code,
+            body=_json_or_none(data),
+            request_id=request_id,
+        )
+    raise InvalidResponseError(
+        "an event of the stream is not valid JSON of the service",
+        status_code=200,
+        body=_snippet(data),
+        request_id=request_id,
+    )
+
+
+def transport_error(exc: Exception, request_id: str) -> ClovaStudioError | None:
+    """Return the error for an exception of the HTTP library, or None if it is not one.
+
+    By the names of its classes, so that a caller's httpx2 client works like an httpx one. The exception's request,
+    which holds the key, is taken off it: it stays on as ``__cause__``.
+    """
+    names = {cls.__name__ for cls in type(exc).__mro__}
+    if "HTTPError" not in names and "StreamError" not in names and "InvalidURL" not in names:
+        return None
+    if hasattr(exc, "_request"):
+        exc._request = None  # noqa: SLF001  its public setter does the same and differs between the two libraries
+    if "TimeoutException" in names:
+        return APITimeoutError(f"{_described(exc)}: no answer within the time limit", request_id=request_id)
+    return APIConnectionError(_described(exc), request_id=request_id)
+
+
+def _described(exc: Exception) -> str:
+    text = str(exc)
+    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+
+
+def _json_or_none(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _status_of(parsed: Any) -> tuple[str | None, str | None]:
+    """Return code and message of an envelope of either API."""
+    if isinstance(parsed, dict):
+        for name in ("status", "error"):
+            status = parsed.get(name)
+            if isinstance(status, dict) and status.get("code") is not None:
+                message = status.get("message")
+                return str(status["code"]), message if isinstance(message, str) else None
+    return None, None
+
+
+def _snippet(body: bytes) -> str:
+    return body[: _SNIPPET * 4].decode("utf-8", "replace")[:_SNIPPET]
+
+
+def _nonsense(status_code: int, headers: Mapping[str, str], body: bytes, wanted: str) -> str:
+    kind = headers.get("content-type", "no content type")
+    if not body.strip():
+        return f"HTTP {status_code} with an empty body instead of a JSON {wanted}"
+    return (
+        f"HTTP {status_code} with {len(body)} bytes of {kind} that are no JSON {wanted} (cut off, or not the service)"
+    )

@@ -1,0 +1,133 @@
+"""The HTTP library: the one module that makes httpx objects, and one SSL context for the whole process."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from clova_studio._config import Timeouts
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator
+
+    from clova_studio._calls import Call
+    from clova_studio._config import Config
+
+__all__ = ["LoopClients", "build_request", "make_async_client", "make_client", "timeouts_of"]
+
+# No bound of ours: how much may be under way is the caller's and the quota's matter.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+
+
+@functools.cache
+def _ssl_context() -> ssl.SSLContext:
+    # About 20 ms each: made once, when the first connection pool is.
+    return httpx.create_ssl_context()
+
+
+@functools.cache
+def _user_agent() -> str:
+    try:
+        return f"clova-studio/{version('clova-studio')}"
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "clova-studio"
+
+
+def make_client() -> httpx.Client:
+    """Return a new connection pool."""
+    return httpx.Client(verify=_ssl_context(), limits=_LIMITS)
+
+
+def make_async_client() -> httpx.AsyncClient:
+    """Return a new connection pool for the running event loop."""
+    return httpx.AsyncClient(verify=_ssl_context(), limits=_LIMITS)
+
+
+def timeouts_of(call: Call[Any], config: Config) -> Timeouts | None:
+    """Return the time limits of a call; None leaves them to a caller's own HTTP client."""
+    return config.timeouts if call.timeout is None else Timeouts.of(call.timeout)
+
+
+def build_request(http: Any, call: Call[Any], content: bytes | None, config: Config, *, stream: bool) -> Any:
+    """Return the HTTP request of a call, without the key.
+
+    Args:
+        http: An httpx (or httpx2) client, sync or async.
+        call: What to send.
+        content: Its body.
+        config: Where to send it.
+        stream: Whether the answer is to come as events; v1 and v3 choose by ``Accept`` alone.
+    """
+    headers = {
+        "Accept": "text/event-stream" if stream else "application/json",
+        "User-Agent": _user_agent(),
+        "X-NCP-CLOVASTUDIO-REQUEST-ID": call.request_id,
+        **config.headers,
+    }
+    if content is not None:
+        headers["Content-Type"] = "application/json"
+    limits = timeouts_of(call, config)
+    extra: dict[str, Any] = {}
+    if limits is not None:
+        # A tuple is understood by httpx and httpx2 alike; the pool has no bound, so its limit never matters.
+        extra["timeout"] = (limits.connect, limits.stream if stream else limits.read, limits.write, None)
+    return http.build_request(
+        call.method, config.url(call.path, prefixed=call.prefixed), content=content, headers=headers, **extra
+    )
+
+
+class LoopClients:
+    """One connection pool for each event loop, closed when its loop ends.
+
+    A pool of asyncio connections belongs to the loop that opened them. A loop that is run by ``asyncio.run`` (or a
+    ``Runner``) shuts down its async generators before it closes: a generator of ours, started on that loop, closes the
+    pool then. Loops that were closed without doing so are swept out at the next use.
+    """
+
+    def __init__(self) -> None:
+        self._clients: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None, None]]] = {}
+        self._lock = threading.Lock()
+
+    async def get(self) -> httpx.AsyncClient:
+        """Return the pool of the running loop."""
+        loop = asyncio.get_running_loop()
+        held = self._clients.get(loop)
+        if held is not None and not held[0].is_closed:
+            return held[0]
+        client = make_async_client()
+        closer = self._close_with_loop(loop, client)
+        with self._lock:
+            for other in [other for other in self._clients if other.is_closed()]:
+                del self._clients[other]
+            self._clients[loop] = (client, closer)
+        # Runs to its yield without ever suspending, so no other task can come in between.
+        await anext(closer)
+        return client
+
+    async def aclose(self) -> None:
+        """Close the pool of the running loop, and ask other running loops to close theirs."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            held, self._clients = self._clients, {}
+        for other, (client, closer) in held.items():
+            if other is loop:
+                await closer.aclose()
+            elif other.is_running():
+                asyncio.run_coroutine_threadsafe(client.aclose(), other)
+
+    async def _close_with_loop(
+        self, loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient
+    ) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            with self._lock:
+                if loop in self._clients and self._clients[loop][0] is client:
+                    del self._clients[loop]
+            await client.aclose()

@@ -1,0 +1,192 @@
+"""Chat Completions v1 and v3: messages, results and the chunks of a stream.
+
+Source: the Chat Completions, v3, v3 thinking, v3 function calling and v3 structured outputs pages of the API guide.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from clova_studio.types._base import Result, WireModel
+
+__all__ = [
+    "AiFilter",
+    "ChatChunk",
+    "ChatResult",
+    "CompletionTokensDetails",
+    "Message",
+    "ToolCall",
+    "ToolCallFunction",
+    "Usage",
+]
+
+# v1's words for the end of an answer in the words of v3. "end_token" is documented as the token-count limit.
+_FINISH_REASONS = {"stop_before": "stop", "end_token": "length", "length": "length"}
+
+
+class CompletionTokensDetails(WireModel):
+    """Part of the output tokens.
+
+    Attributes:
+        thinking_tokens: Tokens spent on thinking; included in ``completion_tokens``.
+    """
+
+    thinking_tokens: int | None = None
+
+
+class Usage(WireModel):
+    """Tokens of a request.
+
+    The service's own sum does not always add up (observed), so ``total_tokens`` is what it said.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    completion_tokens_details: CompletionTokensDetails | None = None
+
+
+class AiFilter(WireModel):
+    """One finding of the AI filter.
+
+    Attributes:
+        group_name: ``curse`` or ``unsafeContents``.
+        name: ``discrimination``, ``insult`` or ``sexualHarassment``.
+        score: ``"-1"`` filter failed, ``"0"`` likely sensitive, ``"1"`` possibly, ``"2"`` unlikely.
+        result: ``OK`` or ``ERROR``; not always sent.
+    """
+
+    group_name: str | None = None
+    name: str | None = None
+    score: str | None = None
+    result: str | None = None
+
+    @field_validator("score", mode="before")
+    @classmethod
+    def _score_is_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) else value
+
+
+class ToolCallFunction(WireModel):
+    """The function of a tool call.
+
+    Attributes:
+        name: The tool's name; None in the later fragments of a stream.
+        arguments: The arguments as a dict. ``{}`` in the fragments of a stream.
+        partial_json: In a stream, this fragment of the arguments' JSON text.
+    """
+
+    name: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    partial_json: str | None = None
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _arguments_are_a_dict(cls, value: Any) -> Any:
+        # The native API sends an object; a JSON text, as OpenAI has it, is taken too.
+        if value is None or value == "":
+            return {}
+        if isinstance(value, str):
+            return json.loads(value)
+        return value
+
+
+class ToolCall(WireModel):
+    """A call of a tool that the model asks for.
+
+    Attributes:
+        id: ``call_`` and 24 characters; the tool's answer names it. None in the later fragments of a stream.
+        index: Which call of the answer this is, or this fragment belongs to, from 0. The wire has no such field; it is
+            counted here.
+    """
+
+    id: str | None = None
+    type: str = "function"
+    function: ToolCallFunction = Field(default_factory=ToolCallFunction)
+    index: int | None = None
+
+
+class Message(WireModel):
+    """A message of the model, or its next piece in a stream.
+
+    Attributes:
+        content: The text; ``""`` while the model thinks or calls tools.
+        thinking_content: The thinking text of HCX-007, None where there is none. May expose the system prompt.
+        tool_calls: The tools to call, None where there are none.
+    """
+
+    role: str = "assistant"
+    content: str = ""
+    thinking_content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _content_is_text(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+
+class _ChatPayload(Result):
+    """What a result and a chunk have in common."""
+
+    message: Message
+    finish_reason: str | None = None
+    created: int | None = None
+    seed: int | None = None
+    usage: Usage | None = None
+    ai_filter: list[AiFilter] | None = None
+    stop_reason: str | None = None
+    input_length: int | None = None
+    output_length: int | None = None
+
+
+class ChatResult(_ChatPayload):
+    """The whole answer of a chat.
+
+    Attributes:
+        message: What the model said.
+        finish_reason: ``stop``, ``length`` or ``tool_calls``; None where the service gave none. v1's ``stop_reason`` is
+            given here in these words.
+        created: Unix time of the answer in seconds (the service sends seconds or milliseconds).
+        seed: The seed that was used.
+        usage: Tokens; made from ``input_length`` and ``output_length`` on v1.
+        ai_filter: Findings of the AI filter, None where it was off.
+        stop_reason: v1 only: ``length``, ``end_token`` or ``stop_before``, as sent.
+        input_length: v1 only: input tokens.
+        output_length: v1 only: output tokens.
+    """
+
+    @model_validator(mode="after")
+    def _same_words_for_both_apis(self) -> ChatResult:
+        # Straight into __dict__: these are derived values, not fields that the caller set.
+        values = self.__dict__
+        for index, call in enumerate(values["message"].tool_calls or ()):
+            call.index = index
+        if values["created"] is not None and values["created"] > 100_000_000_000:  # noqa: PLR2004  then it is milliseconds
+            values["created"] //= 1000
+        if values["stop_reason"] is not None and values["finish_reason"] is None:
+            reason = values["stop_reason"].lower()
+            values["finish_reason"] = _FINISH_REASONS.get(reason, reason)
+        if values["usage"] is None and values["input_length"] is not None:
+            read, written = values["input_length"], values["output_length"] or 0
+            values["usage"] = Usage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
+        return self
+
+    @classmethod
+    def without_content(cls) -> ChatResult:
+        """Return the result of a success without content (code 20400)."""
+        return cls(message=Message())
+
+
+class ChatChunk(_ChatPayload):
+    """A piece of a streamed answer: ``message`` holds only what is new.
+
+    The last chunk has no new text unless the service sent none before; it carries ``finish_reason``, ``usage`` and
+    ``ai_filter``.
+    """
+
+    message: Message = Field(default_factory=Message)

@@ -1,0 +1,19 @@
+"""Embedding v1 and v2. Source: the embedding and embedding v2 pages of the API guide."""
+
+from __future__ import annotations
+
+from clova_studio.types._base import Result
+
+__all__ = ["Embedding"]
+
+
+class Embedding(Result):
+    """The vector of one text.
+
+    Attributes:
+        embedding: 1,024 floats, not of unit length.
+        input_tokens: Tokens of the text; None where the service did not say.
+    """
+
+    embedding: list[float]
+    input_tokens: int | None = None

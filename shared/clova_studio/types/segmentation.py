@@ -1,0 +1,29 @@
+"""Paragraph splitting. Source: the segmentation page of the API guide."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from clova_studio.types._base import Result
+
+__all__ = ["Segmentation"]
+
+
+class Segmentation(Result):
+    """A text in topic paragraphs.
+
+    Attributes:
+        topic_seg: The paragraphs in document order; each is its sentences, trimmed. The white space between sentences
+            is not in the answer: ``align_segments`` finds the paragraphs in the source again.
+        span: For each paragraph the 0-based numbers of its sentences, counted over the whole text.
+        input_tokens: Tokens of the text; None where the service did not say.
+    """
+
+    topic_seg: list[list[str]]
+    span: list[list[int]] = Field(default_factory=list)
+    input_tokens: int | None = None
+
+    @classmethod
+    def without_content(cls) -> Segmentation:
+        """Return the result of a success without content (code 20400)."""
+        return cls(topic_seg=[])

@@ -1,0 +1,90 @@
+"""Token calculators. Source: the chat v1, chat v3 and embedding v2 token calculator pages of the API guide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from clova_studio.types._base import Result, WireModel
+
+__all__ = ["MessageTokenCount", "PartTokenCount", "TokenCount"]
+
+
+class PartTokenCount(WireModel):
+    """The tokens of one part of a message: a text or an image.
+
+    Attributes:
+        type: ``text`` or ``image_url``.
+        count: Tokens.
+    """
+
+    type: str | None = None
+    text: str | None = None
+    count: int = 0
+
+
+class MessageTokenCount(WireModel):
+    """The tokens of one message.
+
+    Attributes:
+        role: The role of the message.
+        parts: The counts of its parts (v3); empty on v1, which counts whole messages.
+        count: Tokens of the whole message.
+    """
+
+    role: str | None = None
+    parts: list[PartTokenCount] = Field(default_factory=list)
+    count: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_shape(cls, value: Any) -> Any:
+        # v1 echoes a string with a count beside it; v3 an array of parts, or (documented once) a single part.
+        if not isinstance(value, dict) or "parts" in value:
+            return value
+        content = value.get("content")
+        if isinstance(content, dict):
+            content = [content]
+        if isinstance(content, list):
+            total = sum(part.get("count") or 0 for part in content if isinstance(part, dict))
+            return {**value, "parts": content, "count": value.get("count", total)}
+        return value
+
+
+class TokenCount(Result):
+    """The tokens of a chat request or a text.
+
+    Attributes:
+        total: All tokens counted: messages, tools and response format. The service adds a few for its template, so
+            ``usage.prompt_tokens`` of a real call may differ.
+        messages: The count of each message, in order.
+        tools: Tokens of the tool definitions, 0 without tools.
+        response_format: Tokens of the response format, 0 without one.
+    """
+
+    total: int = 0
+    messages: list[MessageTokenCount] = Field(default_factory=list)
+    tools: int = 0
+    response_format: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_up(cls, value: Any) -> Any:
+        # The wire has no total.
+        if not isinstance(value, dict) or "total" in value:
+            return value
+        messages = [MessageTokenCount.model_validate(message) for message in value.get("messages") or []]
+        tools = (value.get("tools") or {}).get("count") or 0
+        response_format = (value.get("responseFormat") or {}).get("count") or 0
+        rest = {name: held for name, held in value.items() if name not in {"messages", "tools", "responseFormat"}}
+        return {
+            **rest,
+            "messages": messages,
+            "tools": tools,
+            "response_format": response_format,
+            "total": sum(message.count for message in messages)
+            + tools
+            + response_format
+            + (value.get("numTokens") or 0),
+        }

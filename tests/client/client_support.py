@@ -1,0 +1,161 @@
+"""What the client's tests share: canned bytes behind an httpx transport, a hand-turned clock, both clients."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from clova_studio import AsyncClovaStudio, ClovaStudio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+SAMPLES = Path(__file__).parent / "samples"
+MESSAGES = [{"role": "user", "content": "대한민국의 수도는?"}]
+KEY = "nv-test-key"
+OK = b'{"status":{"code":"20000","message":"OK"},"result":'
+
+
+def sample(name: str) -> bytes:
+    """Return the bytes of a recorded answer."""
+    return (SAMPLES / name).read_bytes()
+
+
+def envelope(code: str, message: str) -> bytes:
+    """Return an error as the service was seen to write it."""
+    return f'{{"status":{{"code":"{code}","message":"{message}"}},"result":null}}'.encode()
+
+
+class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that arrives in the given pieces, and may break instead of ending."""
+
+    def __init__(self, pieces: list[bytes], error: Exception | None = None) -> None:
+        self.pieces = pieces
+        self.error = error
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.pieces
+        if self.error is not None:
+            raise self.error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def whole(body: bytes) -> list[bytes]:
+    """Return a body in one piece."""
+    return [body]
+
+
+def bytewise(body: bytes) -> list[bytes]:
+    """Return a body one byte at a time."""
+    return [body[i : i + 1] for i in range(len(body))]
+
+
+def sse(body: bytes | list[bytes], *, error: Exception | None = None) -> httpx.Response:
+    """Return a streamed answer."""
+    pieces = body if isinstance(body, list) else [body]
+    return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces(pieces, error))
+
+
+def answer(body: bytes, status: int = 200, kind: str = "application/json", **headers: str) -> httpx.Response:
+    """Return an answer that comes whole; underscores in header names become dashes."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, headers={"content-type": kind, **named}, content=body)
+
+
+@dataclass
+class Wire:
+    """Answers requests from a list, the last one for ever, and keeps the requests."""
+
+    answers: list[Callable[[], httpx.Response] | Exception]
+    requests: list[httpx.Request] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        turn = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        if isinstance(turn, Exception):
+            raise turn
+        return turn()
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until somebody sleeps."""
+
+    now: float = 1000.0
+    sleeps: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+    async def asleep(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+
+class Both:
+    """One of the two clients behind plain calls, so that one test speaks for both.
+
+    Each has a quota of its own: quotas are shared by all clients of a process.
+    """
+
+    def __init__(self, kind: str, *answers: Any, clock: Clock | None = None, **settings: Any) -> None:
+        self.kind = kind
+        self.wire = Wire(list(answers))
+        self.clock = clock
+        self.settings = {"api_key": KEY, "quota_group": str(uuid.uuid4()), **settings}
+
+    @property
+    def requests(self) -> list[httpx.Request]:
+        """What was sent."""
+        return self.wire.requests
+
+    def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a verb and return its result; a stream is read to its end and returns (chunks, stream)."""
+        if self.kind == "sync":
+            return self._sync(verb, args, kwargs)
+        return asyncio.run(self._async(verb, args, kwargs))
+
+    def _sync(self, verb: str, args: Any, kwargs: Any) -> Any:
+        with httpx.Client(transport=httpx.MockTransport(self.wire)) as http:
+            client = ClovaStudio(http_client=http, **self.settings)
+            if self.clock:
+                client._clock, client._sleep = self.clock, self.clock.sleep
+            result = getattr(client, verb)(*args, **kwargs)
+            if not verb.startswith("stream"):
+                return result
+            chunks = []
+            with result:
+                for chunk in result:
+                    chunks.append(chunk)  # noqa: PERF402  a list() would lose the chunks when it breaks
+            return chunks, result
+
+    async def _async(self, verb: str, args: Any, kwargs: Any) -> Any:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(self.wire)) as http:
+            client = AsyncClovaStudio(http_client=http, **self.settings)
+            if self.clock:
+                client._clock, client._sleep = self.clock, self.clock.asleep
+            result = getattr(client, verb)(*args, **kwargs)
+            if not verb.startswith("stream"):
+                return await result
+            chunks = []
+            async with result:
+                async for chunk in result:
+                    chunks.append(chunk)  # noqa: PERF401
+            return chunks, result
