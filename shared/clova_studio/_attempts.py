@@ -114,11 +114,11 @@ class Attempts:
         error = state.outcome.exception() if state.outcome else None
         code = getattr(error, "code", None)
         logger.warning(
-            "request %s failed with %s%s: retry %d of %d in %.1f s",
+            "request %s failed with %s%s: retry %d of %d %s",
             self.request_id,
             type(error).__name__,
             f" {code}" if code else "",
             self.failures,
             self.policy.attempts,
-            state.upcoming_sleep,
+            "when its quota opens" if error and closes_quota(error) else f"in {state.upcoming_sleep:.1f} s",
         )

@@ -101,10 +101,13 @@ class EmbedBatch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        # On an interrupt the workers still under way find nothing more to do.
-        self._stopped = True
+        self.stop()
         if self._bar is not None:
             self._bar.close()
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._stopped = True
 
     def jobs(self) -> Iterator[EmbedJob]:
         """Yield the jobs of one worker until there is nothing left to start."""

@@ -259,8 +259,14 @@ class ClovaStudio(BaseClient):
                 work()
             else:
                 with ThreadPoolExecutor(batch.workers, "clova-embed") as pool:
-                    for future in [pool.submit(work) for _ in range(batch.workers)]:
-                        future.result()
+                    futures = [pool.submit(work) for _ in range(batch.workers)]
+                    try:
+                        for future in futures:
+                            future.result()
+                    except BaseException:
+                        # On an interrupt the pool waits for its threads: they must find nothing more to do.
+                        batch.stop()
+                        raise
         return batch.results()
 
     def segment(

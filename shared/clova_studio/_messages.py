@@ -106,7 +106,12 @@ def _fields_of(message: Any, where: str) -> dict[str, Any]:
         return {_FIELDS[name]: value for name, value in message.items()}
     if hasattr(message, "role") and hasattr(message, "content"):
         # A Message of a result, sent back as history: what it has beyond the API's fields stays behind.
-        return {wire: getattr(message, name, None) for name, wire in _FIELDS.items() if "_" in name or name == wire}
+        return {
+            "role": message.role,
+            "content": message.content,
+            "toolCalls": getattr(message, "tool_calls", None),
+            "toolCallId": getattr(message, "tool_call_id", None),
+        }
     raise ConfigurationError(f"{where} must be a mapping with role and content, got {type(message).__name__}")
 
 

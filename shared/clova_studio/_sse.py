@@ -56,10 +56,8 @@ class SSEDecoder:
         for line in lines:
             if line:
                 self._field(line)
-            elif self._data or self._event:
-                event = self._dispatch()
-                if event is not None:
-                    events.append(event)
+            elif (event := self._dispatch()) is not None:
+                events.append(event)
         return events
 
     def flush(self) -> list[ServerSentEvent]:

@@ -1,0 +1,57 @@
+"""A local CLOVA Studio on loopback, for demos, notebooks and tests that run without a key.
+
+The emulator speaks the wire forms of NAVER CLOVA Studio's API guide, or those that were observed on the service
+where both differ (``behaviour``). Its answers are computed from the request by plain rules: it is no language model,
+and every answer says so in the header ``X-Clova-Emulator: 1``.
+
+    from clova_studio.emulator import serve
+
+    with serve() as server:
+        print(server.base_url, server.api_key)
+
+Names are imported on first use, so that importing this package costs nothing and needs no extra.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clova_studio.emulator._app import create_app
+    from clova_studio.emulator._faults import Fault
+    from clova_studio.emulator._server import EmulatorServer, serve
+    from clova_studio.emulator._state import RecordedRequest
+
+__all__ = ["EmulatorServer", "Fault", "RecordedRequest", "create_app", "serve"]
+
+_HOMES = {
+    "EmulatorServer": "_server",
+    "Fault": "_faults",
+    "RecordedRequest": "_state",
+    "create_app": "_app",
+    "serve": "_server",
+}
+_EXTRA = ("starlette", "uvicorn", "h11", "anyio")
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that holds the name, and say which extra is missing if it cannot be imported."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        module = import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in _EXTRA:
+            raise
+        raise ImportError(
+            f"The emulator needs the package {error.name!r}: pip install 'clova-studio[emulator]'",
+            name=error.name,
+        ) from error
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -1,0 +1,142 @@
+"""One request and its answer, down to the TCP connection where a fault asks for it."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_BODY = 50 * 1024 * 1024
+"""Largest request body; above it the service answers 41300 ("4xx" troubleshooting page)."""
+
+TRANSPORT = "clova_studio_transport"
+"""Where the server's HTTP protocol leaves the connection's transport in the scope's state."""
+
+
+class ClientGoneError(Exception):
+    """The client left, or the server is stopping: there is nobody to answer."""
+
+
+class BodyTooLargeError(Exception):
+    """The request body is over the limit; it was read to its end and thrown away."""
+
+
+class Exchange:
+    """What the emulator does with one HTTP request: read, wait, write, drop.
+
+    Attributes:
+        on_start: Told the status before the answer begins.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        raw: bytes = scope.get("raw_path") or self.path.encode()
+        self.raw_path = raw.partition(b"?")[0].decode("latin-1")
+        self.headers = {name.lower(): value for name, value in Headers(scope=scope).items()}
+        self.on_start: Callable[[int], None] | None = None
+        self._receive = receive
+        self._send = send
+        self._transport: asyncio.Transport | None = (scope.get("state") or {}).get(TRANSPORT)
+        self._chunked = False
+
+    async def read(self) -> bytes:
+        """Read the request body.
+
+        Raises:
+            BodyTooLargeError: It is over 50 MB. The rest is read all the same, so that the client can hear the answer.
+            ClientGoneError: The client left in the middle.
+        """
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size <= MAX_BODY:
+                parts.append(part)
+            else:
+                parts.clear()
+            if not message.get("more_body", False):
+                break
+        if size > MAX_BODY:
+            raise BodyTooLargeError
+        return b"".join(parts)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the client does.
+
+        Raises:
+            ClientGoneError: The client left, or the server stops.
+        """
+        if seconds <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.hang()
+
+    async def hang(self) -> None:
+        """Wait until the client leaves or the server stops.
+
+        Raises:
+            ClientGoneError: Always, in the end.
+        """
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        raise ClientGoneError
+
+    async def start(self, status: int, headers: dict[str, str], length: int | None = None) -> None:
+        """Send status and headers; without a length the body is chunked."""
+        fields = {**headers, "x-clova-emulator": "1"}
+        if length is not None:
+            fields["content-length"] = str(length)
+        if self.on_start is not None:
+            self.on_start(status)
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()
+                ],
+            }
+        )
+
+    async def write(self, data: bytes, *, more: bool = True) -> None:
+        """Send a part of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        """Send a whole answer."""
+        await self.start(status, headers, len(body))
+        await self.write(body, more=False)
+
+    async def drop(self, *, reset: bool) -> None:
+        """Drop the connection in the middle of the exchange.
+
+        Args:
+            reset: Send a TCP reset; otherwise close after what was written, so that the client has received it.
+
+        Raises:
+            ClientGoneError: Always: the exchange is over.
+            RuntimeError: The application runs without the emulator's own server and has no connection to drop.
+        """
+        transport = self._transport
+        if transport is None:
+            raise RuntimeError("Only the emulator's own server can drop a connection; start it with serve().")
+        if reset:
+            connection: Any = transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        else:
+            transport.close()
+        await self.hang()

@@ -1,0 +1,59 @@
+"""What each model can do and how much it takes, from the model page of the user guide and the chat pages."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Model:
+    """Facts about one chat model.
+
+    Attributes:
+        name: Name in the path.
+        version: API version that serves it: 1 or 3.
+        context: Input and output tokens together.
+        max_input: Input tokens.
+        max_output: Largest output cap that a request may ask for.
+        images: Takes image parts.
+        thinking: Has the ``thinking`` field.
+        structured: Has the ``responseFormat`` field.
+        tools: Takes function calling.
+        default_output: Output cap where the request names none.
+    """
+
+    name: str
+    version: int
+    context: int
+    max_input: int
+    max_output: int
+    images: bool = False
+    thinking: bool = False
+    structured: bool = False
+    tools: bool = False
+    # The v3 page no longer prints a default for `maxTokens`; its edition of 2025 said 100, which is also v1's.
+    default_output: int = 100
+
+
+MODELS = {
+    model.name: model
+    for model in (
+        Model("HCX-003", 1, 8_192, 7_600, 4_096),
+        Model("HCX-DASH-001", 1, 4_096, 3_500, 4_096),
+        Model("HCX-005", 3, 128_000, 128_000, 4_096, images=True, tools=True),
+        Model("HCX-DASH-002", 3, 32_000, 32_000, 4_096, tools=True),
+        Model("HCX-007", 3, 128_000, 128_000, 32_768, thinking=True, structured=True, tools=True, default_output=512),
+    )
+}
+
+# A tuned model counts on its base model. A task id does not tell its base, so the emulator takes the larger model of
+# the generation; v3 tasks have no images, thinking, tools or structured output ("Chat Completions v3" page).
+TUNED_V1 = Model("HCX-003", 1, 8_192, 7_600, 4_096)
+TUNED_V3 = Model("HCX-005", 3, 128_000, 128_000, 4_096)
+
+# "Chat Completions v3, thinking" page: the default cap follows the effort.
+THINKING_DEFAULTS = {"none": 512, "low": 5_120, "medium": 10_240, "high": 20_480}
+
+# "Chat Completions v3, function calling" page: the smallest cap that goes with tools.
+TOOLS_MIN_OUTPUT = 1_024
+
+# Embedding pages: token limit of each embedding model.
+EMBEDDING_LIMITS = {"clir-emb-dolphin": 500, "clir-sts-dolphin": 500, "bge-m3": 8_192}

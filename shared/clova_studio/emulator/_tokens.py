@@ -1,0 +1,94 @@
+"""A deterministic estimate of the service's tokeniser.
+
+Public measurements of HCX-005 give about 0.43 tokens a character for Korean, 0.19 for English and 1.25 for Chinese.
+The pieces below come near to the first two; a Han or Kana character is one piece that weighs a token and a quarter.
+The same pieces are the tokens of a stream, so that caps, usage and frames agree with each other.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# Concatenated, the pieces are the text again: the last alternative takes whatever is left.
+_PIECE = re.compile(
+    r" [가-힣]{1,2}|[가-힣]{1,4}"
+    r"| ?[A-Za-z]{1,8}"
+    r"| ?[0-9]{1,3}"
+    r"|[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+    r"|\s+(?=\s)|\s*\n\s*"
+    r"| ?(?:[^\w\s]|_){1,3}"
+    r"|\s+"
+    r"|.",
+    re.DOTALL,
+)
+_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+IMAGE_TOKENS = 1_478
+"""Tokens of one image, as the token calculator's page shows."""
+
+MESSAGE_TOKENS = 4
+"""Special tokens around each message: the difference between usage and the sum of counts is not documented."""
+
+
+def pieces(text: str) -> list[str]:
+    """Split a text as a tokeniser would; joined, the pieces are the text."""
+    return _PIECE.findall(text)
+
+
+def count(text: str) -> int:
+    """Tokens of a text: at least 1 unless it is empty."""
+    extra = len(_WIDE.findall(text))
+    return len(_PIECE.findall(text)) + (extra + 2) // 4
+
+
+def cut(text: str, limit: int) -> tuple[str, bool]:
+    """Cut a text to a number of tokens.
+
+    Args:
+        text: Text to cut.
+        limit: Largest number of tokens.
+
+    Returns:
+        The text and whether something was cut off.
+    """
+    if count(text) <= limit:
+        return text, False
+    kept: list[str] = []
+    spent = 0.0
+    for piece in pieces(text):
+        spent += 1.25 if _WIDE.match(piece) else 1
+        if spent > limit:
+            break
+        kept.append(piece)
+    return "".join(kept), True
+
+
+def count_parts(content: object) -> int:
+    """Tokens of a message's content: a string, or text and image parts."""
+    if isinstance(content, str):
+        return count(content)
+    if isinstance(content, list):
+        return sum(IMAGE_TOKENS if part.get("type") == "image_url" else count(part.get("text", "")) for part in content)
+    return 0
+
+
+def count_json(value: object) -> int:
+    """Tokens of a JSON value that goes into the prompt: tools, tool calls, a response format."""
+    import json
+
+    return count(json.dumps(value, ensure_ascii=False))
+
+
+def count_prompt(messages: Iterable[Mapping[str, Any]], *extras: object) -> int:
+    """Tokens of a whole prompt.
+
+    Args:
+        messages: The conversation.
+        *extras: Tools and response format, where given.
+    """
+    total = 0
+    for message in messages:
+        total += MESSAGE_TOKENS + count_parts(message.get("content"))
+        if message.get("toolCalls"):
+            total += count_json(message["toolCalls"])
+    return total + sum(count_json(extra) for extra in extras if extra)

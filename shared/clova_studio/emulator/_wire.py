@@ -1,0 +1,74 @@
+"""Bytes on the wire: envelopes and event frames, in the documented or the observed form."""
+
+import hashlib
+import json
+import uuid
+from typing import Any
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON with real characters, as the service writes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def success(result: Any) -> bytes:
+    """The envelope of an answer."""
+    return dumps({"status": {"code": "20000", "message": "OK"}, "result": result}).encode()
+
+
+def failure(code: str, message: str, *, observed: bool) -> bytes:
+    """The envelope of a refusal: recorded ones carry ``"result":null``, those of the guide have no result."""
+    envelope: dict[str, Any] = {"status": {"code": code, "message": message}}
+    if observed:
+        envelope["result"] = None
+    return dumps(envelope).encode()
+
+
+def fingerprint(*parts: object) -> bytes:
+    """A stable digest of a request, the source of everything that only looks random."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(repr(part).encode())
+        digest.update(b"\0")
+    return digest.digest()
+
+
+def random_seed(mark: bytes) -> int:
+    """The seed that an answer names when the request asked for a random one: 1 to 4294967295."""
+    return int.from_bytes(mark[:4], "big") or 1
+
+
+def call_id(mark: bytes, index: int) -> str:
+    """The id of a tool call: ``call_`` and 24 letters or digits."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    digest = hashlib.blake2b(mark + index.to_bytes(2, "big"), digest_size=24).digest()
+    return "call_" + "".join(alphabet[byte % len(alphabet)] for byte in digest)
+
+
+class Frames:
+    """Writes the events of one stream.
+
+    The recorded streams have no blank after the colon; the guide's printed examples have one. Every event has its own
+    id, which is not the request's.
+    """
+
+    def __init__(self, mark: bytes, *, observed: bool) -> None:
+        self._mark = mark
+        self._blank = "" if observed else " "
+        self._count = 0
+
+    def frame(self, event: str, data: Any) -> bytes:
+        """One event: ``id``, ``event`` and ``data`` lines and the blank line that ends it."""
+        self._count += 1
+        digest = hashlib.blake2b(self._mark + self._count.to_bytes(4, "big"), digest_size=16).digest()
+        name = uuid.UUID(bytes=digest, version=4)
+        blank = self._blank
+        return f"id:{blank}{name}\nevent:{blank}{event}\ndata:{blank}{dumps(data)}\n\n".encode()
+
+    def signal(self) -> bytes:
+        """The event that follows the result in recorded streams; it is JSON, not OpenAI's bare ``[DONE]``."""
+        return self.frame("signal", {"data": "[DONE]"})
+
+    def error(self, code: str, message: str) -> bytes:
+        """A failure inside a stream whose HTTP status was already 200."""
+        return self.frame("error", {"status": {"code": code, "message": message}})
