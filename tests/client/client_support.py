@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+
 from clova_studio import AsyncClovaStudio, ClovaStudio
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 
-import clova_studio as cs
 import httpx
 import pytest
 from client_support import KEY, MESSAGES, OK, answer, envelope, sample
+
+import clova_studio as cs
 
 ERRORS = [
     (400, "40000", "Bad request", cs.BadRequestError),
@@ -55,6 +56,13 @@ def test_code_decides_the_class(both, status: int, code: str, message: str, kind
         assert error.body["status"]["code"] == code
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
         assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+def test_an_error_code_goes_before_a_result(both) -> None:
+    """A 200 whose code is an error is one even if it carries a result as well."""
+    body = sample("v3_chat.json").replace(b'"20000","message":"OK"', b'"50000","message":"oops"')
+    with pytest.raises(cs.ServerError, match="oops"):
+        both(lambda: answer(body), max_retries=0).call("chat", MESSAGES)
 
 
 def test_openai_shape_and_integer_codes_are_read(both) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from client_support import MESSAGES, OK, Pieces, answer, bytewise, sample, sse, whole
+
 from clova_studio import (
     BadRequestError,
     ChatResult,
@@ -257,6 +258,7 @@ def test_result_before_the_end_is_refused(both) -> None:
 
 def _unread(peer):
     from client_support import KEY
+
     from clova_studio import AsyncClovaStudio, ClovaStudio
 
     kind = ClovaStudio if peer.kind == "sync" else AsyncClovaStudio

@@ -1,0 +1,159 @@
+"""Event loops and sockets: one client for many loops, and nothing left open."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client_support import KEY, MESSAGES
+
+from clova_studio import AsyncClovaStudio, ClovaStudio
+from clova_studio.emulator import Fault, serve
+
+
+def open_sockets(port: int) -> int:
+    """Return how many connections this process holds open to the port, as the kernel sees it."""
+    wanted = f":{port:04X}"
+    inodes = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[2].endswith(wanted):
+            inodes.add(fields[9])
+    held = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            target = str(descriptor.readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            held.add(target[8:-1])
+    return len(inodes & held)
+
+
+def port_of(server: Any) -> int:
+    """Return the port of a server."""
+    return int(server.base_url.rsplit(":", 1)[1])
+
+
+pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="counts sockets by the kernel's own table")
+
+
+async def everything(client: AsyncClovaStudio) -> list[Any]:
+    """Use each way of asking once."""
+    result = await client.chat(MESSAGES)
+    async with client.stream_chat(MESSAGES) as stream:
+        text = "".join([chunk.message.content async for chunk in stream])
+    vectors = await client.embed_many([f"글 {i}" for i in range(10)])
+    return [result.message.content, text, len(vectors)]
+
+
+def test_three_loops_on_one_client() -> None:
+    """Three asyncio.run calls on one client work, and after each no socket is left open."""
+    with serve(latency=0.005) as server:
+        client = AsyncClovaStudio(KEY, base_url=server.base_url)
+        for _ in range(3):
+            text, streamed, count = asyncio.run(everything(client))
+            assert (streamed, count) == (text, 10)
+            assert open_sockets(port_of(server)) == 0
+
+
+def test_loops_in_threads_share_one_client() -> None:
+    """Loops that run at the same time in several threads each have connections of their own."""
+    with serve(latency=0.005) as server:
+        client = AsyncClovaStudio(KEY, base_url=server.base_url)
+        results: list[Any] = []
+        threads = [threading.Thread(target=lambda: results.append(asyncio.run(everything(client)))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(results) == 4
+        assert all(result == results[0] for result in results)
+        assert open_sockets(port_of(server)) == 0
+
+
+async def _abandon(client: AsyncClovaStudio) -> None:
+    async for _ in client.stream_chat(MESSAGES):
+        break
+    stream = client.stream_chat(MESSAGES)
+    await anext(stream)
+
+
+@pytest.mark.filterwarnings("error")
+def test_abandoned_streams_close() -> None:
+    """A stream that is left by break, by an exception or unread leaves no connection, sync and async."""
+    with serve(token_latency=0.02) as server:
+        client = AsyncClovaStudio(KEY, base_url=server.base_url)
+        asyncio.run(_abandon(client))
+        assert open_sockets(port_of(server)) == 0
+        with ClovaStudio(KEY, base_url=server.base_url) as sync:
+            for _ in sync.stream_chat(MESSAGES):
+                break
+            gc.collect()
+            assert open_sockets(port_of(server)) == 0
+            with pytest.raises(KeyError), sync.stream_chat(MESSAGES) as stream:
+                _ = {}[next(stream).message.content]
+            assert open_sockets(port_of(server)) == 0
+
+
+def test_cancelling_a_stream_closes_it() -> None:
+    """A cancelled task that reads a stream leaves no connection and no task."""
+
+    async def main(client: AsyncClovaStudio, port: int) -> None:
+        async def read() -> None:
+            async with client.stream_chat(MESSAGES) as stream:
+                async for _ in stream:
+                    pass
+
+        task = asyncio.create_task(read())
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert open_sockets(port) == 0
+
+    with serve(token_latency=0.05) as server:
+        asyncio.run(main(AsyncClovaStudio(KEY, base_url=server.base_url), port_of(server)))
+
+
+def test_closing_the_client_closes_its_connections() -> None:
+    """Close and aclose leave no connection; so does dropping a sync client."""
+    with serve() as server:
+        with ClovaStudio(KEY, base_url=server.base_url) as client:
+            client.chat(MESSAGES)
+            assert open_sockets(port_of(server)) == 1
+        assert open_sockets(port_of(server)) == 0
+        dropped = ClovaStudio(KEY, base_url=server.base_url)
+        dropped.chat(MESSAGES)
+        del dropped
+        gc.collect()
+        assert open_sockets(port_of(server)) == 0
+
+        async def main() -> int:
+            async with AsyncClovaStudio(KEY, base_url=server.base_url) as client:
+                await client.chat(MESSAGES)
+            return open_sockets(port_of(server))
+
+        assert asyncio.run(main()) == 0
+
+
+def test_connections_are_reused() -> None:
+    """Calls one after the other share a connection."""
+    with serve() as server, ClovaStudio(KEY, base_url=server.base_url) as client:
+        for _ in range(5):
+            client.chat(MESSAGES)
+        assert open_sockets(port_of(server)) == 1
+
+
+def test_a_server_that_holds_the_connection_is_not_waited_for() -> None:
+    """A stream whose server keeps the connection open after the result ends at the result."""
+    with serve() as server, ClovaStudio(KEY, base_url=server.base_url, timeout=30) as client:
+        server.add_fault(Fault("hang_after_result"))
+        with client.stream_chat(MESSAGES) as stream:
+            text = "".join(chunk.message.content for chunk in stream)
+        assert text == stream.result().message.content
+        assert open_sockets(port_of(server)) == 0
