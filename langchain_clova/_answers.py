@@ -1,0 +1,183 @@
+"""Results and chunks of the client -> LangChain's messages and chunks. Pure.
+
+The chunks of one answer are added up by langchain-core: strings join, integers and usage add. So whatever is said once
+(model, finish reason, seed, usage) stands on the last chunk only.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import ToolCall, tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.utils.json import parse_partial_json
+
+from langchain_clova._blocks import PROVIDER, THINKING
+
+if TYPE_CHECKING:
+    from clova_studio import ChatChunk, ChatResult, Usage
+
+__all__ = ["ChunkMaker", "message_of", "usage_of"]
+
+# Endings that turn a JSON text which was cut anywhere into one that cannot be repaired.
+_SPOILERS = ("}", "]", '"}', '"]', '\\"}', '\\"]', "}}", "]]")
+
+
+def message_of(result: ChatResult, model: str, *, single_call: bool) -> AIMessage:
+    """Return the message of a whole answer.
+
+    Args:
+        result: The answer.
+        model: The model that was asked.
+        single_call: Whether to keep only the first tool call (``parallel_tool_calls=False``).
+    """
+    message = result.message
+    calls = message.tool_calls or []
+    if single_call:
+        calls = calls[:1]
+    return AIMessage(
+        content=message.content,
+        additional_kwargs={THINKING: message.thinking_content} if message.thinking_content else {},
+        response_metadata={"model_provider": PROVIDER, **_metadata(result, model)},
+        usage_metadata=usage_of(result.usage),
+        tool_calls=[
+            ToolCall(
+                name=call.function.name or "",
+                args=call.function.arguments,
+                id=call.id or _call_id(),
+            )
+            for call in calls
+        ],
+    )
+
+
+def usage_of(usage: Usage | None) -> UsageMetadata | None:
+    """Return the tokens of an answer as LangChain counts them."""
+    if usage is None:
+        return None
+    found = UsageMetadata(
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+    )
+    details = usage.completion_tokens_details
+    if details is not None and details.thinking_tokens is not None:
+        found["output_token_details"] = OutputTokenDetails(reasoning=details.thinking_tokens)
+    return found
+
+
+def _metadata(result: ChatResult | ChatChunk, model: str) -> dict[str, Any]:
+    metadata = {
+        "model_name": model,
+        "finish_reason": result.finish_reason,
+        "created": result.created,
+        "seed": result.seed,
+        "request_id": result.request_id,
+        "ai_filter": [finding.model_dump(exclude_none=True) for finding in result.ai_filter]
+        if result.ai_filter
+        else None,
+    }
+    return {name: value for name, value in metadata.items() if value is not None}
+
+
+def _call_id() -> str:
+    return f"call_{uuid.uuid4().hex[:24]}"
+
+
+class ChunkMaker:
+    """Turns the chunks of one streamed answer into LangChain's.
+
+    Args:
+        model: The model that was asked.
+        with_usage: Whether the last chunk carries the usage.
+        single_call: Whether to keep only the first tool call.
+    """
+
+    __slots__ = ("_arguments", "_model", "_single_call", "_texts", "_with_usage", "has_calls")
+
+    def __init__(self, model: str, *, with_usage: bool, single_call: bool) -> None:
+        self._model = model
+        self._with_usage = with_usage
+        self._single_call = single_call
+        self._arguments: dict[int, str] = {}
+        self._texts: list[str] = []
+        self.has_calls = False
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._texts)
+
+    def chunk(self, piece: ChatChunk, *, last: bool) -> ChatGenerationChunk:
+        """Return the next chunk.
+
+        Args:
+            piece: What arrived.
+            last: Whether it is the end of the answer.
+        """
+        message = piece.message
+        self._texts.append(message.content)
+        values: dict[str, Any] = {"content": message.content, "response_metadata": {"model_provider": PROVIDER}}
+        if message.thinking_content:
+            values["additional_kwargs"] = {THINKING: message.thinking_content}
+        fragments = [self._fragment(call) for call in message.tool_calls or [] if self._is_wanted(call)]
+        if last:
+            values["chunk_position"] = "last"
+            values["response_metadata"].update(_metadata(piece, self._model))
+            if self._with_usage:
+                values["usage_metadata"] = usage_of(piece.usage)
+            if piece.finish_reason == "length":
+                fragments += self._spoilt()
+        if fragments:
+            self.has_calls = True
+            values["tool_call_chunks"] = fragments
+        return ChatGenerationChunk(message=AIMessageChunk(**values))
+
+    def _is_wanted(self, call: Any) -> bool:
+        return not self._single_call or not call.index
+
+    def _fragment(self, call: Any) -> Any:
+        place = call.index or 0
+        text = call.function.partial_json or ""
+        is_first = place not in self._arguments
+        self._arguments[place] = self._arguments.get(place, "") + text
+        return tool_call_chunk(
+            name=call.function.name if is_first else None,
+            args=text,
+            id=(call.id or _call_id()) if is_first else None,
+            index=place,
+        )
+
+    def _spoilt(self) -> list[Any]:
+        """Return fragments that keep a call which was cut at the output cap from looking whole.
+
+        Langchain-core repairs JSON that is cut, and an agent would run the tool with half of its arguments. With these
+        it is among the ``invalid_tool_calls``.
+        """
+        spoilers = []
+        for place, text in self._arguments.items():
+            if _is_whole(text):
+                continue
+            ending = next((ending for ending in _SPOILERS if not _is_repaired(text + ending)), None)
+            if ending is not None:
+                spoilers.append(tool_call_chunk(name=None, args=ending, id=None, index=place))
+        return spoilers
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_repaired(text: str) -> bool:
+    try:
+        return isinstance(parse_partial_json(text), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,91 @@
+"""Messages of ours -> LangChain's standard content blocks. Registered for provider ``clova`` when imported.
+
+Pieces of one streamed block are joined by their index, and only integers and strings that start with ``lc_`` join.
+With ``output_version="v1"`` langchain-core counts blocks that have no index from 0, so a tool call at index 0 would be
+joined to a text or reasoning block: hence an index of its own for each kind of block.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.messages.block_translators import register_translator
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage, AIMessageChunk
+    from langchain_core.messages.content import ContentBlock
+
+__all__ = ["PROVIDER", "THINKING", "translate_content", "translate_content_chunk"]
+
+PROVIDER = "clova"
+THINKING = "thinking_content"
+"""Where a message keeps the thinking text, in ``additional_kwargs``: langchain-naver's name."""
+
+
+def translate_content(message: AIMessage) -> list[ContentBlock]:
+    """Return the blocks of a whole message: reasoning, text, tool calls. Never raises."""
+    blocks = _reasoning_and_text(message, indexed=False)
+    blocks += _calls(message, blocks)
+    return cast("list[ContentBlock]", blocks)
+
+
+def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
+    """Return the blocks of a piece of a message, or of the sum of all pieces. Never raises."""
+    blocks = _reasoning_and_text(message, indexed=True)
+    if message.chunk_position == "last" and not _is_piece(message):
+        blocks += _calls(message, blocks)
+        return cast("list[ContentBlock]", blocks)
+    for call in message.tool_call_chunks:
+        place = call.get("index")
+        block = {"type": "tool_call_chunk", "id": call.get("id"), "name": call.get("name"), "args": call.get("args")}
+        if place is not None:
+            block["index"] = f"lc_tc_{place}"
+        blocks.append(block)
+    return cast("list[ContentBlock]", blocks)
+
+
+def _is_piece(message: AIMessageChunk) -> bool:
+    """Return whether a last chunk is only the last piece: it then holds a fragment that no id opens."""
+    return any(not call.get("id") for call in message.tool_call_chunks)
+
+
+def _reasoning_and_text(message: AIMessage, *, indexed: bool) -> list[dict[str, Any]]:
+    content = message.content
+    if isinstance(content, list):
+        # Blocks already, as output_version="v1" stores them.
+        return [block if isinstance(block, dict) else {"type": "text", "text": block} for block in content]
+    blocks: list[dict[str, Any]] = []
+    thinking = message.additional_kwargs.get(THINKING)
+    if isinstance(thinking, str) and thinking:
+        blocks.append({"type": "reasoning", "reasoning": thinking})
+        if indexed:
+            blocks[-1]["index"] = "lc_rs_0"
+    if content:
+        blocks.append({"type": "text", "text": content})
+        if indexed:
+            blocks[-1]["index"] = "lc_txt_0"
+    return blocks
+
+
+def _calls(message: AIMessage, blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    present = {block.get("id") for block in blocks if block.get("type") in {"tool_call", "invalid_tool_call"}}
+    calls: list[dict[str, Any]] = [
+        {"type": "tool_call", "id": call.get("id"), "name": call["name"], "args": call["args"]}
+        for call in message.tool_calls
+        if call.get("id") not in present
+    ]
+    calls += [
+        {
+            "type": "invalid_tool_call",
+            "id": call.get("id"),
+            "name": call.get("name"),
+            "args": call.get("args"),
+            "error": call.get("error"),
+        }
+        for call in message.invalid_tool_calls
+        if call.get("id") not in present
+    ]
+    return calls
+
+
+register_translator(PROVIDER, translate_content, translate_content_chunk)

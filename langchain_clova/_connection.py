@@ -1,0 +1,313 @@
+"""The clients behind an adapter: made at first use, shared by adapters with the same settings, never pickled.
+
+LangChain rebuilds a component on every call when its fields are configurable, so the connections have to live outside
+of it: all components with the same settings hold one pair of clients, which ends with the last of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import threading
+import weakref
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import SecretStr
+
+from langchain_clova._errors import ClovaConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from clova_studio import AsyncClovaStudio, ClovaStudio
+
+__all__ = ["SETTING_NAMES", "Connection", "Settings", "key_from_env", "url_from_env"]
+
+_KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
+# The second is the name that programs written for langchain-naver have set.
+_URL_VARIABLES = ("CLOVASTUDIO_BASE_URL", "CLOVASTUDIO_API_BASE_URL")
+
+
+def key_from_env() -> SecretStr | None:
+    """Return the API key of the environment, None if there is none."""
+    value = _from_env(_KEY_VARIABLES)
+    return None if value is None else SecretStr(value)
+
+
+def url_from_env() -> str | None:
+    """Return the base URL of the environment, None if there is none."""
+    return _from_env(_URL_VARIABLES)
+
+
+def _from_env(names: tuple[str, ...]) -> str | None:
+    return next((os.environ[name].strip() for name in names if os.environ.get(name, "").strip()), None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Settings:
+    """Arguments of ``ClovaStudio`` and ``AsyncClovaStudio``; None is left to them. No repr: it holds the key."""
+
+    api_key: SecretStr | None = None
+    apigw_api_key: SecretStr | None = None
+    region: str = "public"
+    base_url: str | None = None
+    path_prefix: str = ""
+    timeout: Any = None
+    max_retries: int | None = None
+    retry: Any = None
+    rate_limits: Any = None
+    max_wait: float | None = 75.0
+    quota_group: str | None = None
+    headers: Mapping[str, str] | None = None
+    http_client: Any = None
+    http_async_client: Any = None
+
+    def arguments(self, *, asynchronous: bool) -> dict[str, Any]:
+        """Return the keyword arguments for a client."""
+        given = {
+            name: getattr(self, name)
+            for name in SETTING_NAMES
+            if name not in {"http_client", "http_async_client", "max_wait"} and getattr(self, name) is not None
+        }
+        given["max_wait"] = self.max_wait
+        http = self.http_async_client if asynchronous else self.http_client
+        if http is not None:
+            given["http_client"] = http
+        return given
+
+    def identity(self) -> tuple[Any, ...] | None:
+        """Return what tells these settings from others without holding a key; None if they cannot be shared."""
+        if self.http_client is not None or self.http_async_client is not None:
+            return None
+        identity = (
+            *(_digest(secret) for secret in (self.api_key, self.apigw_api_key)),
+            None if self.headers is None else hashlib.sha256(repr(sorted(self.headers.items())).encode()).digest(),
+            self.region,
+            self.base_url,
+            self.path_prefix,
+            self.timeout,
+            self.max_retries,
+            self.retry,
+            self.rate_limits,
+            self.max_wait,
+            self.quota_group,
+        )
+        try:
+            hash(identity)
+        except TypeError:  # an httpx.Timeout, for one
+            return None
+        return identity
+
+
+SETTING_NAMES = tuple(Settings.__dataclass_fields__)
+
+
+def _digest(secret: SecretStr | None) -> bytes | None:
+    return None if secret is None else hashlib.sha256(secret.get_secret_value().encode()).digest()
+
+
+class _Clients:
+    """A sync and an async client with the same settings, each made when it is first asked for."""
+
+    __slots__ = ("__weakref__", "_async", "_lock", "_settings", "_sync")
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._sync: ClovaStudio | None = None
+        self._async: AsyncClovaStudio | None = None
+
+    @property
+    def sync(self) -> ClovaStudio:
+        client = self._sync
+        if client is None:
+            from clova_studio import ClovaStudio
+
+            with self._lock:
+                client = self._sync
+                if client is None:
+                    client = self._sync = ClovaStudio(**self._settings.arguments(asynchronous=False))
+                    # Nobody else can close it: the last adapter that goes takes the connections along. (Those of the
+                    # async client are closed with their event loops.)
+                    weakref.finalize(self, client.close)
+        return client
+
+    @property
+    def asynchronous(self) -> AsyncClovaStudio:
+        client = self._async
+        if client is None:
+            from clova_studio import AsyncClovaStudio
+
+            with self._lock:
+                client = self._async
+                if client is None:
+                    client = self._async = AsyncClovaStudio(**self._settings.arguments(asynchronous=True))
+        return client
+
+
+_shared: weakref.WeakValueDictionary[tuple[Any, ...], _Clients] = weakref.WeakValueDictionary()
+_shared_lock = threading.Lock()
+
+
+def _clients_for(settings: Settings) -> _Clients:
+    identity = settings.identity()
+    if identity is None:
+        return _Clients(settings)
+    with _shared_lock:
+        clients = _shared.get(identity)
+        if clients is None:
+            clients = _shared[identity] = _Clients(settings)
+        return clients
+
+
+class Connection:
+    """How an adapter reaches the service: the caller's clients, or a shared pair made from settings.
+
+    Args:
+        settings: Settings of the clients to make.
+        client: A ``ClovaStudio`` of the caller's; it stays open.
+        async_client: An ``AsyncClovaStudio`` of the caller's; it stays open.
+
+    Raises:
+        ConfigurationError: There is no key, or a client is of the wrong kind.
+    """
+
+    __slots__ = ("_async_client", "_client", "_clients", "_settings", "_variants")
+
+    def __init__(self, settings: Settings, *, client: Any = None, async_client: Any = None) -> None:
+        for name, value, wanted in (("client", client, False), ("async_client", async_client, True)):
+            if value is not None and inspect.iscoroutinefunction(getattr(value, "embed", None)) is not wanted:
+                kind = "AsyncClovaStudio" if wanted else "ClovaStudio"
+                raise ClovaConfigurationError(f"{name} must be a {kind}, got {type(value).__name__}")
+        self._settings = settings
+        self._client = client
+        self._async_client = async_client
+        self._clients: _Clients | None = None
+        self._variants: dict[int, Connection] = {}
+        if client is None and async_client is None:
+            if settings.api_key is None:
+                raise ClovaConfigurationError(
+                    "no API key: give api_key= (or client=), or set CLOVASTUDIO_API_KEY. / API 키가 없습니다. "
+                    "api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요."
+                )
+            self._clients = _clients_for(settings)
+
+    @classmethod
+    def of(cls, *, client: Any = None, async_client: Any = None, **settings: Any) -> Self:
+        """Return the connection for arguments as a caller gave them; key and address come from the environment."""
+        if client is None and async_client is None:
+            key = settings.get("api_key")
+            settings["api_key"] = key_from_env() if key is None else _secret(key)
+            if settings.get("apigw_api_key") is not None:
+                settings["apigw_api_key"] = _secret(settings["apigw_api_key"])
+            if settings.get("base_url") is None:
+                settings["base_url"] = url_from_env()
+        return cls(Settings(**settings), client=client, async_client=async_client)
+
+    @property
+    def sync(self) -> ClovaStudio:
+        """The synchronous client.
+
+        Raises:
+            ConfigurationError: Only an ``async_client`` was given.
+        """
+        if self._clients is not None:
+            return self._clients.sync
+        if self._client is None:
+            raise ClovaConfigurationError("a synchronous call needs client=: only async_client= was given")
+        given: ClovaStudio = self._client
+        return given
+
+    @property
+    def asynchronous(self) -> AsyncClovaStudio | None:
+        """The asynchronous client; None if only a synchronous one was given, which then works in a thread."""
+        if self._clients is not None:
+            return self._clients.asynchronous
+        given: AsyncClovaStudio | None = self._async_client
+        return given
+
+    @property
+    def needed_async(self) -> AsyncClovaStudio:
+        """The asynchronous client.
+
+        Raises:
+            ConfigurationError: Only a synchronous one was given.
+        """
+        client = self.asynchronous
+        if client is None:
+            raise ClovaConfigurationError("an asynchronous call needs async_client=: only client= was given")
+        return client
+
+    @property
+    def base_url(self) -> str | None:
+        """The address as far as it is known without making a client."""
+        given = self._client if self._client is not None else self._async_client
+        if given is not None:
+            return str(given.base_url)
+        return self._settings.base_url
+
+    @property
+    def target(self) -> tuple[Any, ...]:
+        """What the connection is made of; two with the same lead to the same place."""
+        return self._settings, self._client, self._async_client
+
+    def with_max_retries(self, max_retries: int) -> Connection:
+        """Return the same connection with another number of retries.
+
+        Raises:
+            ConfigurationError: The clients are the caller's, and their retries fixed.
+        """
+        if self._clients is None:
+            raise ClovaConfigurationError("max_retries belongs to the client that you gave: set it there")
+        if max_retries not in self._variants:
+            self._variants[max_retries] = Connection(replace(self._settings, max_retries=max_retries))
+        return self._variants[max_retries]
+
+    def check_picklable(self) -> None:
+        """Refuse, by name, what cannot be sent to another process.
+
+        Raises:
+            ConfigurationError: An HTTP client of the caller's is part of the settings.
+        """
+        for name in ("http_client", "http_async_client"):
+            if getattr(self._settings, name) is not None:
+                raise ClovaConfigurationError(
+                    f"this cannot be pickled: it has an {name} of yours; leave it out, or build this in the worker"
+                )
+
+    def __eq__(self, other: object) -> bool:
+        # By what it leads to: a copy from another process is the same connection.
+        if not isinstance(other, Connection):
+            return NotImplemented
+        return self.target == other.target
+
+    __hash__ = None  # type: ignore[assignment]  # settings may hold what has no hash
+
+    def __repr__(self) -> str:
+        return f"Connection(base_url={self.base_url!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.check_picklable()
+        settings = {name: getattr(self._settings, name) for name in SETTING_NAMES}
+        return _rebuild, (settings, self._client, self._async_client)
+
+    def __copy__(self) -> Connection:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Connection:
+        # A handle on connections: a copy of what holds it means the same connections.
+        return self
+
+
+def _secret(value: Any) -> SecretStr:
+    if isinstance(value, SecretStr):
+        return value
+    if not isinstance(value, str):
+        raise ClovaConfigurationError(f"a key must be a string or a SecretStr, got {type(value).__name__}")
+    return SecretStr(value)
+
+
+def _rebuild(settings: dict[str, Any], client: Any, async_client: Any) -> Connection:
+    return Connection(Settings(**settings), client=client, async_client=async_client)

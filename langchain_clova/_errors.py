@@ -1,0 +1,190 @@
+"""Errors that are both the client's and LangChain's, and the one place that turns the former into these.
+
+Each class inherits from an error of ``clova_studio`` and from one of langchain-core's ``ModelError`` family, so that
+``except clova_studio.RateLimitError`` and LangChain's retry, fallback and summarization middleware (which look at
+``ModelError.is_retryable`` and ``ContextOverflowError``) meet the same exception. A translated error has every
+attribute, the cause and the traceback of the original, and can be pickled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_core.exceptions import (
+    ContextOverflowError,
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelError,
+    ModelInvalidRequestError,
+    ModelNotFoundError,
+    ModelPermissionDeniedError,
+    ModelRateLimitError,
+    ModelTimeoutError,
+)
+
+from clova_studio import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ClovaStudioError,
+    ConfigurationError,
+    ContextLengthError,
+    InvalidResponseError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    StreamError,
+    StreamInterruptedError,
+    UnsupportedFunctionError,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = [
+    "ClovaAPIConnectionError",
+    "ClovaAPIStatusError",
+    "ClovaAPITimeoutError",
+    "ClovaAuthenticationError",
+    "ClovaBadRequestError",
+    "ClovaConfigurationError",
+    "ClovaContextLengthError",
+    "ClovaInvalidResponseError",
+    "ClovaModelError",
+    "ClovaNotFoundError",
+    "ClovaPermissionDeniedError",
+    "ClovaRateLimitError",
+    "ClovaServerError",
+    "ClovaStreamError",
+    "ClovaStreamInterruptedError",
+    "ClovaUnsupportedFunctionError",
+    "langchain_errors",
+    "translated",
+]
+
+
+class ClovaModelError(ClovaStudioError, ModelError):
+    """An error of the client that fits nothing more exact."""
+
+
+class ClovaConfigurationError(ConfigurationError, ModelInvalidRequestError):
+    """Wrong use, found before anything was sent."""
+
+
+class ClovaAPIConnectionError(APIConnectionError, ModelConnectionError):
+    """The service could not be reached, or the connection broke."""
+
+
+class ClovaAPITimeoutError(APITimeoutError, ModelTimeoutError):
+    """The service did not answer in time."""
+
+
+class ClovaInvalidResponseError(InvalidResponseError, ModelConnectionError):
+    """What came back is not an answer of the service."""
+
+
+class ClovaAPIStatusError(APIStatusError, ModelAPIError):
+    """The service answered with an error that fits nothing more exact."""
+
+
+class ClovaBadRequestError(BadRequestError, ModelInvalidRequestError):
+    """The service refused the request as it is."""
+
+
+class ClovaContextLengthError(ContextLengthError, ModelInvalidRequestError, ContextOverflowError):
+    """Input and requested output are longer than the model takes."""
+
+
+class ClovaUnsupportedFunctionError(UnsupportedFunctionError, ModelInvalidRequestError):
+    """40009: with tools mostly a tool that the model invented."""
+
+
+class ClovaAuthenticationError(AuthenticationError, ModelAuthenticationError):
+    """The key is missing, wrong, or of the wrong kind."""
+
+
+class ClovaPermissionDeniedError(PermissionDeniedError, ModelPermissionDeniedError):
+    """The key is good, but not for this."""
+
+
+class ClovaNotFoundError(NotFoundError, ModelNotFoundError):
+    """The path, the task or the model does not exist."""
+
+
+class ClovaRateLimitError(RateLimitError, ModelRateLimitError):
+    """The quota is used up, or the service is overloaded."""
+
+
+class ClovaServerError(ServerError, ModelAPIError):
+    """The service, or a gateway in front of it, failed."""
+
+
+class ClovaStreamError(StreamError, ModelAPIError):
+    """A stream ended wrongly."""
+
+
+class ClovaStreamInterruptedError(StreamInterruptedError, ModelAPIError):
+    """A stream broke after its first event; what had arrived is on ``partial``."""
+
+
+_BRIDGES: dict[type, type[ClovaStudioError]] = {
+    ClovaStudioError: ClovaModelError,
+    ConfigurationError: ClovaConfigurationError,
+    APIConnectionError: ClovaAPIConnectionError,
+    APITimeoutError: ClovaAPITimeoutError,
+    InvalidResponseError: ClovaInvalidResponseError,
+    APIStatusError: ClovaAPIStatusError,
+    BadRequestError: ClovaBadRequestError,
+    ContextLengthError: ClovaContextLengthError,
+    UnsupportedFunctionError: ClovaUnsupportedFunctionError,
+    AuthenticationError: ClovaAuthenticationError,
+    PermissionDeniedError: ClovaPermissionDeniedError,
+    NotFoundError: ClovaNotFoundError,
+    RateLimitError: ClovaRateLimitError,
+    ServerError: ClovaServerError,
+    StreamError: ClovaStreamError,
+    StreamInterruptedError: ClovaStreamInterruptedError,
+}
+
+
+def translated(error: ClovaStudioError) -> ClovaStudioError:
+    """Return an error of the client as one that is LangChain's too.
+
+    Args:
+        error: Any error of the client; one that is LangChain's already comes back as it is.
+
+    Returns:
+        An error with the same attributes, cause and traceback.
+    """
+    if isinstance(error, ModelError):
+        return error
+    bridge = next(_BRIDGES[base] for base in type(error).__mro__ if base in _BRIDGES)
+    # Not through __init__: the constructors differ, and what the client put on the error later has to come along.
+    twin = bridge.__new__(bridge)
+    twin.args = error.args
+    twin.__dict__.update(error.__dict__)
+    twin.__cause__ = error.__cause__
+    return twin.with_traceback(error.__traceback__)
+
+
+class _Translation:
+    """A context in which errors of the client leave as LangChain's. Without state, so one serves everybody."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, ClovaStudioError) and not isinstance(error, ModelError):
+            twin = translated(error)
+            raise twin from error.__cause__
+
+
+langchain_errors = _Translation()

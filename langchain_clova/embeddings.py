@@ -1,0 +1,163 @@
+"""Embeddings of CLOVA Studio for LangChain: many texts at a time, in order, within the quota."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from langchain_core.embeddings import Embeddings
+from pydantic import AliasChoices, Field
+
+from langchain_clova._errors import langchain_errors, translated
+from langchain_clova._fields import ConnectionFields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clova_studio import ClovaStudioError, Embedding
+
+__all__ = ["ClovaEmbeddings", "ClovaXEmbeddings"]
+
+
+class ClovaEmbeddings(ConnectionFields, Embeddings):
+    """Embeddings of CLOVA Studio. Source: the embedding and embedding v2 pages of the API guide.
+
+        >>> from langchain_clova import ClovaEmbeddings
+        >>> embeddings = ClovaEmbeddings()  # doctest: +SKIP
+        >>> len(embeddings.embed_query("대한민국의 수도는?"))  # doctest: +SKIP
+        1024
+
+    The API takes one text a request; ``max_concurrency`` of them are under way at once, and a full quota is waited for.
+    Vectors are lists of 1,024 floats, not of unit length.
+
+    Attributes:
+        model: ``bge-m3`` (v2, up to 8,192 tokens a text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1, 500
+            tokens). Vectors of different models cannot be compared.
+        max_concurrency: Requests under way at once, from 1.
+        show_progress_bar: Whether to draw a progress bar for several texts (needs ``tqdm``).
+        on_error: ``"raise"`` stops at the first error, with the vectors that succeeded on its ``partial``;
+            ``"return"`` goes on and puts each error in its text's place.
+        on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
+
+    Raises:
+        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+            ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
+    """
+
+    model: str = Field(default="bge-m3", validation_alias=AliasChoices("model", "model_name"), min_length=1)
+    max_concurrency: int = Field(default=32, ge=1)
+    show_progress_bar: bool = False
+    on_error: Literal["raise", "return"] = "raise"
+    on_too_long: Literal["error", "truncate"] = "error"
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return the vectors of texts in their order.
+
+        Args:
+            texts: Not empty ones; an empty one is named by its index before anything is sent.
+
+        Returns:
+            One list of 1,024 floats a text; no texts give no vectors and no request. With ``on_error="return"`` an
+            error stands where there is no vector.
+
+        Raises:
+            ConfigurationError: A text is empty; nothing was sent.
+            ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
+        """
+        if not texts:
+            return []
+        with langchain_errors:
+            return _vectors(self._connection.sync.embed_many(list(texts), **self._batch_options()))
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return the vectors of texts in their order; see ``embed_documents``.
+
+        Args:
+            texts: As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            ConfigurationError: As there.
+            ClovaStudioError: As there.
+        """
+        if not texts:
+            return []
+        with langchain_errors:
+            client = self._connection.asynchronous
+            if client is None:
+                return await super().aembed_documents(texts)
+            return _vectors(await client.embed_many(list(texts), **self._batch_options()))
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the vector of a text.
+
+        Args:
+            text: Not empty.
+
+        Returns:
+            1,024 floats.
+
+        Raises:
+            ConfigurationError: The text is empty; nothing was sent.
+            ClovaStudioError: The request failed.
+        """
+        if self.on_too_long == "truncate":
+            return self._only(self.embed_documents([text]))
+        with langchain_errors:
+            return self._connection.sync.embed(text, model=self.model).embedding
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """Return the vector of a text; see ``embed_query``.
+
+        Args:
+            text: As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            ConfigurationError: As there.
+            ClovaStudioError: As there.
+        """
+        if self.on_too_long == "truncate":
+            return self._only(await self.aembed_documents([text]))
+        with langchain_errors:
+            client = self._connection.asynchronous
+            if client is None:
+                return await super().aembed_query(text)
+            return (await client.embed(text, model=self.model)).embedding
+
+    def _batch_options(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "max_concurrency": self.max_concurrency,
+            "show_progress": self.show_progress_bar,
+            "on_error": self.on_error,
+            "on_too_long": self.on_too_long,
+        }
+
+    @staticmethod
+    def _only(vectors: Sequence[list[float] | Exception]) -> list[float]:
+        vector = vectors[0]
+        if isinstance(vector, Exception):  # one text has no others that a failure could spoil
+            raise vector
+        return vector
+
+
+class ClovaXEmbeddings(ClovaEmbeddings):
+    """``ClovaEmbeddings`` under langchain-naver's name and with its default model, ``clir-emb-dolphin``.
+
+    Both models give 1,024 numbers, so an index made with one and searched with the other would give nonsense silently:
+    a program that comes from langchain-naver keeps its model by keeping this name.
+    """
+
+    model: str = Field(default="clir-emb-dolphin", validation_alias=AliasChoices("model", "model_name"), min_length=1)
+
+
+def _vectors(results: Sequence[Embedding | ClovaStudioError]) -> list[list[float]]:
+    # Errors stand among the results only with on_error="return", outside of the declared type, as in the client.
+    return cast(
+        "list[list[float]]",
+        [translated(result) if isinstance(result, Exception) else result.embedding for result in results],
+    )

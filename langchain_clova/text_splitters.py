@@ -1,0 +1,300 @@
+"""A text splitter that cuts at changes of topic, by the segmentation API of CLOVA Studio."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from langchain_core.documents import Document
+from langchain_core.runnables import run_in_executor
+from langchain_text_splitters.base import TextSplitter
+
+from langchain_clova._connection import SETTING_NAMES, Connection
+from langchain_clova._errors import ClovaConfigurationError, langchain_errors
+from langchain_clova._fields import refuse_unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from clova_studio import Segmentation, TextSpan
+
+__all__ = ["ClovaSegmentationTextSplitter"]
+
+_NAMES = (*SETTING_NAMES, "client", "async_client")
+_HINTS = {
+    "chunk_size": "use max_chunk_size, a hard cap, or post_process_max_size, a soft one",
+    "chunk_overlap": "topic paragraphs do not overlap",
+    "length_function": "sizes are counted in characters",
+    "keep_separator": "white space between paragraphs is never part of them",
+    "strip_whitespace": "paragraphs have no white space at their ends",
+}
+
+
+class _Piece(NamedTuple):
+    """A chunk: ``source[start:end]``, and the number of the topic that it belongs to."""
+
+    start: int
+    end: int
+    topic: int
+
+
+class _Window(NamedTuple):
+    """A part of one of several texts, small enough to be sent."""
+
+    text: int
+    span: TextSpan
+
+
+class ClovaSegmentationTextSplitter(TextSplitter):
+    """Splits a text where its topic changes. Source: the segmentation page of the API guide.
+
+        >>> from langchain_clova import ClovaSegmentationTextSplitter
+        >>> splitter = ClovaSegmentationTextSplitter(add_start_index=True)  # doctest: +SKIP
+        >>> splitter.create_documents(["..."])[0].metadata  # doctest: +SKIP
+        {'topic_index': 0, 'start_index': 0}
+
+    Every chunk is ``source[start:end]`` to the letter, and nothing of the source but the white space between chunks is
+    lost. A text over 120,000 characters is sent in windows that end at paragraph borders, each segmented on its own.
+
+    Args:
+        alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose.
+        seg_cnt: Wanted number of paragraphs (of each window) from 1; -1 is automatic.
+        post_process: Whether the service merges and splits afterwards towards the two sizes.
+        post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
+        post_process_max_size: Characters of a paragraph from 1, a soft bound: the service never cuts a sentence.
+        max_chunk_size: Characters of a chunk at most, from 1: a hard cap that the API does not give. What is longer is
+            cut at sentence borders, then at white space, then anywhere; the pieces keep their ``topic_index``.
+        add_start_index: Whether each chunk's metadata has ``start_index``, its place in the source in characters.
+        max_concurrency: Requests under way at once, at most, for several texts or windows; from 1.
+        **connection: ``client``, ``async_client``, or the client's settings by name: ``api_key``, ``base_url``,
+            ``region``, ``path_prefix``, ``apigw_api_key``, ``timeout``, ``max_retries``, ``retry``, ``rate_limits``,
+            ``max_wait``, ``quota_group``, ``headers``, ``http_client``, ``http_async_client``.
+
+    Raises:
+        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+            ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = -100.0,
+        seg_cnt: int = -1,
+        post_process: bool = False,
+        post_process_min_size: int = 300,
+        post_process_max_size: int = 1_000,
+        max_chunk_size: int | None = None,
+        add_start_index: bool = False,
+        max_concurrency: int = 8,
+        **connection: Any,
+    ) -> None:
+        for name, hint in _HINTS.items():
+            if name in connection:
+                raise ClovaConfigurationError(f"{type(self).__name__} has no argument {name!r}: {hint}")
+        refuse_unknown(connection, (*_NAMES, *_OPTION_NAMES), type(self).__name__)
+        for name, value in (("max_chunk_size", max_chunk_size), ("max_concurrency", max_concurrency)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ClovaConfigurationError(f"{name} must be a whole number from 1, got {value!r}")
+        # The base class's overlap would spoil the start indices, and its size means nothing here.
+        super().__init__(chunk_size=max_chunk_size or 120_000, chunk_overlap=0, add_start_index=add_start_index)
+        if connection.get("client") is not None or connection.get("async_client") is not None:
+            for name in SETTING_NAMES:
+                if connection.get(name) is not None:
+                    raise ClovaConfigurationError(f"{name} belongs to the client that you gave: set it there")
+        self._options: dict[str, Any] = {
+            "alpha": alpha,
+            "seg_cnt": seg_cnt,
+            "post_process": post_process,
+            "post_process_min_size": post_process_min_size,
+            "post_process_max_size": post_process_max_size,
+        }
+        self._max_chunk_size = max_chunk_size
+        self._max_concurrency = max_concurrency
+        self._connection = Connection.of(**connection)
+
+    def split_text(self, text: str) -> list[str]:
+        """Split a text into topic paragraphs.
+
+        Args:
+            text: Any text; of nothing but white space it gives no chunk and no request.
+
+        Returns:
+            The chunks in order, each a slice of the text.
+
+        Raises:
+            ClovaStudioError: A request failed.
+        """
+        return [text[piece.start : piece.end] for piece in self._split([text])[0]]
+
+    async def asplit_text(self, text: str) -> list[str]:
+        """Split a text into topic paragraphs; see ``split_text``.
+
+        Args:
+            text: As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return [text[piece.start : piece.end] for piece in (await self._asplit([text]))[0]]
+
+    def create_documents(self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None) -> list[Document]:
+        """Split texts into documents.
+
+        Args:
+            texts: The texts.
+            metadatas: One mapping a text, copied into each of its documents.
+
+        Returns:
+            The chunks of all texts in order. Their metadata has ``topic_index``, the number of the topic in its text
+            from 0, and with ``add_start_index`` also ``start_index``.
+
+        Raises:
+            ClovaStudioError: A request failed.
+        """
+        return self._documents(texts, metadatas, self._split(texts))
+
+    async def acreate_documents(
+        self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None
+    ) -> list[Document]:
+        """Split texts into documents; see ``create_documents``.
+
+        Args:
+            texts: As there.
+            metadatas: As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return self._documents(texts, metadatas, await self._asplit(texts))
+
+    async def asplit_documents(self, documents: Iterable[Document]) -> list[Document]:
+        """Split documents; see ``split_documents``.
+
+        Args:
+            documents: The documents; they are not changed.
+
+        Returns:
+            As ``create_documents``, with the documents' metadata.
+
+        Raises:
+            ClovaStudioError: A request failed.
+        """
+        given = list(documents)
+        return await self.acreate_documents(
+            [document.page_content for document in given], [document.metadata for document in given]
+        )
+
+    async def atransform_documents(
+        self,
+        documents: Sequence[Document],
+        **kwargs: Any,  # noqa: ARG002  the base class's signature; it has none either
+    ) -> Sequence[Document]:
+        """Split documents; see ``asplit_documents``.
+
+        Args:
+            documents: As there.
+            **kwargs: None are taken.
+
+        Returns:
+            As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return await self.asplit_documents(documents)
+
+    def _split(self, texts: Sequence[str]) -> list[list[_Piece]]:
+        windows = _windows(texts)
+        if not windows:
+            return [[] for _ in texts]
+        with langchain_errors:
+            client = self._connection.sync
+
+            def segment(window: _Window) -> Segmentation:
+                return client.segment(texts[window.text][window.span.start : window.span.end], **self._options)
+
+            if len(windows) == 1:
+                answers = [segment(windows[0])]
+            else:
+                with ThreadPoolExecutor(min(self._max_concurrency, len(windows)), "clova-segment") as pool:
+                    answers = list(pool.map(segment, windows))
+        return self._pieces(texts, windows, answers)
+
+    async def _asplit(self, texts: Sequence[str]) -> list[list[_Piece]]:
+        windows = _windows(texts)
+        if not windows:
+            return [[] for _ in texts]
+        with langchain_errors:
+            client = self._connection.asynchronous
+            if client is None:
+                return await run_in_executor(None, self._split, texts)
+            slots = asyncio.Semaphore(self._max_concurrency)
+
+            async def segment(window: _Window) -> Segmentation:
+                async with slots:
+                    return await client.segment(
+                        texts[window.text][window.span.start : window.span.end], **self._options
+                    )
+
+            tasks = [asyncio.ensure_future(segment(window)) for window in windows]
+            try:
+                answers = list(await asyncio.gather(*tasks))
+            finally:
+                for task in tasks:
+                    task.cancel()
+        return self._pieces(texts, windows, answers)
+
+    def _pieces(
+        self, texts: Sequence[str], windows: Sequence[_Window], answers: Sequence[Segmentation]
+    ) -> list[list[_Piece]]:
+        from clova_studio import align_segments
+
+        pieces: list[list[_Piece]] = [[] for _ in texts]
+        topics = [0] * len(texts)
+        for window, answer in zip(windows, answers, strict=True):
+            source = texts[window.text]
+            for topic in align_segments(source, answer.topic_seg, window=window.span):
+                cut = [topic]
+                if self._max_chunk_size is not None and topic.end - topic.start > self._max_chunk_size:
+                    cut = align_segments(source, [], window=topic, max_size=self._max_chunk_size)
+                pieces[window.text] += [_Piece(*span, topics[window.text]) for span in cut]
+                topics[window.text] += 1
+        return pieces
+
+    def _documents(
+        self,
+        texts: Sequence[str],
+        metadatas: Sequence[dict[Any, Any]] | None,
+        pieces: Sequence[Sequence[_Piece]],
+    ) -> list[Document]:
+        documents = []
+        for i, text in enumerate(texts):
+            for piece in pieces[i]:
+                metadata = copy.deepcopy(metadatas[i]) if metadatas else {}
+                metadata["topic_index"] = piece.topic
+                if self._add_start_index:
+                    metadata["start_index"] = piece.start
+                documents.append(Document(page_content=text[piece.start : piece.end], metadata=metadata))
+        return documents
+
+
+# For "did you mean": the arguments that are spelt out above.
+_OPTION_NAMES = tuple(ClovaSegmentationTextSplitter.__init__.__kwdefaults__ or ())
+
+
+def _windows(texts: Sequence[str]) -> list[_Window]:
+    """Return what to send for texts, in order; nothing for texts of nothing but white space."""
+    from clova_studio import segmentation_windows
+
+    if isinstance(texts, (str, bytes, Mapping)):
+        raise ClovaConfigurationError(f"texts must be a list of strings, got {type(texts).__name__}")
+    return [_Window(i, span) for i, text in enumerate(texts) for span in segmentation_windows(text)]

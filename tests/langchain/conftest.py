@@ -1,0 +1,97 @@
+"""What the tests of the LangChain adapters share: emulators on loopback, and no key from the environment."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from clova_studio.emulator import serve
+from langchain_clova import ChatClovaX, ClovaEmbeddings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from clova_studio.emulator import EmulatorServer
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "CLOVASTUDIO_API_KEY",
+        "NCP_CLOVASTUDIO_API_KEY",
+        "CLOVASTUDIO_BASE_URL",
+        "CLOVASTUDIO_API_BASE_URL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[EmulatorServer]:
+    """An emulator of its own for each test."""
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def chat(server: EmulatorServer) -> Callable[..., ChatClovaX]:
+    """Make chat models that talk to the emulator."""
+
+    def make(**settings: Any) -> ChatClovaX:
+        return ChatClovaX(**{"api_key": server.api_key, "base_url": server.base_url, **settings})
+
+    return make
+
+
+@pytest.fixture
+def embeddings(server: EmulatorServer) -> Callable[..., ClovaEmbeddings]:
+    """Make embeddings that talk to the emulator."""
+
+    def make(**settings: Any) -> ClovaEmbeddings:
+        return ClovaEmbeddings(**{"api_key": server.api_key, "base_url": server.base_url, **settings})
+
+    return make
+
+
+@pytest.fixture
+def png() -> bytes:
+    """A picture of 8 x 8 pixels."""
+    return make_png()
+
+
+def make_png(size: int = 8) -> bytes:
+    """Return a black square as PNG."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    rows = (b"\0" + b"\0\0\0" * size) * size
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def _local_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The standard tests download a picture: they get ours, from no network."""
+
+    def get(url: str, **_: Any) -> httpx.Response:
+        assert url.startswith("https://raw.githubusercontent.com/"), url
+        return httpx.Response(200, content=make_png(), request=httpx.Request("GET", url))
+
+    monkeypatch.setattr(httpx, "get", get)
+
+
+@pytest.fixture
+def vcr_cassette_dir(tmp_path: Path) -> str:
+    """Recordings are not kept: the emulator is there in every run."""
+    return str(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def vcr_config() -> dict[str, Any]:
+    """Record anew in each run, and no key."""
+    return {"record_mode": "all", "filter_headers": ["authorization"]}

@@ -1,0 +1,110 @@
+"""Schemas: everything that pydantic and JSON Schema can say, in the keywords that the service has."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import Enum
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from clova_studio import ConfigurationError
+from clova_studio.emulator._rules_schema import check_schema
+from langchain_clova._schemas import clean_schema, response_schema, wire_tool
+
+
+class Colour(Enum):
+    """색."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Part(BaseModel):
+    """부분."""
+
+    size: int = Field(gt=0, le=9, description="크기")
+
+
+class Everything(BaseModel):
+    """모두."""
+
+    colour: Colour
+    maybe: int | None
+    either: int | str | None = None
+    kind: Literal["a"]
+    kinds: Literal["a", "b"]
+    day: date
+    table: dict[str, int]
+    pair: tuple[int, str]
+    anything: Any
+    part: Part = Field(description="안쪽")
+    parts: list[Part] = Field(min_length=1)
+
+
+def test_everything_is_acceptable() -> None:
+    """A class with enums, unions, constants, dates, tables, tuples and nested classes passes the service's rules."""
+    found = response_schema(Everything.model_json_schema())
+    check_schema(found)
+    properties = found["properties"]
+    assert properties["colour"] == {"type": "string", "enum": ["red", "blue"], "description": "색."}
+    assert properties["maybe"] == {"type": "integer"}
+    assert properties["either"] == {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+    assert properties["kind"]["enum"] == ["a"]
+    assert properties["day"] == {"type": "string", "format": "date"}
+    assert properties["table"] == {"type": "object"}
+    assert properties["part"]["description"] == "안쪽"
+    assert properties["parts"]["minItems"] == 1
+    assert "$" not in str(found)
+
+
+def test_types_as_lists_and_joined_schemas() -> None:
+    """Lists of types, allOf and oneOf, as other generators write them, are folded."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": ["string", "null"]},
+            "b": {"type": ["string", "integer"]},
+            "c": {"allOf": [{"$ref": "#/definitions/d"}], "description": "밖"},
+            "e": {"oneOf": [{"type": "null"}, {"type": "number"}]},
+        },
+        "definitions": {"d": {"type": "string", "description": "안", "pattern": "x"}},
+        "required": ["a", "gone"],
+    }
+    before = str(schema)
+    found = response_schema(schema)
+    check_schema(found)
+    assert found["properties"]["a"] == {"type": "string"}
+    assert found["properties"]["b"] == {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+    assert found["properties"]["c"] == {"type": "string", "description": "밖"}
+    assert found["properties"]["e"] == {"type": "number"}
+    assert found["required"] == ["a"]
+    assert str(schema) == before
+
+
+def test_tools_keep_what_a_model_can_read() -> None:
+    """Tool parameters keep keywords that tell a model something, and names that look like keywords."""
+
+    class Query(BaseModel):
+        """질문."""
+
+        title: str = Field(pattern="^a", default="a")
+
+    parameters = wire_tool(Query)["function"]["parameters"]
+    assert parameters == {"type": "object", "properties": {"title": {"type": "string", "pattern": "^a"}}}
+
+
+def test_recursion_is_refused() -> None:
+    """A schema that refers to itself, or to nothing, is refused: the service takes no references."""
+
+    class Node(BaseModel):
+        """마디."""
+
+        children: list[Node]
+
+    Node.model_rebuild(_types_namespace={"Node": Node})
+    with pytest.raises(ConfigurationError, match="refers to itself"):
+        clean_schema(Node.model_json_schema(), supported_only=True)
+    with pytest.raises(ConfigurationError, match="does not hold"):
+        clean_schema({"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}, supported_only=True)
