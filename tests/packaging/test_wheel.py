@@ -1,0 +1,180 @@
+"""The built distributions: what is in them, and that the bare install stands alone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {"clova_studio", "langchain_clova", "llama_index_clova"}
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both distributions, built by the project's own backend."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(built: Path) -> Path:
+    """The wheel."""
+    return next(built.glob("*.whl"))
+
+
+def closure(names: list[str]) -> set[str]:
+    """Return the distributions that the named ones need, themselves included."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = re.sub(r"[-_.]+", "-", todo.pop()).lower()
+        if name in found:
+            continue
+        found.add(name)
+        for line in distribution(name).requires or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                todo.append(requirement.name)
+    return found
+
+
+def install_copies(names: set[str], site: Path) -> None:
+    """Copy installed distributions into another environment: what pip would put there, without an index."""
+    for name in names:
+        source = distribution(name)
+        for file in source.files or []:
+            if ".." in file.parts or "__pycache__" in file.parts:
+                continue
+            target = site / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(source.locate_file(file)), target)
+
+
+@pytest.fixture(scope="session")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a clean environment: the wheel and its required dependencies, no extra."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    site = next((folder / "lib").glob("python*")) / "site-packages"
+    install_copies(closure(["httpx", "pydantic", "tenacity"]), site)
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", str(wheel)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return python
+
+
+def run(python: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in an environment, outside of the checkout."""
+    return subprocess.run(
+        [str(python), "-I", "-W", "error", "-c", code], capture_output=True, text=True, check=False, cwd=python.parent
+    )
+
+
+def test_wheel_has_exactly_the_three_packages(wheel: Path) -> None:
+    """The wheel's top-level names are the three packages, each typed, with the demo's document and no tests."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
+    assert "langchain_clova/_demo/constitution-ko.txt" in names
+    assert not [name for name in names if "tests" in name.split("/") or name.endswith(".pyc")]
+
+
+def test_sdist_has_only_what_belongs_in_it(built: Path) -> None:
+    """The source distribution holds the packages, the tests and the project's files, nothing else of the checkout."""
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
+    files = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"}
+    folders = {"langchain_clova", "llama_index_clova", "shared", "tests"}
+    assert tops == files | folders | {"PKG-INFO", ".gitignore"}
+
+
+def test_metadata_names_the_extras(bare: Path) -> None:
+    """The bare install requires three distributions; the extras are the five documented ones."""
+    code = """
+from importlib.metadata import metadata, requires
+bare = [line for line in requires("clova-studio") if "extra" not in line]
+print(sorted(line.split(";")[0].split(">")[0].split("<")[0] for line in bare))
+print(sorted(metadata("clova-studio").get_all("Provides-Extra")))
+"""
+    done = run(bare, code)
+    assert done.stdout.splitlines() == [
+        "['httpx', 'pydantic', 'tenacity']",
+        "['all', 'demo', 'emulator', 'langchain', 'llama-index']",
+    ], done.stderr
+
+
+def test_client_works_without_extras(bare: Path) -> None:
+    """Without extras the client imports, is built, and sends a request."""
+    code = """
+import httpx
+from clova_studio import APIConnectionError, AsyncClovaStudio, ClovaStudio
+AsyncClovaStudio("nv-test")
+client = ClovaStudio("nv-test", base_url="http://127.0.0.1:9", max_retries=0)
+try:
+    client.chat([{"role": "user", "content": "안녕"}])
+except APIConnectionError as error:
+    print("tried", type(error.__cause__).__name__)
+"""
+    done = run(bare, code)
+    assert done.stdout.strip() == "tried ConnectError", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "extra"),
+    [
+        ("import langchain_clova", "langchain"),
+        ("import llama_index_clova", "llama-index"),
+        ("from clova_studio.emulator import serve", "emulator"),
+    ],
+)
+def test_a_missing_extra_is_named(bare: Path, code: str, extra: str) -> None:
+    """Importing what needs an extra says which one to install."""
+    done = run(bare, code)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("ImportError")
+    assert f"pip install 'clova-studio[{extra}]'" in done.stderr
+
+
+def test_commands_name_their_extra(bare: Path) -> None:
+    """The command is installed, shows its help and version, and names the extra that a subcommand lacks."""
+    script = str(bare.parent / "clova-studio")
+    for arguments in (["--help"], ["--version"]):
+        assert subprocess.run([script, *arguments], capture_output=True, check=False).returncode == 0
+    for command, extra in (("demo", "langchain"), ("emulator", "emulator")):
+        done = subprocess.run([script, command], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert f"clova-studio[{extra}]" in done.stderr
+
+
+PLUGIN_TEST = """
+def test_without_the_fixture():
+    pass
+
+def test_with_the_fixture(clova_studio_server):
+    pass
+"""
+
+
+def test_the_pytest_plugin_without_its_extra(tmp_path: Path) -> None:
+    """Without the extra pytest runs as ever; only a test that asks for the fixture fails, and names the extra."""
+    (tmp_path / "test_plugin.py").write_text(PLUGIN_TEST)
+    code = "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None; import pytest; pytest.main(['-q'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "1 passed, 1 error" in done.stdout
+    assert "clova-studio[emulator]" in done.stdout
