@@ -109,7 +109,10 @@ def _digest(secret: SecretStr | None) -> bytes | None:
 
 
 class _Clients:
-    """A sync and an async client with the same settings, each made when it is first asked for."""
+    """A sync and an async client with the same settings, each made when it is first asked for.
+
+    They close their connections themselves when the last adapter that holds them is gone.
+    """
 
     __slots__ = ("__weakref__", "_async", "_lock", "_settings", "_sync")
 
@@ -129,9 +132,6 @@ class _Clients:
                 client = self._sync
                 if client is None:
                     client = self._sync = ClovaStudio(**self._settings.arguments(asynchronous=False))
-                    # Nobody else can close it: the last adapter that goes takes the connections along. (Those of the
-                    # async client are closed with their event loops.)
-                    weakref.finalize(self, client.close)
         return client
 
     @property

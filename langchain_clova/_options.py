@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["OPTIONS", "Prepared", "prepare", "tool_choice_of"]
 
 MIN_TOKENS_WITH_TOOLS = 1_024
+# The native API's own default is 100 for the models that do not think, so that nearly every answer would be cut. This
+# is the default of its OpenAI-compatible API, which programs that come from langchain-naver had.
+DEFAULT_TOKENS = 512
 
 OPTIONS = (
     "model",
@@ -104,6 +107,8 @@ def prepare(
         cap = defaults.get("max_tokens")
         if "max_tokens" not in options and isinstance(cap, int) and cap < MIN_TOKENS_WITH_TOOLS and info.api == "v3":
             request["max_tokens"], raised_cap = MIN_TOKENS_WITH_TOOLS, cap
+    elif "max_tokens" not in request and info.known and not info.thinking:
+        request["max_tokens"] = DEFAULT_TOKENS
     as_json = isinstance(response_format, Mapping) and response_format.get("type") == "json_object"
     if response_format is not None and not as_json and response_format != {"type": "text"}:
         if tools:

@@ -61,8 +61,9 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
         temperature: 0 to 1 (v1: above 0); service default 0.5.
         top_p: Above 0, up to 1; service default 0.8.
         top_k: 0 to 128; service default 0.
-        max_tokens: Output cap in tokens, thinking included. With tools at least 1,024: a smaller one of the
-            constructor's is raised with one warning. Also ``max_completion_tokens``.
+        max_tokens: Output cap in tokens, thinking included. Default: 512 for the models that do not think (the
+            service's own default of 100 cuts most answers), otherwise and with tools the service's. With tools at least
+            1,024: a smaller one of the constructor's is raised with one warning. Also ``max_completion_tokens``.
         repetition_penalty: v3 above 0, up to 2; v1 above 0, up to 10. Also ``repeat_penalty``.
         stop: Strings at which the answer ends. Also ``stop_sequences``.
         seed: 0 (random) to 4294967295.

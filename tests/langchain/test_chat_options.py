@@ -233,3 +233,24 @@ def test_identity_tells_models_apart() -> None:
         other = ChatClovaX(api_key="nv-x", **change)
         assert one._identifying_params != other._identifying_params
         assert one._get_llm_string() != other._get_llm_string()
+
+
+def test_traces_name_provider_and_options(chat: Callable[..., ChatClovaX]) -> None:
+    """What traces say of provider and model is what messages say, and follows the call."""
+    model = chat(stop=["끝"], max_tokens=9, temperature=0.1)
+    params = model._get_ls_params(model="HCX-007", max_completion_tokens=7)
+    assert params["ls_provider"] == model.invoke("안녕").response_metadata["model_provider"]
+    assert (params["ls_model_name"], params["ls_max_tokens"]) == ("HCX-007", 7)
+    assert (params["ls_temperature"], params["ls_stop"]) == (0.1, ["끝"])
+
+
+def test_answers_are_not_cut_at_the_services_default(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
+    """Without a cap a model that does not think gets 512 tokens; None of a call, tools and thinking leave it out."""
+    tool = {"title": "tool", "description": "x", "type": "object", "properties": {}}
+    chat(model="HCX-005").invoke("안녕")
+    chat(model="HCX-003").invoke("안녕")
+    chat(model="HCX-005").invoke("안녕", max_tokens=None)
+    chat(model="HCX-005").bind_tools([tool]).invoke("안녕")
+    chat(model="HCX-007").invoke("안녕")
+    sent = [request.body.get("maxTokens", request.body.get("maxCompletionTokens")) for request in server.requests]
+    assert sent == [512, 512, None, None, None]

@@ -151,6 +151,9 @@ def test_no_key_in_any_text() -> None:
         with pytest.raises(Exception) as caught:  # noqa: PT011  any error at all
             ChatClovaX(api_key=KEY, **wrong)
         shown.append(f"{caught.value!r} {caught.value}")
+    with pytest.raises(ValueError, match="api_key") as caught:
+        ChatClovaX(api_key=[KEY])
+    shown.append(str(caught.value))
     assert KEY not in "".join(shown)
 
 
