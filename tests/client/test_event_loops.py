@@ -9,35 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client_support import KEY, MESSAGES
+from client_support import KEY, MESSAGES, open_sockets
 
 from clova_studio import AsyncClovaStudio, ClovaStudio
 from clova_studio.emulator import Fault, serve
-
-
-def open_sockets(port: int) -> int:
-    """Return how many connections this process holds open to the port, as the kernel sees it."""
-    wanted = f":{port:04X}"
-    inodes = set()
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[2].endswith(wanted):
-            inodes.add(fields[9])
-    held = set()
-    for descriptor in Path("/proc/self/fd").iterdir():
-        try:
-            target = str(descriptor.readlink())
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            held.add(target[8:-1])
-    return len(inodes & held)
-
-
-def port_of(server: Any) -> int:
-    """Return the port of a server."""
-    return int(server.base_url.rsplit(":", 1)[1])
-
 
 pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="counts sockets by the kernel's own table")
 
@@ -58,7 +33,7 @@ def test_three_loops_on_one_client() -> None:
         for _ in range(3):
             text, streamed, count = asyncio.run(everything(client))
             assert (streamed, count) == (text, 10)
-            assert open_sockets(port_of(server)) == 0
+            assert open_sockets(server.base_url) == 0
 
 
 def test_loops_in_threads_share_one_client() -> None:
@@ -73,7 +48,7 @@ def test_loops_in_threads_share_one_client() -> None:
             thread.join()
         assert len(results) == 4
         assert all(result == results[0] for result in results)
-        assert open_sockets(port_of(server)) == 0
+        assert open_sockets(server.base_url) == 0
 
 
 async def _abandon(client: AsyncClovaStudio) -> None:
@@ -89,21 +64,21 @@ def test_abandoned_streams_close() -> None:
     with serve(token_latency=0.02) as server:
         client = AsyncClovaStudio(KEY, base_url=server.base_url)
         asyncio.run(_abandon(client))
-        assert open_sockets(port_of(server)) == 0
+        assert open_sockets(server.base_url) == 0
         with ClovaStudio(KEY, base_url=server.base_url) as sync:
             for _ in sync.stream_chat(MESSAGES):
                 break
             gc.collect()
-            assert open_sockets(port_of(server)) == 0
+            assert open_sockets(server.base_url) == 0
             with pytest.raises(KeyError), sync.stream_chat(MESSAGES) as stream:
                 _ = {}[next(stream).message.content]
-            assert open_sockets(port_of(server)) == 0
+            assert open_sockets(server.base_url) == 0
 
 
 def test_cancelling_a_stream_closes_it() -> None:
     """A cancelled task that reads a stream leaves no connection and no task."""
 
-    async def main(client: AsyncClovaStudio, port: int) -> None:
+    async def main(client: AsyncClovaStudio, base_url: str) -> None:
         async def read() -> None:
             async with client.stream_chat(MESSAGES) as stream:
                 async for _ in stream:
@@ -114,10 +89,10 @@ def test_cancelling_a_stream_closes_it() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert open_sockets(port) == 0
+        assert open_sockets(base_url) == 0
 
     with serve(token_latency=0.05) as server:
-        asyncio.run(main(AsyncClovaStudio(KEY, base_url=server.base_url), port_of(server)))
+        asyncio.run(main(AsyncClovaStudio(KEY, base_url=server.base_url), server.base_url))
 
 
 def test_closing_the_client_closes_its_connections() -> None:
@@ -125,18 +100,18 @@ def test_closing_the_client_closes_its_connections() -> None:
     with serve() as server:
         with ClovaStudio(KEY, base_url=server.base_url) as client:
             client.chat(MESSAGES)
-            assert open_sockets(port_of(server)) == 1
-        assert open_sockets(port_of(server)) == 0
+            assert open_sockets(server.base_url) == 1
+        assert open_sockets(server.base_url) == 0
         dropped = ClovaStudio(KEY, base_url=server.base_url)
         dropped.chat(MESSAGES)
         del dropped
         gc.collect()
-        assert open_sockets(port_of(server)) == 0
+        assert open_sockets(server.base_url) == 0
 
         async def main() -> int:
             async with AsyncClovaStudio(KEY, base_url=server.base_url) as client:
                 await client.chat(MESSAGES)
-            return open_sockets(port_of(server))
+            return open_sockets(server.base_url)
 
         assert asyncio.run(main()) == 0
 
@@ -146,7 +121,7 @@ def test_connections_are_reused() -> None:
     with serve() as server, ClovaStudio(KEY, base_url=server.base_url) as client:
         for _ in range(5):
             client.chat(MESSAGES)
-        assert open_sockets(port_of(server)) == 1
+        assert open_sockets(server.base_url) == 1
 
 
 def test_a_server_that_holds_the_connection_is_not_waited_for() -> None:
@@ -156,4 +131,4 @@ def test_a_server_that_holds_the_connection_is_not_waited_for() -> None:
         with client.stream_chat(MESSAGES) as stream:
             text = "".join(chunk.message.content for chunk in stream)
         assert text == stream.result().message.content
-        assert open_sockets(port_of(server)) == 0
+        assert open_sockets(server.base_url) == 0
