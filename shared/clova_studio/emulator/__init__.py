@@ -29,7 +29,7 @@ _HOMES = {
     "create_app": "_app",
     "serve": "_server",
 }
-_EXTRA = ("starlette", "uvicorn", "h11", "anyio")
+_EXTRA = ("starlette", "uvicorn", "h11", "anyio", "yaml")
 
 
 def __getattr__(name: str) -> Any:

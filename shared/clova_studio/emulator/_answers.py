@@ -9,6 +9,7 @@ from typing import Any
 from clova_studio.emulator import _tokens as tokens
 from clova_studio.emulator._chat_request import ChatRequest
 from clova_studio.emulator._passages import answer_from, find_question, has_labelled_passages, text_of
+from clova_studio.emulator._readable import readable
 from clova_studio.emulator._schema_fill import Source, fill
 from clova_studio.emulator._text import is_korean
 from clova_studio.emulator._tool_calls import Call, choose_calls
@@ -132,7 +133,7 @@ def _report(question: str, messages: list[dict[str, Any]], *, korean: bool) -> s
     for message in reversed(messages):
         if message["role"] != "tool":
             break
-        results.insert(0, _readable(message["content"]))
+        results.insert(0, readable(message["content"]))
     whole = "\n".join(result for result in results if result)
     if len(whole) > _MAX_WHOLE_RESULT:
         found = answer_from(question, [whole])
@@ -140,23 +141,6 @@ def _report(question: str, messages: list[dict[str, Any]], *, korean: bool) -> s
     if not whole:
         return "도구가 결과를 주지 않았습니다." if korean else "The tool returned nothing."
     return f"확인한 결과입니다: {whole}" if korean else f"Here is what I found: {whole}"
-
-
-def _readable(content: str) -> str:
-    """A tool result as text: of JSON the keys and values."""
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
-        return content.strip()
-    return _flatten(value)
-
-
-def _flatten(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_flatten(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return "\n".join(_flatten(item) for item in value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _has_image(messages: list[dict[str, Any]]) -> bool:

@@ -18,13 +18,14 @@ def redact(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): "***" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
 
 
-def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings) -> str:
+def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *, with_pair: bool = True) -> str:
     """Check the key of a request.
 
     Args:
         headers: Request headers with lower-case names.
         prefix: ``testapp``, ``serviceapp`` or empty.
         settings: Settings of the emulator: the accepted keys.
+        with_pair: Whether the older pair of headers is a credential: not on the OpenAI-compatible paths.
 
     Returns:
         The key, as the name of the quota it uses.
@@ -35,7 +36,7 @@ def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings) ->
     bearer = headers.get("authorization")
     if bearer is None:
         studio, gateway = headers.get("x-ncp-clovastudio-api-key", ""), headers.get("x-ncp-apigw-api-key", "")
-        if not studio or not gateway:  # the pair is one credential: half of it is none
+        if not studio or not gateway or not with_pair:  # the pair is one credential: half of it is none
             raise Refusal("40100")
         key, known_form = studio, True
     else:

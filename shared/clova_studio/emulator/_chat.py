@@ -1,13 +1,14 @@
 """Chat Completions: from a checked request to the answer's wire form, whole or streamed."""
 
 import time
-from typing import Any
 
 from clova_studio.emulator import _chat_v1 as v1
 from clova_studio.emulator import _chat_v3 as v3
-from clova_studio.emulator._answers import compute_reply, scripted_reply
+from clova_studio.emulator._answers import Reply, compute_reply, scripted_reply
+from clova_studio.emulator._calls import ApiCall
+from clova_studio.emulator._chat_request import ChatRequest
 from clova_studio.emulator._delivery import Answer, JsonAnswer, StreamAnswer
-from clova_studio.emulator._models import MODELS, TUNED_V1, TUNED_V3, Model
+from clova_studio.emulator._models import MODELS, TUNED_V1, TUNED_V3, Model, as_tuned
 from clova_studio.emulator._quota import charge
 from clova_studio.emulator._refusals import Refusal
 from clova_studio.emulator._routes import Route
@@ -19,34 +20,68 @@ from clova_studio.emulator._wire import Frames, dumps, fingerprint, random_seed,
 _V3 = 3
 
 
-def find_model(route: Route) -> Model:
+def find_model(state: State, route: Route) -> Model:
     """The model that a path names.
 
     Raises:
         Refusal: 40080 for an unknown model, 40084 for one that another API version serves.
     """
     if route.task:
-        return TUNED_V3 if route.version == _V3 else TUNED_V1
-    model = MODELS.get(route.model)
-    if model is None:
-        raise Refusal("40080")
-    if model.version != route.version:
+        model = tuned_model(state, route.task, TUNED_V3 if route.version == _V3 else TUNED_V1)
+    else:
+        found = MODELS.get(route.model)
+        if found is None:
+            raise Refusal("40080")
+        model = found
+    if (model.version == _V3) != (route.version == _V3):
         raise Refusal("40084")
     return model
 
 
-def chat(state: State, route: Route, body: dict[str, Any], key: str, streamed: bool) -> Answer:  # noqa: FBT001
+def tuned_model(state: State, task: str, assumed: Model) -> Model:
+    """The model of a training task.
+
+    Args:
+        state: The emulator, which knows the tasks that were created in it.
+        task: Id of the task.
+        assumed: The model of a task that was not created here: its id does not tell its base.
+
+    Raises:
+        Refusal: 40080 for a task that is not finished, or failed, or was deleted.
+    """
+    base = state.tuning.base_model(task)
+    if base is None:
+        return assumed
+    if not base:
+        raise Refusal("40080")
+    return as_tuned(MODELS[base])
+
+
+def converse(state: State, request: ChatRequest, key: str) -> tuple[Reply, dict[str, str]]:
+    """Charge a checked request and answer it, with the next scripted answer if there is one.
+
+    Returns:
+        The answer before it takes a wire form, and the headers that go with it.
+
+    Raises:
+        Refusal: 42901 of the quota.
+    """
+    headers = charge(state, key, request.model.name, request.prompt_tokens + request.limit)
+    scripted = state.next_answer()
+    return (compute_reply(request) if scripted is None else scripted_reply(scripted)), headers
+
+
+def chat(state: State, call: ApiCall) -> Answer:
     """Answer a chat request of either version.
 
     Raises:
         Refusal: What the service would refuse.
     """
+    route, body = call.route, call.body
     observed = state.settings.observed
-    model = find_model(route)
+    model = find_model(state, route)
     request = check_v3(body, model, observed=observed) if route.version == _V3 else check_v1(body, model)
-    headers = charge(state, key, model.name, request.prompt_tokens + request.limit)
-    scripted = state.next_answer()
-    reply = compute_reply(request) if scripted is None else scripted_reply(scripted)
+    reply, headers = converse(state, request, call.key)
     mark = fingerprint(route.version, model.name, route.task, dumps(body))
     seed = request.seed or random_seed(mark)
     if route.version == _V3:
@@ -55,7 +90,7 @@ def chat(state: State, route: Route, body: dict[str, Any], key: str, streamed: b
         )
     else:
         shape = v1.Shape(request, reply, seed=seed, observed=observed)
-    if not streamed:
+    if not call.streamed:
         return JsonAnswer(success(shape.result()), headers=headers)
     frames = Frames(mark, observed=observed)
     return StreamAnswer(
@@ -63,4 +98,5 @@ def chat(state: State, route: Route, body: dict[str, Any], key: str, streamed: b
         tokens=(frames.frame("token", data) for data in shape.tokens()),
         results=(frames.frame("result", data) for data in [shape.final()]),
         headers=headers,
+        signal=observed,  # the guide's examples end at the result; recorded streams go on with a signal
     )

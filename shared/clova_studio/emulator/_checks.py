@@ -1,7 +1,6 @@
 """Checks of single fields that several APIs share."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from clova_studio.emulator._refusals import Refusal, invalid
@@ -32,22 +31,22 @@ def number(body: Mapping[str, Any], name: str, low: float, high: float, *, with_
     value = body.get(name)
     if value is None:
         return None
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         raise invalid(name)
     if value > high or value < low or (value == low and not with_low):
         raise invalid(name)
     return float(value)
 
 
-def boolean(body: Mapping[str, Any], name: str) -> bool:
-    """Read an optional boolean; it is false where it is missing.
+def boolean(body: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    """Read an optional boolean; it is false where it is missing, unless the page has another default.
 
     Raises:
         Refusal: 40001 with the field's name.
     """
     value = body.get(name)
     if value is None:
-        return False
+        return default
     if not isinstance(value, bool):
         raise invalid(name)
     return value
@@ -79,6 +78,11 @@ def text(body: Mapping[str, Any], name: str = "text") -> str:
     if not value.strip():
         raise Refusal("40004")
     return value
+
+
+def is_one_of(value: Any, allowed: Collection[str]) -> bool:
+    """Whether a value is one of some strings, whatever type it has."""
+    return isinstance(value, str) and value in allowed
 
 
 def message_list(body: Mapping[str, Any]) -> list[dict[str, Any]]:

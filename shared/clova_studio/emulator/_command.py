@@ -17,6 +17,16 @@ def _fault(text: str) -> Fault:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _config(path: str) -> str:
+    from clova_studio.emulator._config import load_config
+
+    try:
+        load_config(path)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return path
+
+
 def _limit(text: str) -> tuple[str, tuple[int | None, int | None]]:
     """Read ``MODEL=REQUESTS,TOKENS``; a minus stands for no limit."""
     model, _, numbers = text.partition("=")
@@ -64,6 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND[;KEY=VALUE...]",
         help="failure on demand, such as 'status;code=42901;every=5' (can be repeated)",
     )
+    parser.add_argument(
+        "--config", type=_config, metavar="FILE", help="routers, skillsets and training, as YAML or JSON"
+    )
+    parser.add_argument("--tuning-seconds", type=float, metavar="SECONDS", help="how long training takes (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
         latency=args.latency,
         token_latency=args.token_latency,
         faults=args.fault,
+        config=args.config,
+        tuning_seconds=args.tuning_seconds,
     )
     stopped = threading.Event()
 

@@ -7,7 +7,7 @@ from clova_studio.emulator._exchange import Exchange
 from clova_studio.emulator._faults import Fault
 from clova_studio.emulator._refusals import Refusal
 from clova_studio.emulator._state import Settings
-from clova_studio.emulator._wire import Frames
+from clova_studio.emulator._wire import Frames, OpenAIFrames
 
 
 @dataclass
@@ -27,13 +27,15 @@ class StreamAnswer:
         frames: Writes frames; used for the signal and for in-stream errors.
         tokens: The token events.
         results: The events after them that end an ordinary stream.
+        signal: Whether a signal comes after those.
     """
 
-    frames: Frames
+    frames: Frames | OpenAIFrames
     tokens: Iterator[bytes]
     results: Iterator[bytes]
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    signal: bool = False
 
 
 Answer = JsonAnswer | StreamAnswer
@@ -91,8 +93,7 @@ async def _deliver_stream(exchange: Exchange, answer: StreamAnswer, settings: Se
     else:
         for frame in answer.results:
             await _write(exchange, frame, fault)
-        # The guide's examples end at the result; recorded streams go on with a signal.
-        if settings.observed and kind != "no_signal":
+        if answer.signal and kind != "no_signal":
             await _write(exchange, answer.frames.signal(), fault)
         if kind == "hang_after_result":
             await exchange.hang()

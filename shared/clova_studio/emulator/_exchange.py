@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
@@ -39,6 +40,7 @@ class Exchange:
         self.path: str = scope["path"]
         raw: bytes = scope.get("raw_path") or self.path.encode()
         self.raw_path = raw.partition(b"?")[0].decode("latin-1")
+        self.query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
         self.headers = {name.lower(): value for name, value in Headers(scope=scope).items()}
         self.on_start: Callable[[int], None] | None = None
         self._receive = receive

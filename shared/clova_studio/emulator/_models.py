@@ -1,6 +1,6 @@
 """What each model can do and how much it takes, from the model page of the user guide and the chat pages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,17 @@ MODELS = {
     )
 }
 
-# A tuned model counts on its base model. A task id does not tell its base, so the emulator takes the larger model of
-# the generation; v3 tasks have no images, thinking, tools or structured output ("Chat Completions v3" page).
+# A tuned model counts on its base model. The id of a task that was not created in the emulator does not tell its base:
+# then it is the larger model of the generation. v3 tasks have no images, thinking, tools or structured output ("Chat
+# Completions v3" page).
 TUNED_V1 = Model("HCX-003", 1, 8_192, 7_600, 4_096)
 TUNED_V3 = Model("HCX-005", 3, 128_000, 128_000, 4_096)
+
+
+def as_tuned(base: Model) -> Model:
+    """A tuned model: its base, with text alone."""
+    return replace(base, images=False, thinking=False, structured=False, tools=False)
+
 
 # "Chat Completions v3, thinking" page: the default cap follows the effort.
 THINKING_DEFAULTS = {"none": 512, "low": 5_120, "medium": 10_240, "high": 20_480}
@@ -57,3 +64,11 @@ TOOLS_MIN_OUTPUT = 1_024
 
 # Embedding pages: token limit of each embedding model.
 EMBEDDING_LIMITS = {"clir-emb-dolphin": 500, "clir-sts-dolphin": 500, "bge-m3": 8_192}
+
+# Page on training tasks: "not HCX-007".
+TUNABLE_MODELS = frozenset({"HCX-005", "HCX-DASH-002", "HCX-003", "HCX-DASH-001"})
+
+# The models of the legacy completions. No current page has their limits: the output cap is the last page's, the
+# context leaves room beside it. Older ones are gone.
+COMPLETION_MODELS = {name: Model(name, 1, 4_096, 4_096, 2_048) for name in ("LK-D2", "LK-B")}
+FADED_MODELS = frozenset({"LK-D"})

@@ -8,13 +8,23 @@ from clova_studio.emulator._refusals import Refusal
 _JSON_RANGES = frozenset({"*/*", "application/*", "application/json"})
 
 
-def check_content_type(value: str | None) -> None:
+def check_content_type(value: str | None, *, multipart: bool = False) -> None:
     """Refuse a body that is not declared as JSON.
 
+    Args:
+        value: The header, None when it was not sent.
+        multipart: Whether JSON may be declared as multipart, as in the cURL sample of the page on training tasks.
+
     Raises:
-        Refusal: 415 41500.
+        Refusal: 415 41500 or 41501.
     """
-    if value is None or value.partition(";")[0].strip().lower() != "application/json":
+    media, _, parameters = (value or "").partition(";")
+    media = media.strip().lower()
+    if media == "multipart/form-data" and multipart:
+        return
+    if media == "multipart/form-data" and "boundary=" not in parameters.lower():
+        raise Refusal("41501")
+    if media != "application/json":
         raise Refusal("41500")
 
 

@@ -89,8 +89,17 @@ def candidates(texts: Iterable[str], question: str) -> list[Candidate]:
     return found
 
 
-def best_sentences(question: str, found: list[Candidate]) -> list[Candidate]:
-    """The sentence that answers, and a second one that is nearly as good; empty when nothing fits."""
+def rank_sentences(question: str, found: list[Candidate], enough: float = _ENOUGH) -> list[tuple[float, int]]:
+    """How well sentences answer a question.
+
+    Args:
+        question: The question.
+        found: The sentences.
+        enough: Share of what the question says that a sentence must say too.
+
+    Returns:
+        Score and number of each sentence that says enough, the best first.
+    """
     wanted = {gram: weight for gram, weight in grams(question).items() if weight > _CONTENT_WEIGHT}
     if not wanted or not found:
         return []
@@ -101,7 +110,7 @@ def best_sentences(question: str, found: list[Candidate]) -> list[Candidate]:
     scored: list[tuple[float, int]] = []
     for index, vector in enumerate(vectors):
         shared = sum(weight * rare[gram] for gram, weight in wanted.items() if gram in vector)
-        if shared < _ENOUGH * total:
+        if shared < enough * total:
             continue
         length = math.sqrt(sum((weight * rare[gram]) ** 2 for gram, weight in vector.items()))
         score = shared / length**0.5
@@ -110,9 +119,14 @@ def best_sentences(question: str, found: list[Candidate]) -> list[Candidate]:
         if not _FULL_STOP.search(found[index].text):
             score *= _FRAGMENT  # a heading or an item of a list says less than a sentence
         scored.append((score, index))
+    return sorted(scored, key=lambda pair: (-pair[0], pair[1]))
+
+
+def best_sentences(question: str, found: list[Candidate]) -> list[Candidate]:
+    """The sentence that answers, and a second one that is nearly as good; empty when nothing fits."""
+    scored = rank_sentences(question, found)
     if not scored:
         return []
-    scored.sort(key=lambda pair: (-pair[0], pair[1]))
     best = scored[0][0]
     return [found[index] for score, index in scored[:2] if score >= _NEARLY_AS_GOOD * best]
 

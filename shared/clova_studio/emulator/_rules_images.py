@@ -46,7 +46,10 @@ def check_image(part: Mapping[str, Any], where: str, *, observed: bool) -> None:
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that are no address
+        raise Refusal("40063", "Invalid image url") from None
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise Refusal("40063", "Invalid image url")
     name = parts.path.rpartition("/")[2]

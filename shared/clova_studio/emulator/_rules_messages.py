@@ -6,7 +6,7 @@ Source: the message tables of the four Chat Completions v3 reference pages.
 from collections.abc import Mapping
 from typing import Any
 
-from clova_studio.emulator._checks import message_list
+from clova_studio.emulator._checks import is_one_of, message_list
 from clova_studio.emulator._models import Model
 from clova_studio.emulator._refusals import Refusal, invalid
 from clova_studio.emulator._rules_images import check_image
@@ -36,7 +36,7 @@ def check_messages_v3(
     for index, message in enumerate(messages):
         where = f"messages[{index}]"
         role = message.get("role")
-        if role not in _ROLES:
+        if not is_one_of(role, _ROLES):
             raise invalid(f"{where}.role")
         if role == "tool" and thinking:
             raise invalid("messages", "thinking")
@@ -47,7 +47,7 @@ def check_messages_v3(
         images += _check_content(message, where, model, plain=plain, observed=observed)
         if message.get("toolCalls") is not None:
             calls |= _check_calls(message, where)
-        if role == "tool" and message.get("toolCallId") not in calls:
+        if role == "tool" and not is_one_of(message.get("toolCallId"), calls):
             raise invalid(f"{where}.toolCallId")
     if sum(message["role"] == "system" for message in messages) > 1:
         raise invalid("messages")

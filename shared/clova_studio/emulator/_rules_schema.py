@@ -7,6 +7,7 @@ them, so that a client that works here works with a service that does.
 
 from typing import Any
 
+from clova_studio.emulator._checks import is_one_of
 from clova_studio.emulator._refusals import Refusal
 
 _TYPES = frozenset({"string", "number", "boolean", "integer", "object", "array"})
@@ -50,9 +51,10 @@ def _check(schema: Any) -> None:
         allowed = _KEYWORDS[kind]
     else:
         raise Refusal("40055")
-    if set(schema) - allowed or schema.get("format", "date") not in _FORMATS:
+    if set(schema) - allowed or not is_one_of(schema.get("format", "date"), _FORMATS):
         raise Refusal("40055")
     _check_lists(schema)
+    _check_bounds(schema)
     for option in schema.get("anyOf", []):
         _check(option)
     if "items" in schema:
@@ -68,9 +70,16 @@ def _check_lists(schema: dict[str, Any]) -> None:
         raise Refusal("40055")
 
 
+def _check_bounds(schema: dict[str, Any]) -> None:
+    for name, kinds in (("minimum", int | float), ("maximum", int | float), ("minItems", int), ("maxItems", int)):
+        value = schema.get(name, 0)
+        if not isinstance(value, kinds) or isinstance(value, bool) or (kinds is int and value < 0):
+            raise Refusal("40055")
+
+
 def _check_properties(schema: dict[str, Any]) -> None:
     properties = schema.get("properties", {})
-    if not isinstance(properties, dict) or not all(name in properties for name in schema.get("required", [])):
+    if not isinstance(properties, dict) or not all(is_one_of(name, properties) for name in schema.get("required", [])):
         raise Refusal("40055")
     for item in properties.values():
         _check(item)

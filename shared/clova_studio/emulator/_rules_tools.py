@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from clova_studio.emulator._checks import is_one_of
 from clova_studio.emulator._refusals import Refusal, invalid
 
 
@@ -67,6 +68,6 @@ def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, o
     if observed:
         raise Refusal("40009", "Unsupported function")
     name = function.get("name")
-    if name not in {tool["function"]["name"] for tool in tools}:
+    if not is_one_of(name, {tool["function"]["name"] for tool in tools}):
         raise invalid("toolChoice")
     return f"={name}"

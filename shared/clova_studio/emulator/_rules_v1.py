@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clova_studio.emulator._chat_request import ChatRequest
-from clova_studio.emulator._checks import MAX_SEED, boolean, integer, message_list, number, strings
+from clova_studio.emulator._checks import MAX_SEED, boolean, integer, is_one_of, message_list, number, strings
 from clova_studio.emulator._models import Model
 from clova_studio.emulator._refusals import Refusal, invalid
 from clova_studio.emulator._tokens import count_prompt
@@ -60,7 +60,7 @@ def check_messages_v1(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     messages = message_list(body)
     for index, message in enumerate(messages):
-        if message.get("role") not in _ROLES:
+        if not is_one_of(message.get("role"), _ROLES):
             raise invalid(f"messages[{index}].role")
         content = message.get("content")
         if not isinstance(content, str):

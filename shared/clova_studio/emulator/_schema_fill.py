@@ -7,9 +7,11 @@ given to the next one.
 """
 
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 
+from clova_studio.emulator._checks import is_one_of
 from clova_studio.emulator._lexicon import same_meaning
 from clova_studio.emulator._spans import find_spans
 from clova_studio.emulator._text import content_words, grams, listed
@@ -40,6 +42,8 @@ _FORMATS = {
 _KOREAN_DATE = re.compile(r"(\d{4})\s?[년.\-/]\s?(\d{1,2})\s?[월.\-/]\s?(\d{1,2})")
 _WRITTEN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?)?|\d{1,2}:\d{2}(?::\d{2})?")
 _NEAR = 24
+_LONGEST_NUMBER = 300  # digits: what is longer is no double
+_MOST_VALUES = 2_000  # a schema may ask for more; no answer is that long
 
 
 class Source:
@@ -55,10 +59,16 @@ class Source:
         self._numbers = [
             (found.start(), found.group())
             for found in _NUMBER.finditer(text)
-            if not any(start <= found.start() < end for start, end in dates)
+            if len(found.group()) < _LONGEST_NUMBER and not any(start <= found.start() < end for start, end in dates)
         ]
         self._spans = find_spans(text)
         self._known = {word.lower() for word in known}
+        self._values_left = _MOST_VALUES
+
+    def spend(self) -> bool:
+        """Count one value of an array, and say whether there may be one."""
+        self._values_left -= 1
+        return self._values_left >= 0
 
     def take_number(self, names: list[str], low: float | None, high: float | None) -> float:
         """Take the number that stands beside a name, else the first one in range, else the one nearest to zero."""
@@ -137,16 +147,18 @@ def fill(schema: dict[str, Any], source: Source, name: str = "", *, everything: 
     """Make a value that fits a schema.
 
     Args:
-        schema: JSON schema; keywords that are not known are ignored.
+        schema: JSON schema; keywords that are not known are ignored, and so are values that no schema may have: the
+            parameters of a tool reach this place unchecked.
         source: The text, and what is left of it.
         name: Name of the property that the value is for.
         everything: Fill optional properties too, as a model does that writes a structured answer.
     """
-    if schema.get("enum"):
-        return _pick(schema["enum"], source)
+    values = _list_of(schema, "enum")
+    if values:
+        return _pick(values, source)
     if "const" in schema:
         return schema["const"]
-    options = [item for item in schema.get("anyOf") or schema.get("oneOf") or [] if isinstance(item, dict)]
+    options = [item for item in _list_of(schema, "anyOf") or _list_of(schema, "oneOf") if isinstance(item, dict)]
     if options:
         real = [option for option in options if option.get("type") != "null"]
         return fill(real[0], source, name, everything=everything) if real else None
@@ -157,11 +169,29 @@ def fill(schema: dict[str, Any], source: Source, name: str = "", *, everything: 
         return _object(schema, source, everything=everything)
     if kind == "array":
         return _array(schema, source, name, everything=everything)
-    if kind in {"integer", "number"}:
+    if kind in ("integer", "number"):
         return _number(schema, source, name, whole=kind == "integer")
     if kind == "boolean":
         return _boolean(schema, source, name)
     return _string(schema, source, name)
+
+
+def _list_of(schema: dict[str, Any], keyword: str) -> list[Any]:
+    value = schema.get(keyword)
+    return value if isinstance(value, list) else []
+
+
+def _bound(schema: dict[str, Any], keyword: str) -> float | None:
+    """A bound that a number can be compared with; a larger one than a double holds is none."""
+    value = schema.get(keyword)
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > sys.float_info.max:
+        return None
+    return value
+
+
+def _properties(schema: dict[str, Any]) -> dict[str, Any]:
+    value = schema.get("properties")
+    return {key: item for key, item in value.items() if isinstance(item, dict)} if isinstance(value, dict) else {}
 
 
 def _names(schema: dict[str, Any], name: str) -> list[str]:
@@ -173,11 +203,11 @@ def _names(schema: dict[str, Any], name: str) -> list[str]:
 
 
 def _object(schema: dict[str, Any], source: Source, *, everything: bool) -> dict[str, Any]:
-    properties = {key: item for key, item in (schema.get("properties") or {}).items() if isinstance(item, dict)}
-    required = [key for key in schema.get("required") or [] if key in properties]
+    properties = _properties(schema)
+    required = [key for key in _list_of(schema, "required") if isinstance(key, str) and key in properties]
     filled = {key: fill(properties[key], source, key, everything=everything) for key in required}
     for key, item in properties.items():
-        if key not in filled and (everything or _has_evidence(item, source, key)):
+        if key not in filled and (everything or has_evidence(item, source, key)):
             filled[key] = fill(item, source, key, everything=everything)
     if not filled and properties:  # a call with nothing in it helps nobody
         key, item = next(iter(properties.items()))
@@ -185,19 +215,21 @@ def _object(schema: dict[str, Any], source: Source, *, everything: bool) -> dict
     return {key: filled[key] for key in properties if key in filled}
 
 
-def _has_evidence(schema: dict[str, Any], source: Source, name: str) -> bool:
+def has_evidence(schema: dict[str, Any], source: Source, name: str) -> bool:
     """Whether the text says something about an optional property."""
     names = _names(schema, name)
-    if schema.get("enum"):
-        return any(_mentions(source.text, value) for value in schema["enum"])
-    if schema.get("type") in {"integer", "number"}:
+    values = _list_of(schema, "enum")
+    if values:
+        return any(mentions(source.text, value) for value in values)
+    if schema.get("type") in ("integer", "number"):
         return source.has_near_number(names)
     if schema.get("type") == "boolean":
         return any(part in source.text.lower() for part in names)
     return source.take_labelled([name, name.replace("_", " ")]) is not None
 
 
-def _mentions(text: str, value: Any) -> bool:
+def mentions(text: str, value: Any) -> bool:
+    """Whether a text says a word, or its counterpart in the other language."""
     if not isinstance(value, str) or not value:
         return False
     lower, said = value.lower().replace("_", " "), text.lower().replace("_", " ")
@@ -211,7 +243,7 @@ def _mentions(text: str, value: Any) -> bool:
 def _pick(values: list[Any], source: Source) -> Any:
     """The value of an enumeration that the text mentions, or comes nearest to."""
     for value in values:
-        if _mentions(source.text, value):
+        if mentions(source.text, value):
             return value
     said = grams(source.text)
     scores = [sum(said.get(gram, 0.0) for gram in grams(value)) if isinstance(value, str) else 0.0 for value in values]
@@ -221,25 +253,27 @@ def _pick(values: list[Any], source: Source) -> Any:
 def _array(schema: dict[str, Any], source: Source, name: str, *, everything: bool) -> list[Any]:
     given = schema.get("items")
     items: dict[str, Any] = given if isinstance(given, dict) else {"type": "string"}
-    least = max(0, int(schema.get("minItems") or 0))
-    most = int(schema["maxItems"]) if schema.get("maxItems") is not None else max(least, 5)
+    least = int(max(0, _bound(schema, "minItems") or 0))
+    highest = _bound(schema, "maxItems")
+    most = int(highest) if highest is not None else max(least, 5)
     kind = items.get("type")
     found: list[Any] = []
-    if items.get("enum"):
-        found = [value for value in items["enum"] if _mentions(source.text, value)]
-    elif kind in {"integer", "number"}:
+    values = _list_of(items, "enum")
+    if values:
+        found = [value for value in values if mentions(source.text, value)]
+    elif kind in ("integer", "number"):
         while source.numbers_left() and len(found) < most:
             found.append(fill(items, source, name))
     elif kind == "string":
         found = list(source.spans())
-    found = found[:most]
-    while len(found) < max(least, min(1, most)):
+    found = found[: max(0, most)]
+    while len(found) < max(least, min(1, most)) and source.spend():
         found.append(fill(items, source, name, everything=everything))
     return found
 
 
 def _number(schema: dict[str, Any], source: Source, name: str, *, whole: bool) -> float:
-    low, high = schema.get("minimum"), schema.get("maximum")
+    low, high = _bound(schema, "minimum"), _bound(schema, "maximum")
     value = float(source.take_number(_names(schema, name), low, high))
     if not whole:
         return int(value) if value.is_integer() else value
@@ -256,7 +290,7 @@ def _boolean(schema: dict[str, Any], source: Source, name: str) -> bool:
 
 
 def _string(schema: dict[str, Any], source: Source, name: str) -> str:
-    if schema.get("format") in _FORMATS:
+    if is_one_of(schema.get("format"), _FORMATS):
         return _formatted(schema["format"], source)
     labelled = source.take_labelled([name, name.replace("_", " ")]) if name else None
     if labelled:

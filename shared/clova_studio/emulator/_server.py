@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Collection, Iterable, Mapping
@@ -188,7 +189,9 @@ class EmulatorServer:
         return self._state.peak_in_flight
 
     def script(self, answers: Iterable[Scripted]) -> None:
-        """Queue answers for the next chat requests; when they are used up, answers are computed again.
+        """Queue answers for the next chat requests, OpenAI-compatible ones included.
+
+        When they are used up, answers are computed again.
 
         Args:
             answers: A text; or a mapping with ``content``, ``thinking``, ``tool_calls`` (``{"name", "arguments"}``
@@ -202,7 +205,7 @@ class EmulatorServer:
         self._state.add_fault(fault)
 
     def reset(self) -> None:
-        """Forget requests, scripts, faults (those given at start, too) and what the quotas have used."""
+        """Forget requests, scripts, faults (those given at start, too), training tasks and used quotas."""
         self._state.reset()
 
 
@@ -217,6 +220,8 @@ def serve(
     token_latency: float = 0.0,
     faults: Iterable[Fault] = (),
     rate_limit_headers: bool | None = None,  # noqa: FBT001 - all settings can be given by name
+    config: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    tuning_seconds: float | None = None,
 ) -> EmulatorServer:
     """Make a local CLOVA Studio, to be used in a ``with`` block.
 
@@ -227,16 +232,28 @@ def serve(
             differ.
         api_keys: None accepts every well-formed key; a collection accepts just those; a mapping also says which are
             ``"test"`` and which ``"service"`` keys, for the prefixes ``/testapp`` and ``/serviceapp``.
-        rate_limits: Model or tool (``"HCX-005"``, ``"bge-m3"``, ``"segmentation"``, ``"*"``) -> requests and tokens
-            in a window. Tokens are input plus requested maximum output.
+        rate_limits: Model or tool -> requests and tokens in a window. Tokens are input plus requested maximum output.
+            Tools are ``"segmentation"``, ``"summarization"``, ``"sliding"``, ``"reranker"``, ``"rag-reasoning"``,
+            ``"skill-trainer"`` (routers and skillsets together), ``"tuning"``, ``"chat-tokenize"``,
+            ``"embedding-tokenize"`` and ``"tokenize"``; ``"*"`` is every other one.
         window: Length of a window in seconds.
         latency: Seconds before each answer.
         token_latency: Seconds between two token events.
         faults: Failures; see `Fault`.
         rate_limit_headers: Whether answers carry the x-ratelimit-* headers; None follows the behaviour.
+        config: Routers, skillsets and training, as a mapping or the path of a YAML or JSON file; see
+            `clova_studio.emulator._config`. By default there are a router ``travel01`` (domains 날씨 and 여행) and a
+            skillset ``weather1``, each in version 1.
+        tuning_seconds: How long training takes, before the configuration's ``tuning.seconds``; by default a second.
+            Training fails when a reason's name stands in the dataset's path (``train/file.encoding.csv``), when a word
+            of the configuration's ``tuning.failures`` does, or when the file is neither csv nor jsonl.
 
     Returns:
         The server, not yet started: its ``with`` block or ``start()`` does that.
+
+    Raises:
+        OSError: The configuration file cannot be read.
+        ValueError: A setting or a field of the configuration is wrong; it is named.
     """
     values: dict[str, Any] = {
         "behaviour": behaviour,
@@ -247,5 +264,7 @@ def serve(
         "token_latency": token_latency,
         "faults": tuple(faults),
         "rate_limit_headers": rate_limit_headers,
+        "config": config,
+        "tuning_seconds": tuning_seconds,
     }
     return EmulatorServer(Settings(**values), host=host, port=port)

@@ -1,12 +1,15 @@
 """What a running emulator remembers: settings, requests, scripts, faults and quotas. Safe to use from any thread."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from clova_studio.emulator._config import load_config
 from clova_studio.emulator._faults import ActiveFault, Fault
+from clova_studio.emulator._tuning_tasks import TaskStore
 from clova_studio.emulator._windows import Limits, Windows
 
 Behaviour = Literal["documented", "observed"]
@@ -27,6 +30,7 @@ class RecordedRequest:
         raw: The body's bytes.
         status: HTTP status of the answer; None while there is none, or when a fault dropped the connection.
         time: Arrival on the monotonic clock, in seconds.
+        query: Fields of the query.
     """
 
     method: str
@@ -36,6 +40,7 @@ class RecordedRequest:
     body: Any = None
     raw: bytes = b""
     status: int | None = None
+    query: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,10 +55,14 @@ class Settings:
     latency: float = 0.0
     token_latency: float = 0.0
     faults: Iterable[Fault] = field(default_factory=tuple)
+    config: Mapping[str, Any] | str | os.PathLike[str] | None = None
+    tuning_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.behaviour not in {"documented", "observed"}:
             raise ValueError(f"behaviour must be 'documented' or 'observed', not {self.behaviour!r}")
+        if self.tuning_seconds is not None and not self.tuning_seconds >= 0:
+            raise ValueError(f"tuning_seconds must be a number of seconds, not {self.tuning_seconds!r}")
 
     @property
     def observed(self) -> bool:
@@ -78,6 +87,12 @@ class State:
         self._requests: list[RecordedRequest] = []
         self._script: deque[Scripted] = deque()
         self._faults = [ActiveFault(fault) for fault in settings.faults]
+        self.config = load_config(settings.config)
+        seconds = settings.tuning_seconds
+        self.tuning = TaskStore(
+            seconds=self.config.tuning.seconds if seconds is None else seconds,
+            failures=self.config.tuning.failures,
+        )
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -132,10 +147,11 @@ class State:
             return hits[0] if hits else None
 
     def reset(self) -> None:
-        """Forget requests, scripts, faults and what the quotas have used."""
+        """Forget requests, scripts, faults, training tasks and what the quotas have used."""
         with self._lock:
             self._requests.clear()
             self._script.clear()
             self._faults.clear()
             self.peak_in_flight = self._in_flight
         self.windows.reset()
+        self.tuning.reset()

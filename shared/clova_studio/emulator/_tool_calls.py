@@ -56,7 +56,7 @@ def choose_calls(request: ChatRequest) -> list[Call]:
     text = text_of(messages[last_user])
     if request.tool_choice.startswith("="):
         name = request.tool_choice[1:]
-        return [_call(next(function for function in functions if function["name"] == name), text)]
+        return [make_call(next(function for function in functions if function["name"] == name), text)]
     called = {call["function"]["name"] for message in messages[last_user:] for call in message.get("toolCalls") or []}
     demanded = _is_demanded(messages, text, functions)
     if messages[-1]["role"] != "user":
@@ -67,19 +67,21 @@ def choose_calls(request: ChatRequest) -> list[Call]:
             return []
         if not any(_is_demanded([message], "", functions) for message in messages if message["role"] == "system"):
             return []  # "use the tool" in the question is served by one call
-        return [_call(left[-1], f"{text}\n{results}")]
-    scores = _scores(text, functions)
+        return [make_call(left[-1], f"{text}\n{results}")]
+    scores = fitness(text, functions)
     best = max(range(len(functions)), key=lambda index: (scores[index], -index))
     if scores[best] >= _ENOUGH or demanded:
-        return [_call(functions[best], text)]
+        return [make_call(functions[best], text)]
     return []
 
 
-def _call(function: dict[str, Any], text: str) -> Call:
+def make_call(function: dict[str, Any], text: str) -> Call:
+    """Call a tool with arguments that the text gives."""
     known = [word for word in _vocabulary(function) if len(word) > 1]
     known.append(function["name"].lower())
     schema = {"type": "object", **(function.get("parameters") or {})}
-    arguments = fill(schema, Source(text, known)) if schema.get("properties") else {}
+    filled = fill(schema, Source(text, known)) if schema.get("properties") else {}
+    arguments = filled if isinstance(filled, dict) else {}  # a schema with an enum at its root, for one
     return Call(function["name"], arguments)
 
 
@@ -108,8 +110,13 @@ def _vocabulary(function: dict[str, Any]) -> dict[str, float]:
     return vocabulary
 
 
-def _scores(text: str, functions: list[dict[str, Any]]) -> list[float]:
-    """How well each tool fits the request: shared words, weighted by how few tools have them."""
+def fitness(text: str, functions: list[dict[str, Any]]) -> list[float]:
+    """How well each thing with a name and a description fits a text: shared words, weighted by how few have them.
+
+    Args:
+        text: A request.
+        functions: Tools, or whatever else has a ``name`` and a ``description``.
+    """
     vocabularies = [_vocabulary(function) for function in functions]
     spread = Counter(word for vocabulary in vocabularies for word in vocabulary)
     said = [*content_words(text), *operation_words(text)]

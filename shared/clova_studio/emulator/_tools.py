@@ -3,13 +3,13 @@
 from typing import Any
 
 from clova_studio.emulator import _tokens as tokens
+from clova_studio.emulator._calls import ApiCall
 from clova_studio.emulator._chat import find_model
 from clova_studio.emulator._checks import boolean, integer, number, text
 from clova_studio.emulator._delivery import JsonAnswer
 from clova_studio.emulator._models import EMBEDDING_LIMITS
 from clova_studio.emulator._quota import charge
 from clova_studio.emulator._refusals import Refusal, invalid
-from clova_studio.emulator._routes import Route
 from clova_studio.emulator._rules_messages import check_messages_v3
 from clova_studio.emulator._rules_schema import check_schema
 from clova_studio.emulator._rules_tools import check_tool_choice, check_tools
@@ -24,29 +24,43 @@ _MAX_TOKENIZE_CHARACTERS = 10_000
 _MAX_ALPHA = 1.5
 
 
-def embedding(state: State, route: Route, body: dict[str, Any], key: str, streamed: bool) -> JsonAnswer:  # noqa: ARG001, FBT001
+def embedding(state: State, call: ApiCall) -> JsonAnswer:
     """Embedding v1 and v2 (reference pages "Embedding" and "Embedding v2").
 
     Raises:
         Refusal: 40001, 40003, 40004 or 40080.
     """
-    model = "bge-m3" if route.api == "embedding-v2" else route.model
-    if model not in EMBEDDING_LIMITS or (model == "bge-m3") != (route.api == "embedding-v2"):
+    second = call.route.api == "embedding-v2"
+    model = "bge-m3" if second else call.route.model
+    if model not in EMBEDDING_LIMITS or (model == "bge-m3") != second:
         raise Refusal("40080")
-    content = text(body)
+    vector, size, headers = embed_text(state, call.key, model, text(call.body))
+    return JsonAnswer(success({"embedding": vector, "inputTokens": size}), headers=headers)
+
+
+def embed_text(state: State, key: str, model: str, content: str) -> tuple[list[float], int, dict[str, str]]:
+    """Embed a text that is not too long.
+
+    Returns:
+        The vector, the text's tokens, and the headers of the answer.
+
+    Raises:
+        Refusal: 40003, or 42901 of the quota.
+    """
     size = tokens.count(content)
     if size > EMBEDDING_LIMITS[model]:
         raise Refusal("40003")
     headers = charge(state, key, model, size)
-    return JsonAnswer(success({"embedding": embed(content, model), "inputTokens": size}), headers=headers)
+    return embed(content, model), size, headers
 
 
-def segmentation(state: State, route: Route, body: dict[str, Any], key: str, streamed: bool) -> JsonAnswer:  # noqa: ARG001, FBT001
+def segmentation(state: State, call: ApiCall) -> JsonAnswer:
     """Segmentation (reference page of that name).
 
     Raises:
         Refusal: 40001, 40003 or 40004.
     """
+    body = call.body
     content = text(body)
     if len(content) > _MAX_SEGMENT_CHARACTERS:
         raise Refusal("40003")
@@ -67,7 +81,7 @@ def segmentation(state: State, route: Route, body: dict[str, Any], key: str, str
         post_process_min_size=min(300, largest) if smallest is None else smallest,
     )
     size = tokens.count(content)
-    headers = charge(state, key, "segmentation", size)
+    headers = charge(state, call.key, "segmentation", size)
     paragraphs = segment(content, options)
     spans: list[list[int]] = []
     first = 0
@@ -82,15 +96,16 @@ def segmentation(state: State, route: Route, body: dict[str, Any], key: str, str
     return JsonAnswer(success(result), headers=headers)
 
 
-def chat_tokenize(state: State, route: Route, body: dict[str, Any], key: str, streamed: bool) -> JsonAnswer:  # noqa: ARG001, FBT001
+def chat_tokenize(state: State, call: ApiCall) -> JsonAnswer:
     """Token calculators for chat v1 and v3 (reference pages "Token calculator, HCX" and "... v3").
 
     Raises:
         Refusal: What the chat API of the same version refuses about a conversation.
     """
-    model = find_model(route)
-    if route.version == 1:
-        headers = charge(state, key, "chat-tokenize", 0)
+    body = call.body
+    model = find_model(state, call.route)
+    if call.route.version == 1:
+        headers = charge(state, call.key, "chat-tokenize", 0)
         counted: list[dict[str, Any]] = [
             {"role": message["role"], "content": message["content"], "count": tokens.count(message["content"])}
             for message in check_messages_v1(body)
@@ -104,7 +119,7 @@ def chat_tokenize(state: State, route: Route, body: dict[str, Any], key: str, st
             raise invalid("responseFormat.type")
         check_schema(response_format.get("schema"))
     messages = check_messages_v3(body, model, observed=state.settings.observed)
-    headers = charge(state, key, "chat-tokenize", 0)
+    headers = charge(state, call.key, "chat-tokenize", 0)
     result: dict[str, Any] = {"messages": [_counted(message) for message in messages]}
     if tools:
         result["tools"] = {"count": tokens.count_json(tools)}
@@ -127,14 +142,14 @@ def _counted(message: dict[str, Any]) -> dict[str, Any]:
     return {"role": message["role"], "content": echoed}
 
 
-def embedding_tokenize(state: State, route: Route, body: dict[str, Any], key: str, streamed: bool) -> JsonAnswer:  # noqa: ARG001, FBT001
+def embedding_tokenize(state: State, call: ApiCall) -> JsonAnswer:
     """Token calculator of Embedding v2 (reference page "Token calculator, embedding v2").
 
     Raises:
         Refusal: 40001, 40003 or 40004.
     """
-    content = text(body)
+    content = text(call.body)
     if len(content) > _MAX_TOKENIZE_CHARACTERS:
         raise Refusal("40003")
-    headers = charge(state, key, "embedding-tokenize", 0)
+    headers = charge(state, call.key, "embedding-tokenize", 0)
     return JsonAnswer(success({"numTokens": tokens.count(content)}), headers=headers)

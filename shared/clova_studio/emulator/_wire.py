@@ -24,6 +24,11 @@ def failure(code: str, message: str, *, observed: bool) -> bytes:
     return dumps(envelope).encode()
 
 
+def openai_failure(code: str, message: str) -> bytes:
+    """The envelope of a refusal on the OpenAI-compatible paths, as the overview page prints it."""
+    return dumps({"error": {"message": message, "type": None, "param": None, "code": code}}).encode()
+
+
 def fingerprint(*parts: object) -> bytes:
     """A stable digest of a request, the source of everything that only looks random."""
     digest = hashlib.blake2b(digest_size=16)
@@ -72,3 +77,19 @@ class Frames:
     def error(self, code: str, message: str) -> bytes:
         """A failure inside a stream whose HTTP status was already 200."""
         return self.frame("error", {"status": {"code": code, "message": message}})
+
+
+class OpenAIFrames:
+    """Writes the chunks of an OpenAI-compatible stream: "same structure as OpenAI", says the compatibility page."""
+
+    def chunk(self, data: Any) -> bytes:
+        """One chunk."""
+        return f"data: {dumps(data)}\n\n".encode()
+
+    def signal(self) -> bytes:
+        """The end, which is no JSON here."""
+        return b"data: [DONE]\n\n"
+
+    def error(self, code: str, message: str) -> bytes:
+        """A failure inside a stream whose HTTP status was already 200."""
+        return b"data: " + openai_failure(code, message) + b"\n\n"
