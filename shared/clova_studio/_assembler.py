@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from clova_studio._responses import parse_payload
+from clova_studio._responses import parse_payload, refuse_error_event
 from clova_studio.types.chat import ChatChunk, ChatResult, Message, ToolCall, ToolCallFunction
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ class ChatAssembler:
         if event.event == "result":
             result = parse_payload(ChatResult, event.data, self._request_id)
             return self.finish(result)
-        if event.event == "error" or event.data.startswith(b'{"status"'):
-            parse_payload(_Unreadable, event.data, self._request_id)
+        refuse_error_event(event, self._request_id)
         return None
 
     def finish(self, result: ChatResult) -> ChatChunk:
@@ -93,6 +92,9 @@ class ChatAssembler:
             tool_calls=calls or None,
         )
         return ChatResult(message=message, request_id=self._request_id)
+
+    def end(self) -> None:
+        """Do nothing: without its result event an answer is not whole."""
 
     def _take_fragment(self, call: ToolCall) -> None:
         """Count a fragment to its call: an id opens a call, what has none belongs to the latest one."""
@@ -137,9 +139,3 @@ class ChatAssembler:
 def _rest(seen: str, whole: str) -> str:
     """Return the end of the whole text that the tokens have not brought; nothing if the two differ otherwise."""
     return whole[len(seen) :] if whole.startswith(seen) else ""
-
-
-class _Unreadable(ChatResult):
-    """Never fits: an error event is read as the error it carries, or refused."""
-
-    an_error_event_is_no_answer: int

@@ -9,20 +9,24 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from clova_studio._errors import APIStatusError, ClovaStudioError, RateLimitError
+from clova_studio._errors import APIStatusError, ClovaStudioError, NotFoundError, RateLimitError
 from clova_studio._retry import closes_quota, is_retryable
+from clova_studio.types._base import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tenacity import RetryCallState
 
+    from clova_studio._calls._call import Call
     from clova_studio._pacing import Quota
     from clova_studio._retry import RetryPolicy
 
 __all__ = ["Attempts"]
+
+ResultT = TypeVar("ResultT", bound=Result)
 
 logger = logging.getLogger("clova_studio")
 
@@ -84,6 +88,22 @@ class Attempts:
         self.last_error = error
         if closes_quota(error) and isinstance(error, APIStatusError):
             self.quota.close(self.clock(), self.policy.quota_delay(self.failures, error, self.window))
+
+    def judged(
+        self,
+        judge: Callable[[int, Mapping[str, str], bytes, Call[ResultT]], ResultT],
+        status_code: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        call: Call[ResultT],
+    ) -> ResultT:
+        """Return the result of an answer, where "not found" on a repetition may mean that the work is done."""
+        try:
+            return judge(status_code, headers, body, call)
+        except NotFoundError:
+            if not (call.gone_is_done and self.failures):
+                raise
+            return call.result_type()
 
     def may_retry(self, error: BaseException) -> bool:
         """Return whether the failure is one that another attempt may mend, and one is left."""

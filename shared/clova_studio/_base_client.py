@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from clova_studio._assembler import ChatAssembler
 from clova_studio._attempts import Attempts
 from clova_studio._config import make_config
 from clova_studio._errors import ClovaStudioError, ConfigurationError
@@ -20,9 +19,8 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from clova_studio._calls import Call
+    from clova_studio._calls._call import Call
     from clova_studio._config import PathPrefix, Region
-    from clova_studio.types.chat import ChatChunk, ChatResult
 
 __all__ = ["BaseClient"]
 
@@ -116,6 +114,11 @@ class BaseClient:
     def _attempts(self, call: Call[Any], max_wait: float | None) -> Attempts:
         if self._closed:
             raise ConfigurationError(f"this {type(self).__name__} is closed: make a new one")
+        if not call.native and self._config.has_old_keys:
+            raise ConfigurationError(
+                "the OpenAI-compatible API takes test and service keys (nv-...) only, not the old pair: leave "
+                "apigw_api_key out, or use the native verbs"
+            )
         return Attempts(
             quota=quota_of(self._config.base_url, self._config.quota_group, call.quota),
             policy=self._policy,
@@ -126,11 +129,9 @@ class BaseClient:
             clock=self._clock,
         )
 
-    def _reader(self, call: Call[ChatResult]) -> EventReader[ChatChunk, ChatResult]:
+    def _reader(self, call: Call[Any]) -> EventReader[Any, Any]:
         limits = timeouts_of(call, self._config)
-        return EventReader(
-            ChatAssembler(call.request_id), call.result_type, call.request_id, limits.stream if limits else None
-        )
+        return EventReader(call, limits.stream if limits else None)
 
     @staticmethod
     def _error_of(exc: Exception, call: Call[Any]) -> ClovaStudioError | None:

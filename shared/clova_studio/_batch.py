@@ -10,15 +10,16 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from clova_studio import _calls
 from clova_studio._base_client import check_max_wait
+from clova_studio._calls.text import embed
 from clova_studio._catalogue import EMBEDDING_MODELS
+from clova_studio._checks import check_text
 from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError, RateLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clova_studio._calls import Call
+    from clova_studio._calls._call import Call
     from clova_studio.types.embeddings import Embedding
 
 __all__ = ["EmbedBatch", "EmbedJob"]
@@ -40,7 +41,7 @@ class EmbedJob:
     def call(self) -> Call[Embedding]:
         """Return the request for the text."""
         batch = self._batch
-        return _calls.embed(batch.texts[self.index], model=batch.model, timeout=batch.timeout)
+        return embed(batch.texts[self.index], model=batch.model, timeout=batch.timeout)
 
     def done(self, result: Embedding) -> None:
         """Take the vector."""
@@ -80,7 +81,7 @@ class EmbedBatch:
                 raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
         check_max_wait(max_wait)
         for index, text in enumerate(texts):
-            _calls.check_text(f"texts[{index}]", text)
+            check_text(f"texts[{index}]", text)
         self.texts = list(texts)
         self.model = model
         self.timeout = timeout

@@ -6,21 +6,20 @@ pages of the API guide; what excludes what, also from observed refusals (40001).
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from clova_studio._catalogue import ModelInfo, model_info
+from clova_studio._checks import boolean, check_names, integer, number, strings
 from clova_studio._errors import ConfigurationError
 from clova_studio._messages import wire_messages
 
-__all__ = ["ChatOptions", "Effort", "chat_request", "check_names", "tools_and_format"]
+__all__ = ["MAX_SEED", "MIN_TOKENS_WITH_TOOLS", "ChatOptions", "Effort", "chat_request", "tools_and_format"]
 
 Effort: TypeAlias = Literal["none", "low", "medium", "high"]
 _EFFORTS = ("none", "low", "medium", "high")
-_MIN_TOKENS_WITH_TOOLS = 1_024
-_MAX_SEED = 4_294_967_295
+MIN_TOKENS_WITH_TOOLS = 1_024
+MAX_SEED = 4_294_967_295
 
 
 class ChatOptions(TypedDict, total=False):
@@ -61,15 +60,6 @@ class ChatOptions(TypedDict, total=False):
 
 
 _OPTION_NAMES = tuple(ChatOptions.__annotations__)
-
-
-def check_names(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> None:
-    """Refuse an argument that does not exist, by name, with the nearest one that does."""
-    for name in given:
-        if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f" (there are: {', '.join(sorted(allowed))})"
-            raise ConfigurationError(f"{what} has no argument {name!r}{hint}")
 
 
 def chat_request(
@@ -196,25 +186,25 @@ def _effort(
 def _sampling(options: ChatOptions, *, v1: bool) -> dict[str, Any]:
     penalty = _same("repetition_penalty", "repeat_penalty", options)
     body = {
-        "temperature": _number("temperature", options.get("temperature"), 0.0, 1.0, above=v1),
-        "topP": _number("top_p", options.get("top_p"), 0.0, 1.0, above=True),
-        "topK": _integer("top_k", options.get("top_k"), 0, 128),
-        "repeatPenalty" if v1 else "repetitionPenalty": _number(
+        "temperature": number("temperature", options.get("temperature"), 0.0, 1.0, above=v1),
+        "topP": number("top_p", options.get("top_p"), 0.0, 1.0, above=True),
+        "topK": integer("top_k", options.get("top_k"), 0, 128),
+        "repeatPenalty" if v1 else "repetitionPenalty": number(
             "repeat_penalty" if v1 else "repetition_penalty", penalty, 0.0, 10.0 if v1 else 2.0, above=True
         ),
-        "stopBefore" if v1 else "stop": _strings("stop", options.get("stop")),
-        "seed": _integer("seed", options.get("seed"), 0, _MAX_SEED),
-        "includeAiFilters": _boolean("include_ai_filters", options.get("include_ai_filters")),
+        "stopBefore" if v1 else "stop": strings("stop", options.get("stop")),
+        "seed": integer("seed", options.get("seed"), 0, MAX_SEED),
+        "includeAiFilters": boolean("include_ai_filters", options.get("include_ai_filters")),
     }
     return {name: value for name, value in body.items() if value is not None}
 
 
 def _output_cap(info: ModelInfo, options: ChatOptions, *, v1: bool, tools: bool) -> int | None:
     cap = _same("max_tokens", "max_completion_tokens", options)
-    value = _integer("max_tokens", cap, 1, info.max_output_tokens, of=info.name)
-    if value is not None and tools and value < _MIN_TOKENS_WITH_TOOLS and not v1:
+    value = integer("max_tokens", cap, 1, info.max_output_tokens, of=info.name)
+    if value is not None and tools and value < MIN_TOKENS_WITH_TOOLS and not v1:
         raise ConfigurationError(
-            f"max_tokens must be at least {_MIN_TOKENS_WITH_TOOLS} with tools, got {value}: raise it or leave it out"
+            f"max_tokens must be at least {MIN_TOKENS_WITH_TOOLS} with tools, got {value}: raise it or leave it out"
         )
     return value
 
@@ -225,40 +215,6 @@ def _same(one: str, other: str, options: ChatOptions) -> Any:
     if first is not None and second is not None and first != second:
         raise ConfigurationError(f"{one}={first!r} and {other}={second!r} are two names of one option: give one")
     return first if first is not None else second
-
-
-def _number(name: str, value: Any, low: float, high: float, *, above: bool) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ConfigurationError(f"{name} must be a number, got {value!r}")
-    if not low <= value <= high or (above and value == low):
-        raise ConfigurationError(f"{name} must be {'above' if above else 'from'} {low:g} up to {high:g}, got {value!r}")
-    return value
-
-
-def _integer(name: str, value: Any, low: int, high: int, *, of: str = "") -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"{name} must be a whole number, got {value!r}")
-    if not low <= value <= high:
-        raise ConfigurationError(f"{name} must be from {low} up to {high}{f' for {of}' if of else ''}, got {value!r}")
-    return value
-
-
-def _boolean(name: str, value: Any) -> bool | None:
-    if value is not None and not isinstance(value, bool):
-        raise ConfigurationError(f"{name} must be True or False, got {value!r}")
-    return value
-
-
-def _strings(name: str, value: Any) -> list[str] | None:
-    if value is None:
-        return None
-    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(s, str) and s for s in value):
-        raise ConfigurationError(f"{name} must be a list of strings that are not empty, got {value!r}")
-    return list(value) or None
 
 
 def _tools(options: ChatOptions) -> tuple[list[dict[str, Any]] | None, Any]:

@@ -101,6 +101,11 @@ class Config:
         prefix = f"/{self.path_prefix}" if self.path_prefix and prefixed else ""
         return f"{self.base_url}{prefix}{path}"
 
+    @property
+    def has_old_keys(self) -> bool:
+        """Whether the old pair of keys goes with requests instead of ``Authorization``."""
+        return "Authorization" not in self.auth_headers
+
     def authorize(self, request: Any) -> Any:
         """Put the key on a request, as the last step before it is sent.
 

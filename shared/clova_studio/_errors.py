@@ -15,8 +15,9 @@
     │   ├── NotFoundError             404, and 40080, 40082, 40084
     │   ├── RateLimitError            429, 64429
     │   └── ServerError               5xx and the 6xxxx server codes
-    └── StreamError
-        └── StreamInterruptedError    after the first event: cut, or an error event
+    ├── StreamError
+    │   └── StreamInterruptedError    after the first event: cut, or an error event
+    └── TuningTaskError               a tuning task that was waited for has failed
 
 An answer is classified by its five-digit code first and by its HTTP status second. No error holds a request, a
 header or a key; all of them can be pickled.
@@ -24,7 +25,7 @@ header or a key; all of them can be pickled.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from clova_studio._hints import hint_for
 
@@ -44,6 +45,7 @@ __all__ = [
     "ServerError",
     "StreamError",
     "StreamInterruptedError",
+    "TuningTaskError",
     "UnsupportedFunctionError",
     "status_error",
 ]
@@ -216,10 +218,19 @@ class StreamInterruptedError(StreamError):
         self.code = code
         self.hint = hint_for(code, message)
 
-    def with_partial(self, partial: Any) -> Self:
-        """Return the same error with what had arrived."""
-        self.partial = partial
-        return self
+
+class TuningTaskError(ClovaStudioError):
+    """A tuning task that was waited for has failed. The task is on ``partial``.
+
+    Attributes:
+        reason: The service's reason, such as ``file.format`` or ``resource.timeout``; None where it gave none.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str | None = None, request_id: str | None = None, partial: Any = None
+    ) -> None:
+        super().__init__(message, request_id=request_id, partial=partial)
+        self.reason = reason
 
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {

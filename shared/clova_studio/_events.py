@@ -14,6 +14,7 @@ from clova_studio.types._base import Result
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from clova_studio._calls._call import Call
     from clova_studio._sse import ServerSentEvent
     from clova_studio.types._base import RateLimit
 
@@ -41,34 +42,27 @@ class Assembler(Protocol[ChunkT_co, ResultT]):
         """Return what has arrived so far, None for nothing."""
         ...
 
+    def end(self) -> None:
+        """Set the result if the events so far make a whole answer although none said so."""
+        ...
+
 
 class EventReader(Generic[ChunkT, ResultT]):
     """Reads one streamed answer.
 
     Args:
-        assembler: Makes chunks and result of events.
-        result_type: What the result is, for an answer that comes whole instead of streamed.
-        request_id: The id of the request.
+        call: What was asked.
         stall: Seconds without an event after which a stream counts as dead, None for no limit.
     """
 
-    __slots__ = (
-        "_assembler",
-        "_decoder",
-        "_last_event",
-        "_rate_limit",
-        "_request_id",
-        "_result_type",
-        "_stall",
-        "_started",
-    )
+    __slots__ = ("_assembler", "_call", "_decoder", "_last_event", "_rate_limit", "_request_id", "_stall", "_started")
 
-    def __init__(
-        self, assembler: Assembler[ChunkT, ResultT], result_type: type[ResultT], request_id: str, stall: float | None
-    ) -> None:
-        self._assembler = assembler
-        self._result_type = result_type
-        self._request_id = request_id
+    def __init__(self, call: Call[ResultT], stall: float | None) -> None:
+        if call.assembler is None:
+            raise TypeError(f"{call.path} is not streamed")
+        self._assembler: Assembler[ChunkT, ResultT] = call.assembler(call.request_id)
+        self._call = call
+        self._request_id = call.request_id
         self._stall = stall
         self._decoder = SSEDecoder()
         self._last_event = time.monotonic()
@@ -100,7 +94,7 @@ class EventReader(Generic[ChunkT, ResultT]):
         Raises:
             ClovaStudioError: It is an error.
         """
-        result = judge(status_code, headers, body, self._result_type, self._request_id)
+        result = judge(status_code, headers, body, self._call)
         return self._assembler.finish(result)
 
     def feed(self, piece: bytes) -> Iterator[ChunkT]:
@@ -116,6 +110,8 @@ class EventReader(Generic[ChunkT, ResultT]):
     def end(self) -> Iterator[ChunkT]:
         """Yield what the end of the body completes, and refuse an answer that is not whole."""
         yield from self._chunks(self._decoder.flush())
+        if self.result is None:
+            self._assembler.end()
         if self.result is None:
             raise InvalidResponseError(
                 "the stream ended before its result", status_code=200, request_id=self._request_id
@@ -144,11 +140,13 @@ class EventReader(Generic[ChunkT, ResultT]):
     def _chunks(self, events: list[ServerSentEvent]) -> Iterator[ChunkT]:
         for event in events:
             chunk = self._assembler.feed(event)
-            if chunk is None:
-                continue
-            self._started = True
-            if self.result is not None:
-                self.result.rate_limit = chunk.rate_limit = self._rate_limit
+            complete = self.result
+            if complete is not None:
+                complete.rate_limit = self._rate_limit
+            if chunk is not None:
+                self._started = True
+                if complete is not None:
+                    chunk.rate_limit = self._rate_limit
                 yield chunk
+            if complete is not None:
                 return
-            yield chunk

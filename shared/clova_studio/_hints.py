@@ -54,7 +54,11 @@ _HINTS: dict[str, str] = {
     "40300": "The key has no right to this. / 이 요청에 대한 권한이 없습니다.",
     "40301": "This belongs to another account. / 다른 계정의 자원입니다.",
     "40400": "Check the path or the id. / 경로나 ID를 확인하세요.",
+    "40600": "Ask for application/json or text/event-stream. / Accept 헤더를 확인하세요.",
+    "40800": "The service took too long; try again. / 시간이 초과되었습니다. 다시 시도하세요.",
     "41300": "A request may have up to 50 MB; send images as URLs. / 요청 본문은 50MB 이하여야 합니다.",
+    "41500": "Send JSON as application/json. / Content-Type은 application/json이어야 합니다.",
+    "41501": "Send JSON as application/json. / Content-Type은 application/json이어야 합니다.",
     "42400": "Check the request and try again. / 요청을 확인한 뒤 다시 시도하세요.",
     "42900": "Wait for the next minute, or lower the maximum output tokens. / 1분 뒤에 다시 시도하세요.",
     "42901": (
@@ -64,9 +68,30 @@ _HINTS: dict[str, str] = {
     "42902": "The service is overloaded; try again shortly. / 서비스가 혼잡합니다. 잠시 뒤 다시 시도하세요.",
     "42903": "The image queue is full; try again shortly. / 이미지 대기열이 가득 찼습니다. 잠시 뒤 다시 시도하세요.",
     "50000": "An error of the service; try again. / 서비스 오류입니다. 다시 시도하세요.",
+    "50100": "This is not implemented by the service. / 서비스가 아직 지원하지 않는 기능입니다.",
     "50400": "The gateway timed out; try again, or stream long answers. / 게이트웨이 시간 초과입니다. 다시 시도하세요.",
+    "61002": "Send a query that is not empty. / 비어 있지 않은 질의를 보내세요.",
+    "61004": (
+        "A skill's API failed or took over 30 s: check it, and its call options. / "
+        "스킬의 API가 실패했거나 30초를 넘겼습니다. API와 호출 옵션을 확인하세요."
+    ),
+    "61005": "Contact the support of CLOVA Studio. / CLOVA Studio 고객 지원에 문의하세요.",
+    "62001": (
+        "The query could not be understood: change it, or the skill's description for the model. / "
+        "질의를 분석하지 못했습니다. 질의나 스킬의 모델용 설명을 바꿔 보세요."
+    ),
+    "63001": "The call of a skill failed: check its API. / 스킬 호출이 실패했습니다. 스킬의 API를 확인하세요.",
+    "63002": "The model called no API: check the skill's definition. / API 호출이 없습니다. 스킬 정의를 확인하세요.",
+    "64000": "The model does not answer; try again. / 모델이 응답하지 않습니다. 다시 시도하세요.",
     "64400": "Shorten the input. / 입력을 줄이세요.",
     "64429": "Wait for the next minute. / 1분 뒤에 다시 시도하세요.",
+    "64424": "The model could not write an answer; try again. / 답변을 만들지 못했습니다. 다시 시도하세요.",
+    "64500": "An error of the model server; try again. / 모델 서버 오류입니다. 다시 시도하세요.",
+    "65001": (
+        "The router's model named a domain or filter that does not exist: rename them, or vary the query. / "
+        "라우터에 없는 도메인이나 필터가 나왔습니다. 이름이나 질의를 바꿔 보세요."
+    ),
+    "65002": "The router's answer could not be read; try again. / 라우터의 답을 해석하지 못했습니다. 다시 시도하세요.",
     "65400": "Shorten the input. / 입력을 줄이세요.",
 }
 

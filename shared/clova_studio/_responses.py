@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from clova_studio._calls._call import Nothing
 from clova_studio._errors import (
     APIConnectionError,
     APITimeoutError,
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-__all__ = ["envelope_of", "error_in", "judge", "parse_payload", "transport_error"]
+    from clova_studio._calls._call import Call
+    from clova_studio._sse import ServerSentEvent
+
+__all__ = ["envelope_of", "error_in", "judge", "parse_payload", "refuse_error_event", "transport_error"]
 
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -56,60 +60,52 @@ def envelope_of(result_type: type[ResultT]) -> type[BaseModel]:
     return envelope
 
 
-def judge(
-    status_code: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    result_type: type[ResultT],
-    request_id: str,
-) -> ResultT:
+def judge(status_code: int, headers: Mapping[str, str], body: bytes, call: Call[ResultT]) -> ResultT:
     """Return the result that an answer holds.
 
     Args:
         status_code: The HTTP status.
         headers: The headers, looked up in lower case.
         body: The whole body.
-        result_type: What the result should be.
-        request_id: The id that went with the request.
+        call: What was asked.
 
     Raises:
         APIStatusError: The service answered with an error, also inside an HTTP 200.
         InvalidResponseError: The answer is no answer of the service.
     """
-    result: ResultT | None = None
-    if status_code < 300:  # noqa: PLR2004
-        try:
-            envelope: Any = envelope_of(result_type).model_validate_json(body)
-        except ValidationError:
-            result = _judge_slowly(status_code, headers, body, result_type, request_id)
+    if status_code >= 300:  # noqa: PLR2004
+        raise error_in(status_code, headers, body, call.request_id)
+    try:
+        if call.native:
+            envelope: Any = envelope_of(call.result_type).model_validate_json(body)
+            if str(envelope.status.code) not in {_SUCCESS, _NO_CONTENT}:
+                raise error_in(status_code, headers, body, call.request_id)
+            result: ResultT = envelope.result
         else:
-            code = str(envelope.status.code)
-            if code not in {_SUCCESS, _NO_CONTENT}:
-                raise error_in(status_code, headers, body, request_id)
-            result = envelope.result
-    if result is None:
-        raise error_in(status_code, headers, body, request_id)
-    result.request_id = request_id
+            result = call.result_type.model_validate_json(body)
+    except ValidationError:
+        result = _judge_slowly(status_code, headers, body, call)
+    result.request_id = call.request_id
     result.rate_limit = parse_rate_limit(headers)
     return result
 
 
-def _judge_slowly(
-    status_code: int, headers: Mapping[str, str], body: bytes, result_type: type[ResultT], request_id: str
-) -> ResultT:
+def _judge_slowly(status_code: int, headers: Mapping[str, str], body: bytes, call: Call[ResultT]) -> ResultT:
     """Tell apart why a 2xx answer does not fit: an error in it, no content, or nonsense."""
     code, _ = _status_of(_json_or_none(body))
-    empty = getattr(result_type, "without_content", None)
-    # HTTP 204 has no body at all; with code 20400 the result is missing or null.
-    if (code == _NO_CONTENT or (status_code == 204 and not body.strip())) and empty is not None:  # noqa: PLR2004
-        return empty()  # type: ignore[no-any-return]  # a classmethod of the result type
     if code is not None and code not in {_SUCCESS, _NO_CONTENT}:
-        raise error_in(status_code, headers, body, request_id)
+        raise error_in(status_code, headers, body, call.request_id)
+    empty = getattr(call.result_type, "without_content", None)
+    # HTTP 204 has no body at all; with code 20400 the result is missing or null. An API that answers with a status
+    # alone has nothing else to say with 20000 either.
+    no_content = code == _NO_CONTENT or (status_code == 204 and not body.strip())  # noqa: PLR2004
+    if empty is not None and (no_content or (code == _SUCCESS and call.result_type is Nothing)):
+        return empty()  # type: ignore[no-any-return]  # a classmethod of the result type
     raise InvalidResponseError(
-        _nonsense(status_code, headers, body, result_type.__name__),
+        _nonsense(status_code, headers, body, call.result_type.__name__),
         status_code=status_code,
         body=_snippet(body),
-        request_id=request_id,
+        request_id=call.request_id,
     )
 
 
@@ -165,6 +161,28 @@ def parse_payload(model: type[ResultT], data: bytes, request_id: str) -> ResultT
         body=_snippet(data),
         request_id=request_id,
     )
+
+
+def refuse_error_event(event: ServerSentEvent, request_id: str) -> None:
+    """Raise the error that an event stands for: named ``error``, or with the envelope of either API as its data.
+
+    Raises:
+        APIStatusError: The event is an error of the service.
+        InvalidResponseError: It is called an error and says nothing that can be read.
+    """
+    enveloped = event.data.startswith((b'{"status"', b'{"error"'))
+    if event.event == "error" or enveloped:
+        parsed = _json_or_none(event.data)
+        code, message = _status_of(parsed)
+        if code is None and event.event != "error":
+            return
+        if code is None:
+            raise InvalidResponseError(
+                "an error event without a code", status_code=200, body=_snippet(event.data), request_id=request_id
+            )
+        raise status_error(
+            message or "error event without a message", status_code=200, code=code, body=parsed, request_id=request_id
+        )
 
 
 def transport_error(exc: Exception, request_id: str) -> ClovaStudioError | None:

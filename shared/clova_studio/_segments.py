@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from clova_studio._calls import MAX_SEGMENTATION_CHARACTERS
+from clova_studio._calls.text import MAX_SEGMENTATION_CHARACTERS
 from clova_studio._errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 from clova_studio._errors import StreamError
 from clova_studio.types._base import Result
 from clova_studio.types.chat import ChatChunk, ChatResult
+from clova_studio.types.openai import OpenAIChatChunk, OpenAIChatResult
+from clova_studio.types.skillsets import SkillsetChunk, SkillsetResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -19,7 +21,18 @@ if TYPE_CHECKING:
 
     from clova_studio._events import EventReader
 
-__all__ = ["AsyncChatStream", "AsyncOpened", "AsyncStream", "ChatStream", "Opened", "Stream"]
+__all__ = [
+    "AsyncChatStream",
+    "AsyncOpenAIChatStream",
+    "AsyncOpened",
+    "AsyncSkillsetStream",
+    "AsyncStream",
+    "ChatStream",
+    "OpenAIChatStream",
+    "Opened",
+    "SkillsetStream",
+    "Stream",
+]
 
 ChunkT = TypeVar("ChunkT", bound=Result)
 ResultT = TypeVar("ResultT", bound=Result)
@@ -190,3 +203,19 @@ class ChatStream(Stream[ChatChunk, ChatResult]):
 
 class AsyncChatStream(AsyncStream[ChatChunk, ChatResult]):
     """A streamed chat: ``ChatChunk`` by ``ChatChunk``, then ``result()`` is the ``ChatResult``."""
+
+
+class SkillsetStream(Stream[SkillsetChunk, SkillsetResult]):
+    """A streamed skillset: ``SkillsetChunk`` by ``SkillsetChunk``, then ``result()`` is the ``SkillsetResult``."""
+
+
+class AsyncSkillsetStream(AsyncStream[SkillsetChunk, SkillsetResult]):
+    """A streamed skillset: ``SkillsetChunk`` by ``SkillsetChunk``, then ``result()`` is the ``SkillsetResult``."""
+
+
+class OpenAIChatStream(Stream[OpenAIChatChunk, OpenAIChatResult]):
+    """A streamed chat of the OpenAI-compatible API; ``result()`` is the ``OpenAIChatResult``."""
+
+
+class AsyncOpenAIChatStream(AsyncStream[OpenAIChatChunk, OpenAIChatResult]):
+    """A streamed chat of the OpenAI-compatible API; ``result()`` is the ``OpenAIChatResult``."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator
 
-    from clova_studio._calls import Call
+    from clova_studio._calls._call import Call
     from clova_studio._config import Config
 
 __all__ = ["LoopClients", "build_request", "make_async_client", "make_client", "timeouts_of"]
@@ -78,7 +78,7 @@ def build_request(http: Any, call: Call[Any], content: bytes | None, config: Con
         # A tuple is understood by httpx and httpx2 alike; the pool has no bound, so its limit never matters.
         extra["timeout"] = (limits.connect, limits.stream if stream else limits.read, limits.write, None)
     return http.build_request(
-        call.method, config.url(call.path, prefixed=call.prefixed), content=content, headers=headers, **extra
+        call.method, config.url(call.path, prefixed=call.native), content=content, headers=headers, **extra
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,8 +139,8 @@ class Both:
             client = ClovaStudio(http_client=http, **self.settings)
             if self.clock:
                 client._clock, client._sleep = self.clock, self.clock.sleep
-            result = getattr(client, verb)(*args, **kwargs)
-            if not verb.startswith("stream"):
+            result = attrgetter(verb)(client)(*args, **kwargs)
+            if "stream_" not in verb:
                 return result
             chunks = []
             with result:
@@ -152,8 +153,8 @@ class Both:
             client = AsyncClovaStudio(http_client=http, **self.settings)
             if self.clock:
                 client._clock, client._sleep = self.clock, self.clock.asleep
-            result = getattr(client, verb)(*args, **kwargs)
-            if not verb.startswith("stream"):
+            result = attrgetter(verb)(client)(*args, **kwargs)
+            if "stream_" not in verb:
                 return await result
             chunks = []
             async with result:

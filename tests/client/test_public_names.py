@@ -10,7 +10,14 @@ import pytest
 
 import clova_studio
 import clova_studio.types
-from clova_studio import AsyncClovaStudio, ClovaStudio
+from clova_studio import (
+    AsyncClovaStudio,
+    AsyncOpenAICompatible,
+    AsyncTuning,
+    ClovaStudio,
+    OpenAICompatible,
+    Tuning,
+)
 
 ASYNC_NAMES = {"close": "aclose"}
 
@@ -57,6 +64,18 @@ def test_the_twins_are_alike() -> None:
             continue
         assert inspect.signature(function).parameters == inspect.signature(twin).parameters, name
         assert inspect.iscoroutinefunction(twin) != name.startswith("stream_"), name
+
+
+@pytest.mark.parametrize(("sync", "other"), [(Tuning, AsyncTuning), (OpenAICompatible, AsyncOpenAICompatible)])
+def test_the_namespaces_are_alike(sync: type, other: type) -> None:
+    """client.tuning and client.openai have the same names, parameters and docstrings on both clients."""
+    names = {name for name in vars(sync) if not name.startswith("_")}
+    assert names == {name for name in vars(other) if not name.startswith("_")}
+    for name in names:
+        one, twin = vars(sync)[name], vars(other)[name]
+        assert inspect.getdoc(one) == inspect.getdoc(twin), name
+        assert inspect.signature(one).parameters == inspect.signature(twin).parameters, name
+        assert (inspect.iscoroutinefunction(twin) or inspect.isasyncgenfunction(twin)) != name.startswith("stream_")
 
 
 def test_importing_costs_nothing_heavy() -> None:

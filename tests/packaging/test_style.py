@@ -39,3 +39,14 @@ def test_the_emulator_knows_nothing_of_the_client() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("clova_studio"):
                 assert node.module.startswith("clova_studio.emulator"), f"{path.name} imports {node.module}"
+
+
+def test_adapters_use_public_names_only() -> None:
+    """An adapter imports the client by its public names: `from clova_studio import ...`, the demo its emulator too."""
+    for folder in ("langchain_clova", "llama_index_clova"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "clova_studio":
+                    assert node.module in {"clova_studio", "clova_studio.emulator"}, path
+                if isinstance(node, ast.Import):
+                    assert not [a.name for a in node.names if a.name.startswith("clova_studio.")], path

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from clova_studio.types._base import Result, WireModel
 
 __all__ = [
+    "FINISH_REASONS",
     "AiFilter",
     "ChatChunk",
     "ChatResult",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 # v1's words for the end of an answer in the words of v3. "end_token" is documented as the token-count limit.
-_FINISH_REASONS = {"stop_before": "stop", "end_token": "length", "length": "length"}
+FINISH_REASONS = {"stop_before": "stop", "end_token": "length", "length": "length"}
 
 
 class CompletionTokensDetails(WireModel):
@@ -170,7 +171,7 @@ class ChatResult(_ChatPayload):
             values["created"] //= 1000
         if values["stop_reason"] is not None and values["finish_reason"] is None:
             reason = values["stop_reason"].lower()
-            values["finish_reason"] = _FINISH_REASONS.get(reason, reason)
+            values["finish_reason"] = FINISH_REASONS.get(reason, reason)
         if values["usage"] is None and values["input_length"] is not None:
             read, written = values["input_length"], values["output_length"] or 0
             values["usage"] = Usage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)

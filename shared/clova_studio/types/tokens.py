@@ -11,6 +11,16 @@ from clova_studio.types._base import Result, WireModel
 __all__ = ["MessageTokenCount", "PartTokenCount", "TokenCount"]
 
 
+class _Counted(WireModel):
+    count: int = 0
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, (list, type(None))):
+        raise ValueError("not a list")  # noqa: TRY004  pydantic turns it into its own error
+    return value or []
+
+
 class PartTokenCount(WireModel):
     """The tokens of one part of a message: a text or an image.
 
@@ -47,8 +57,8 @@ class MessageTokenCount(WireModel):
         if isinstance(content, dict):
             content = [content]
         if isinstance(content, list):
-            total = sum(part.get("count") or 0 for part in content if isinstance(part, dict))
-            return {**value, "parts": content, "count": value.get("count", total)}
+            parts = [PartTokenCount.model_validate(part) for part in content]
+            return {**value, "parts": parts, "count": value.get("count", sum(part.count for part in parts))}
         return value
 
 
@@ -74,17 +84,15 @@ class TokenCount(Result):
         # The wire has no total.
         if not isinstance(value, dict) or "total" in value:
             return value
-        messages = [MessageTokenCount.model_validate(message) for message in value.get("messages") or []]
-        tools = (value.get("tools") or {}).get("count") or 0
-        response_format = (value.get("responseFormat") or {}).get("count") or 0
+        messages = [MessageTokenCount.model_validate(message) for message in _list(value.get("messages"))]
+        tools = _Counted.model_validate(value.get("tools") or {}).count
+        response_format = _Counted.model_validate(value.get("responseFormat") or {}).count
+        text = _Counted.model_validate({"count": value.get("numTokens") or 0}).count
         rest = {name: held for name, held in value.items() if name not in {"messages", "tools", "responseFormat"}}
         return {
             **rest,
             "messages": messages,
             "tools": tools,
             "response_format": response_format,
-            "total": sum(message.count for message in messages)
-            + tools
-            + response_format
-            + (value.get("numTokens") or 0),
+            "total": sum(message.count for message in messages) + tools + response_format + text,
         }

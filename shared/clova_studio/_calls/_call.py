@@ -1,0 +1,99 @@
+"""What one request to one API is, and the checks that many of them share."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from clova_studio._config import check_request_id, make_request_id
+from clova_studio._errors import ConfigurationError
+from clova_studio.types._base import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "Call",
+    "Nothing",
+    "fresh_or_given",
+    "present",
+]
+
+ResultT = TypeVar("ResultT", bound=Result)
+
+MAX_BODY_BYTES = 50 * 1024 * 1024
+
+
+class Nothing(Result):
+    """The result of an API that answers with a status alone."""
+
+    @classmethod
+    def without_content(cls) -> Nothing:
+        """Return it."""
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[ResultT]):
+    """One request to one API, without address and key.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path without prefix, percent-encoded, with its query.
+        body: The body, None for none. Not in the repr: it may hold Object Storage keys.
+        result_type: What the ``result`` of the answer is.
+        quota: The name of the quota that it counts on: the model, or the tool.
+        idempotent: Whether it can be repeated when it may have reached the service.
+        native: Whether the answer has the native envelope and the path takes the ``testapp``/``serviceapp`` prefix;
+            neither is so on the OpenAI-compatible paths.
+        gone_is_done: Whether "not found" on a repetition means that the attempt before it did the work.
+        assembler: Makes the assembler of a streamed answer from the request id; None for an API that is not streamed.
+        request_id: The id that goes with it and its repetitions.
+        timeout: Time limits of this call, None for the client's.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    body: Mapping[str, Any] | None = field(repr=False)
+    result_type: type[ResultT]
+    quota: str
+    idempotent: bool = True
+    native: bool = True
+    gone_is_done: bool = False
+    assembler: Callable[[str], Any] | None = None
+    request_id: str = field(default_factory=make_request_id)
+    timeout: Any = None
+
+    def content(self) -> bytes | None:
+        """Return the body as JSON in UTF-8.
+
+        Raises:
+            ConfigurationError: It is no JSON, not encodable, or over 50 MB.
+        """
+        if self.body is None:
+            return None
+        try:
+            content = json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError as exc:
+            raise ConfigurationError(
+                "the request holds half of a surrogate pair, which is no text: decode the source with errors='replace'"
+            ) from exc
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise ConfigurationError(f"the request cannot be written as JSON: {exc}") from exc
+        if len(content) > MAX_BODY_BYTES:
+            raise ConfigurationError(
+                f"the request has {len(content) >> 20} MB, the service takes 50: send images as URLs, or fewer of them"
+            )
+        return content
+
+
+def fresh_or_given(request_id: str | None) -> str:
+    """Return the caller's request id, checked, or a fresh one."""
+    return make_request_id() if request_id is None else check_request_id(request_id)
+
+
+def present(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body without the fields that are left to the service."""
+    return {name: value for name, value in body.items() if value is not None}

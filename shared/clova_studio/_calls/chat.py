@@ -1,0 +1,88 @@
+"""Chat completions of v1 and v3, and their token calculators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from clova_studio._assembler import ChatAssembler
+from clova_studio._calls._call import Call, fresh_or_given
+from clova_studio._catalogue import model_info
+from clova_studio._chat_body import ChatOptions, chat_request, tools_and_format
+from clova_studio._errors import ConfigurationError
+from clova_studio._messages import wire_messages
+from clova_studio.types.chat import ChatResult
+from clova_studio.types.tokens import TokenCount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["chat", "count_chat_tokens"]
+
+
+def chat(
+    messages: Sequence[Any],
+    *,
+    model: str,
+    task_id: str | None = None,
+    base_model: str | None = None,
+    api_version: Literal["v1", "v2", "v3"] | None = None,
+    request_id: str | None = None,
+    timeout: Any = None,
+    options: ChatOptions,
+) -> Call[ChatResult]:
+    """Return a chat request: v1 or v3 by the model, a base model or a tuned one (``task_id``).
+
+    Source: the Chat Completions v1 and v3 pages of the API guide.
+    """
+    version, info, body = chat_request(messages, model, options, task_id=task_id, api_version=api_version)
+    if task_id is None:
+        path = f"/{version}/chat-completions/{quote(info.name, safe='')}"
+        counted_on = info.name
+    else:
+        path = f"/{version}/tasks/{quote(task_id, safe='')}/chat-completions"
+        counted_on = base_model or f"task {task_id}"
+    return Call(
+        "POST",
+        path,
+        body,
+        ChatResult,
+        quota=counted_on,
+        assembler=ChatAssembler,
+        request_id=fresh_or_given(request_id),
+        timeout=timeout,
+    )
+
+
+def count_chat_tokens(
+    messages: Sequence[Any],
+    *,
+    model: str,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    response_format: Mapping[str, Any] | None = None,
+    request_id: str | None = None,
+    timeout: Any = None,
+) -> Call[TokenCount]:
+    """Return a token count request for a chat: v1 or v3 by the model.
+
+    Source: the chat v1 and chat v3 token calculator pages of the API guide.
+    """
+    info = model_info(model)
+    v1 = info.api == "v1"
+    options: ChatOptions = {"tools": tools, "response_format": response_format}
+    if v1 and (tools or response_format):
+        raise ConfigurationError(
+            f"{info.name} is served by v1, which has no tools and no response_format: leave them out"
+        )
+    # Counting is not sending: what the chat API refuses to combine is counted side by side all the same.
+    body: dict[str, Any] = {"messages": wire_messages(messages, info=info, v1=v1, text_only=None)}
+    body.update(tools_and_format(options))
+    return Call(
+        "POST",
+        f"/{info.api}/api-tools/chat-tokenize/{quote(info.name, safe='')}",
+        body,
+        TokenCount,
+        quota="chat-tokenize",
+        request_id=fresh_or_given(request_id),
+        timeout=timeout,
+    )

@@ -1,0 +1,112 @@
+"""Legacy completions and their token calculator. Withdrawn: the pages are gone since the end of 2025."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+from urllib.parse import quote
+
+from clova_studio._calls._call import Call, fresh_or_given, present
+from clova_studio._chat_body import MAX_SEED
+from clova_studio._checks import boolean, check_names, check_text, integer, number, strings
+from clova_studio._errors import ConfigurationError
+from clova_studio.types.completions import CompletionResult
+from clova_studio.types.tokens import TokenCount
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["CompletionOptions", "complete", "count_completion_tokens"]
+
+
+class CompletionOptions(TypedDict, total=False):
+    """Options of ``complete``; what is left out is left to the service.
+
+    Attributes:
+        temperature: Above 0, up to 1; service default 0.5.
+        top_p: Above 0, up to 1; service default 0.8.
+        top_k: 0 to 128; service default 0.
+        repeat_penalty: Above 0, up to 10; service default 5.
+        stop: Strings at which the text ends.
+        start: Text to put before the output.
+        restart: Text to put before the next input.
+        max_tokens: Output cap in tokens, 1 to 2,048; service default 100.
+        seed: 0 (random) to 4294967295.
+        include_tokens: Whether the tokens themselves come back.
+        include_ai_filters: Whether to run the AI filter.
+        include_probs: Whether probabilities come back.
+    """
+
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    repeat_penalty: float | None
+    stop: Sequence[str] | None
+    start: str | None
+    restart: str | None
+    max_tokens: int | None
+    seed: int | None
+    include_tokens: bool | None
+    include_ai_filters: bool | None
+    include_probs: bool | None
+
+
+def complete(
+    text: str,
+    *,
+    model: str,
+    task_id: str | None = None,
+    request_id: str | None = None,
+    timeout: Any = None,
+    options: CompletionOptions,
+) -> Call[CompletionResult]:
+    """Return a completion request. Source: the Completions page of the API guide."""
+    check_names(options, tuple(CompletionOptions.__annotations__), "complete")
+    if not isinstance(model, str) or not model:
+        raise ConfigurationError(f"model must be the name of a model such as 'LK-D2', got {model!r}")
+    for name in ("start", "restart"):
+        if not isinstance(options.get(name), (str, type(None))):
+            raise ConfigurationError(f"{name} must be a string, got {options.get(name)!r}")
+    body = present(
+        {
+            "text": check_text("text", text),
+            "topK": integer("top_k", options.get("top_k"), 0, 128),
+            "topP": number("top_p", options.get("top_p"), 0, 1, above=True),
+            "temperature": number("temperature", options.get("temperature"), 0, 1, above=True),
+            "repeatPenalty": number("repeat_penalty", options.get("repeat_penalty"), 0, 10, above=True),
+            "stopBefore": strings("stop", options.get("stop")),
+            "start": options.get("start"),
+            "restart": options.get("restart"),
+            "maxTokens": integer("max_tokens", options.get("max_tokens"), 1, 2_048),
+            "seed": integer("seed", options.get("seed"), 0, MAX_SEED),
+            "includeTokens": boolean("include_tokens", options.get("include_tokens")),
+            "includeAiFilters": boolean("include_ai_filters", options.get("include_ai_filters")),
+            "includeProbs": boolean("include_probs", options.get("include_probs")),
+        }
+    )
+    path = f"/v1/completions/{quote(model, safe='')}"
+    if task_id is not None:
+        path = f"/v1/tasks/{quote(task_id, safe='')}/completions"
+    return Call(
+        "POST",
+        path,
+        body,
+        CompletionResult,
+        quota=model if task_id is None else f"task {task_id}",
+        request_id=fresh_or_given(request_id),
+        timeout=timeout,
+    )
+
+
+def count_completion_tokens(
+    text: str, *, model: str, request_id: str | None = None, timeout: Any = None
+) -> Call[TokenCount]:
+    """Return a token count request for a completion. In no current page; the path is that of public code."""
+    return Call(
+        "POST",
+        f"/v1/api-tools/tokenize/{quote(model, safe='')}",
+        {"text": check_text("text", text)},
+        TokenCount,
+        quota="tokenize",
+        request_id=fresh_or_given(request_id),
+        timeout=timeout,
+    )

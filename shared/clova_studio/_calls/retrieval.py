@@ -1,0 +1,166 @@
+"""Reranker and RAG reasoning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from clova_studio._calls._call import Call, fresh_or_given, present
+from clova_studio._catalogue import ModelInfo
+from clova_studio._chat_body import MAX_SEED, ChatOptions, tools_and_format
+from clova_studio._checks import boolean, check_names, check_text, integer, number, strings
+from clova_studio._errors import ConfigurationError
+from clova_studio._messages import wire_messages
+from clova_studio.types.reasoning import ReasoningResult
+from clova_studio.types.reranking import RerankResult
+
+__all__ = ["ReasoningOptions", "reason", "rerank"]
+
+# "Less than 4096", say both pages.
+_MAX_TOKENS = 4_095
+_MIN_REASONING_TOKENS = 1_024
+_REASONER = ModelInfo("RAG reasoning", tools=True)
+
+
+class ReasoningOptions(TypedDict, total=False):
+    """Options of ``reason``; what is left out is left to the service.
+
+    Attributes:
+        tool_choice: ``"auto"``, ``"none"`` or ``{"type": "function", "function": {"name": ...}}``.
+        temperature: Above 0, up to 1; service default 0.5.
+        top_p: Above 0, up to 1; service default 0.8.
+        top_k: 0 to 128; service default 0.
+        max_tokens: Output cap in tokens, 1,024 to 4,095; service default 1,024.
+        repetition_penalty: Above 0, up to 2; service default 1.1.
+        stop: Strings at which the answer ends.
+        seed: 0 (random) to 4294967295.
+        include_ai_filters: Whether to run the AI filter; on by default here.
+    """
+
+    tool_choice: str | Mapping[str, Any] | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    max_tokens: int | None
+    repetition_penalty: float | None
+    stop: Sequence[str] | None
+    seed: int | None
+    include_ai_filters: bool | None
+
+
+def rerank(
+    query: str,
+    documents: Sequence[str | Mapping[str, Any]],
+    *,
+    max_tokens: int | None = None,
+    request_id: str | None = None,
+    timeout: Any = None,
+) -> Call[RerankResult]:
+    """Return a reranker request. Source: the reranker page of the API guide."""
+    body = present(
+        {
+            "documents": _documents(documents),
+            "query": check_text("query", query),
+            "maxTokens": integer("max_tokens", max_tokens, 1, _MAX_TOKENS),
+        }
+    )
+    return Call(
+        "POST",
+        "/v1/api-tools/reranker",
+        body,
+        RerankResult,
+        quota="reranker",
+        request_id=fresh_or_given(request_id),
+        timeout=timeout,
+    )
+
+
+def reason(
+    messages: Sequence[Any],
+    *,
+    tools: Sequence[Mapping[str, Any]],
+    request_id: str | None = None,
+    timeout: Any = None,
+    options: ReasoningOptions,
+) -> Call[ReasoningResult]:
+    """Return a RAG reasoning request. Source: the RAG reasoning page of the API guide."""
+    check_names(options, tuple(ReasoningOptions.__annotations__), "reason")
+    if not tools:
+        raise ConfigurationError("tools is empty: RAG reasoning needs the search tool, in every step")
+    chat_options: ChatOptions = {"tools": tools, "tool_choice": options.get("tool_choice")}
+    named = tools_and_format(chat_options)
+    for i, tool in enumerate(named["tools"]):
+        if not isinstance(tool["function"].get("parameters"), Mapping):
+            raise ConfigurationError(f"tools[{i}].function.parameters is missing: RAG reasoning requires it")
+    body = present(
+        {
+            "messages": wire_messages(_with_search_results(messages), info=_REASONER, v1=False, text_only="tools"),
+            **named,
+            "topP": number("top_p", options.get("top_p"), 0, 1, above=True),
+            "topK": integer("top_k", options.get("top_k"), 0, 128),
+            "maxTokens": integer("max_tokens", options.get("max_tokens"), _MIN_REASONING_TOKENS, _MAX_TOKENS),
+            "temperature": number("temperature", options.get("temperature"), 0, 1, above=True),
+            "repetitionPenalty": number("repetition_penalty", options.get("repetition_penalty"), 0, 2, above=True),
+            "stop": strings("stop", options.get("stop")),
+            "seed": integer("seed", options.get("seed"), 0, MAX_SEED),
+            "includeAiFilters": boolean("include_ai_filters", options.get("include_ai_filters")),
+        }
+    )
+    return Call(
+        "POST",
+        "/v1/api-tools/rag-reasoning",
+        body,
+        ReasoningResult,
+        quota="rag-reasoning",
+        request_id=fresh_or_given(request_id),
+        timeout=timeout,
+    )
+
+
+def _documents(documents: Any) -> list[dict[str, str]]:
+    if isinstance(documents, (str, bytes, Mapping)) or not isinstance(documents, Sequence):
+        raise ConfigurationError(f"documents must be a list of strings or documents, got {type(documents).__name__}")
+    if not documents:
+        raise ConfigurationError("documents is empty: give at least one document")
+    wire = []
+    for i, document in enumerate(documents):
+        where = f"documents[{i}]"
+        if isinstance(document, str):
+            # The answer cites by place, "doc1" being the first, so this is the name that fits.
+            wire.append({"id": f"doc{i + 1}", "doc": check_text(where, document)})
+            continue
+        if not isinstance(document, Mapping) or set(document) != {"id", "doc"}:
+            raise ConfigurationError(f"{where} must be a string or {{'id': ..., 'doc': ...}}, got {document!r}")
+        wire.append(
+            {"id": check_text(f"{where}.id", document["id"]), "doc": check_text(f"{where}.doc", document["doc"])}
+        )
+    return wire
+
+
+def _with_search_results(messages: Any) -> Any:
+    """Return the messages with the search results of tool messages as the JSON text that the wire wants.
+
+    The pages show ``{"search_result": [{"id", "doc"}]}`` and the same in a list; both are taken, as objects or as text,
+    and a plain list of documents is put into the first form.
+    """
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
+        return messages
+    return [_with_search_result(message, f"messages[{i}]") for i, message in enumerate(messages)]
+
+
+def _with_search_result(message: Any, where: str) -> Any:
+    if not isinstance(message, Mapping) or message.get("role") != "tool" or isinstance(message.get("content"), str):
+        return message
+    content = message.get("content")
+    if isinstance(content, Sequence) and not any(
+        isinstance(item, Mapping) and "search_result" in item for item in content
+    ):
+        content = {"search_result": content}
+    results = content[0] if isinstance(content, Sequence) and content else content
+    found = results.get("search_result") if isinstance(results, Mapping) else None
+    if not isinstance(found, Sequence) or not all(isinstance(d, Mapping) and {"id", "doc"} <= set(d) for d in found):
+        raise ConfigurationError(
+            f"{where}.content must be JSON text or {{'search_result': [{{'id': ..., 'doc': ...}}]}}, got {content!r}"
+        )
+    return {**message, "content": json.dumps(content, ensure_ascii=False)}

@@ -1,0 +1,72 @@
+"""Checks of arguments: each names the parameter, the rule and, where there is one, the way out."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clova_studio._errors import ConfigurationError
+
+__all__ = ["boolean", "check_names", "check_text", "integer", "number", "strings"]
+
+
+def check_names(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> None:
+    """Refuse an argument that does not exist, by name, with the nearest one that does."""
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f" (there are: {', '.join(sorted(allowed))})"
+            raise ConfigurationError(f"{what} has no argument {name!r}{hint}")
+
+
+def check_text(name: str, text: Any) -> str:
+    """Return a text that is not empty, or refuse it by name."""
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{name} must be a string, got {type(text).__name__}")
+    if not text.strip():
+        raise ConfigurationError(f"{name} is empty: the service refuses empty text")
+    return text
+
+
+def number(name: str, value: Any, low: float, high: float, *, above: bool = False) -> float | None:
+    """Return a number in its range (``above``: its low end excluded), None for None, or refuse it by name."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigurationError(f"{name} must be a number, got {value!r}")
+    if not low <= value <= high or (above and value == low):
+        raise ConfigurationError(f"{name} must be {'above' if above else 'from'} {low:g} up to {high:g}, got {value!r}")
+    return value
+
+
+def integer(
+    name: str, value: Any, low: int, high: int | None = None, *, of: str = "", also: int | None = None
+) -> int | None:
+    """Return a whole number in its range (or the one allowed beside it), None for None, or refuse it by name."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"{name} must be a whole number, got {value!r}")
+    if value != also and (value < low or (high is not None and value > high)):
+        allowed = f"from {low}" if high is None else f"from {low} up to {high}"
+        other = "" if also is None else f"{also} (automatic) or "
+        raise ConfigurationError(f"{name} must be {other}{allowed}{f' for {of}' if of else ''}, got {value!r}")
+    return value
+
+
+def boolean(name: str, value: Any) -> bool | None:
+    """Return True, False or None, or refuse the value by name."""
+    if value is not None and not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def strings(name: str, value: Any) -> list[str] | None:
+    """Return a list of strings that are not empty, None for None or none, or refuse it by name."""
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(s, str) and s for s in value):
+        raise ConfigurationError(f"{name} must be a list of strings that are not empty, got {value!r}")
+    return list(value) or None

@@ -1,0 +1,1 @@
+"""What a client can be asked, one module a family, each with both twins."""

@@ -1,0 +1,40 @@
+"""What verbs need of the client they belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import EllipsisType
+    from typing import Any, TypeVar
+
+    from clova_studio._calls._call import Call
+    from clova_studio._streams import AsyncOpened, Opened
+    from clova_studio.types._base import Result
+
+    ResultT = TypeVar("ResultT", bound=Result)
+
+__all__ = ["AsyncSender", "Sender"]
+
+
+class Sender:
+    """Sends calls."""
+
+    if TYPE_CHECKING:
+        _sleep: Callable[[float], None]
+
+        def _send(self, call: Call[ResultT], max_wait: float | EllipsisType | None = ...) -> ResultT: ...
+
+        def _open(self, call: Call[Any]) -> Opened[Any, Any]: ...
+
+
+class AsyncSender:
+    """Sends calls, awaited."""
+
+    if TYPE_CHECKING:
+        _sleep: Callable[[float], Awaitable[None]]
+
+        async def _send(self, call: Call[ResultT], max_wait: float | EllipsisType | None = ...) -> ResultT: ...
+
+        async def _open(self, call: Call[Any]) -> AsyncOpened[Any, Any]: ...

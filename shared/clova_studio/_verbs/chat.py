@@ -1,0 +1,292 @@
+"""Verbs of chat. Both twins side by side: they differ in what is awaited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+from clova_studio._calls import chat as calls
+from clova_studio._streams import AsyncChatStream, ChatStream
+from clova_studio._verbs._sender import AsyncSender, Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clova_studio._chat_body import ChatOptions
+    from clova_studio.types.chat import ChatResult
+    from clova_studio.types.tokens import TokenCount
+
+__all__ = ["AsyncChatVerbs", "ChatVerbs"]
+
+
+class ChatVerbs(Sender):
+    """Chat completions and their token calculator."""
+
+    def chat(
+        self,
+        messages: Sequence[Any],
+        *,
+        model: str = "HCX-005",
+        task_id: str | None = None,
+        base_model: str | None = None,
+        api_version: Literal["v1", "v2", "v3"] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatResult:
+        """Answer a conversation. Source: the Chat Completions v1 and v3 pages of the API guide.
+
+        Args:
+            messages: ``{"role": "system" | "user" | "assistant" | "tool", "content": ...}`` in order, or the
+                ``message`` of an earlier result. Content is a string or, on v3, a list of text and image parts.
+            model: HCX-005, HCX-007 and HCX-DASH-002 go to v3, HCX-003 and HCX-DASH-001 to v1; an unknown name to v3.
+            task_id: The task of a tuned model, whose base is ``model``.
+            base_model: The model on whose quota a tuned one counts; else it has a quota of its own.
+            api_version: Overrides the API that the model's name implies, for names that this package does not know and
+                for tuned models on ``/v2/tasks``.
+            request_id: Your id for this request, printable ASCII; else a fresh UUID.
+            timeout: Time limits of this call.
+            **options: See ``ChatOptions``.
+
+        Returns:
+            The whole answer.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(
+            calls.chat(
+                messages,
+                model=model,
+                task_id=task_id,
+                base_model=base_model,
+                api_version=api_version,
+                request_id=request_id,
+                timeout=timeout,
+                options=options,
+            )
+        )
+
+    def stream_chat(
+        self,
+        messages: Sequence[Any],
+        *,
+        model: str = "HCX-005",
+        task_id: str | None = None,
+        base_model: str | None = None,
+        api_version: Literal["v1", "v2", "v3"] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatStream:
+        """Answer a conversation piece by piece. Source: the Chat Completions v1 and v3 pages of the API guide.
+
+        The request is sent when the stream is entered or first iterated, and repeated like any call until the first
+        chunk is there, never after.
+
+        Args:
+            messages: As in ``chat``.
+            model: As in ``chat``.
+            task_id: As in ``chat``.
+            base_model: As in ``chat``.
+            api_version: As in ``chat``.
+            request_id: As in ``chat``.
+            timeout: Time limits of this call.
+            **options: See ``ChatOptions``.
+
+        Returns:
+            An iterator of ``ChatChunk`` and context manager; its ``result()`` is the final ``ChatResult``.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
+                ``partial``. Before the first chunk the errors are those of ``chat``.
+        """
+        call = calls.chat(
+            messages,
+            model=model,
+            task_id=task_id,
+            base_model=base_model,
+            api_version=api_version,
+            request_id=request_id,
+            timeout=timeout,
+            options=options,
+        )
+        return ChatStream(lambda: self._open(call), call.request_id)
+
+    def count_chat_tokens(
+        self,
+        messages: Sequence[Any],
+        *,
+        model: str = "HCX-005",
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> TokenCount:
+        """Count the tokens of a conversation. Source: the chat v1 and v3 token calculator pages of the API guide.
+
+        Args:
+            messages: As in ``chat``.
+            model: As in ``chat``; the calculators of v1 and v3 differ.
+            tools: Tools to count too (v3).
+            response_format: A response format to count too (v3).
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The count of each message, of tools and response format, and their ``total``.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(
+            calls.count_chat_tokens(
+                messages,
+                model=model,
+                tools=tools,
+                response_format=response_format,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )
+
+
+class AsyncChatVerbs(AsyncSender):
+    """Chat completions and their token calculator."""
+
+    async def chat(
+        self,
+        messages: Sequence[Any],
+        *,
+        model: str = "HCX-005",
+        task_id: str | None = None,
+        base_model: str | None = None,
+        api_version: Literal["v1", "v2", "v3"] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatResult:
+        """Answer a conversation. Source: the Chat Completions v1 and v3 pages of the API guide.
+
+        Args:
+            messages: ``{"role": "system" | "user" | "assistant" | "tool", "content": ...}`` in order, or the
+                ``message`` of an earlier result. Content is a string or, on v3, a list of text and image parts.
+            model: HCX-005, HCX-007 and HCX-DASH-002 go to v3, HCX-003 and HCX-DASH-001 to v1; an unknown name to v3.
+            task_id: The task of a tuned model, whose base is ``model``.
+            base_model: The model on whose quota a tuned one counts; else it has a quota of its own.
+            api_version: Overrides the API that the model's name implies, for names that this package does not know and
+                for tuned models on ``/v2/tasks``.
+            request_id: Your id for this request, printable ASCII; else a fresh UUID.
+            timeout: Time limits of this call.
+            **options: See ``ChatOptions``.
+
+        Returns:
+            The whole answer.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(
+            calls.chat(
+                messages,
+                model=model,
+                task_id=task_id,
+                base_model=base_model,
+                api_version=api_version,
+                request_id=request_id,
+                timeout=timeout,
+                options=options,
+            )
+        )
+
+    def stream_chat(
+        self,
+        messages: Sequence[Any],
+        *,
+        model: str = "HCX-005",
+        task_id: str | None = None,
+        base_model: str | None = None,
+        api_version: Literal["v1", "v2", "v3"] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncChatStream:
+        """Answer a conversation piece by piece. Source: the Chat Completions v1 and v3 pages of the API guide.
+
+        The request is sent when the stream is entered or first iterated, and repeated like any call until the first
+        chunk is there, never after.
+
+        Args:
+            messages: As in ``chat``.
+            model: As in ``chat``.
+            task_id: As in ``chat``.
+            base_model: As in ``chat``.
+            api_version: As in ``chat``.
+            request_id: As in ``chat``.
+            timeout: Time limits of this call.
+            **options: See ``ChatOptions``.
+
+        Returns:
+            An iterator of ``ChatChunk`` and context manager; its ``result()`` is the final ``ChatResult``.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
+                ``partial``. Before the first chunk the errors are those of ``chat``.
+        """
+        call = calls.chat(
+            messages,
+            model=model,
+            task_id=task_id,
+            base_model=base_model,
+            api_version=api_version,
+            request_id=request_id,
+            timeout=timeout,
+            options=options,
+        )
+        return AsyncChatStream(lambda: self._open(call), call.request_id)
+
+    async def count_chat_tokens(
+        self,
+        messages: Sequence[Any],
+        *,
+        model: str = "HCX-005",
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> TokenCount:
+        """Count the tokens of a conversation. Source: the chat v1 and v3 token calculator pages of the API guide.
+
+        Args:
+            messages: As in ``chat``.
+            model: As in ``chat``; the calculators of v1 and v3 differ.
+            tools: Tools to count too (v3).
+            response_format: A response format to count too (v3).
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The count of each message, of tools and response format, and their ``total``.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(
+            calls.count_chat_tokens(
+                messages,
+                model=model,
+                tools=tools,
+                response_format=response_format,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )

@@ -1,0 +1,142 @@
+"""Verbs of legacy completions. Both twins side by side: they differ in what is awaited."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Unpack
+
+from clova_studio._calls import completions as calls
+from clova_studio._verbs._sender import AsyncSender, Sender
+
+if TYPE_CHECKING:
+    from clova_studio._calls.completions import CompletionOptions
+    from clova_studio.types.completions import CompletionResult
+    from clova_studio.types.tokens import TokenCount
+
+COMPLETIONS_DEPRECATED = (
+    "the Completions API and its models were withdrawn at the end of 2025: use chat() with HCX-005 or HCX-DASH-002"
+)
+
+__all__ = ["AsyncCompletionVerbs", "CompletionVerbs"]
+
+
+class CompletionVerbs(Sender):
+    """Legacy completions."""
+
+    def complete(
+        self,
+        text: str,
+        *,
+        model: str = "LK-D2",
+        task_id: str | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+        **options: Unpack[CompletionOptions],
+    ) -> CompletionResult:
+        """Continue a text with a legacy completion model; use ``chat`` instead.
+
+        Source: the Completions page of the API guide, withdrawn with its models at the end of 2025.
+
+        Args:
+            text: The prompt.
+            model: LK-D2 or LK-B.
+            task_id: The task of a tuned model.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+            **options: See ``CompletionOptions``.
+
+        Returns:
+            The text, its end reason and its usage.
+
+        Raises:
+            ConfigurationError: An option does not exist or is out of range; nothing was sent.
+            APIStatusError: The service refused, in its subclasses; "fade out" once the model is gone.
+            APIConnectionError: No whole answer came.
+        """
+        warnings.warn(COMPLETIONS_DEPRECATED, DeprecationWarning, stacklevel=2)
+        return self._send(
+            calls.complete(text, model=model, task_id=task_id, request_id=request_id, timeout=timeout, options=options)
+        )
+
+    def count_completion_tokens(
+        self, text: str, *, model: str = "LK-D2", request_id: str | None = None, timeout: Any = None
+    ) -> TokenCount:
+        """Count the tokens of a text for legacy completions. In no current page; the path is that of public code.
+
+        Args:
+            text: Not empty.
+            model: The completion model.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The count as ``total``.
+
+        Raises:
+            ConfigurationError: The text is empty; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(calls.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout))
+
+
+class AsyncCompletionVerbs(AsyncSender):
+    """Legacy completions."""
+
+    async def complete(
+        self,
+        text: str,
+        *,
+        model: str = "LK-D2",
+        task_id: str | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+        **options: Unpack[CompletionOptions],
+    ) -> CompletionResult:
+        """Continue a text with a legacy completion model; use ``chat`` instead.
+
+        Source: the Completions page of the API guide, withdrawn with its models at the end of 2025.
+
+        Args:
+            text: The prompt.
+            model: LK-D2 or LK-B.
+            task_id: The task of a tuned model.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+            **options: See ``CompletionOptions``.
+
+        Returns:
+            The text, its end reason and its usage.
+
+        Raises:
+            ConfigurationError: An option does not exist or is out of range; nothing was sent.
+            APIStatusError: The service refused, in its subclasses; "fade out" once the model is gone.
+            APIConnectionError: No whole answer came.
+        """
+        warnings.warn(COMPLETIONS_DEPRECATED, DeprecationWarning, stacklevel=2)
+        return await self._send(
+            calls.complete(text, model=model, task_id=task_id, request_id=request_id, timeout=timeout, options=options)
+        )
+
+    async def count_completion_tokens(
+        self, text: str, *, model: str = "LK-D2", request_id: str | None = None, timeout: Any = None
+    ) -> TokenCount:
+        """Count the tokens of a text for legacy completions. In no current page; the path is that of public code.
+
+        Args:
+            text: Not empty.
+            model: The completion model.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The count as ``total``.
+
+        Raises:
+            ConfigurationError: The text is empty; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(
+            calls.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)
+        )

@@ -1,0 +1,155 @@
+"""Verbs on documents. Both twins side by side: they differ in what is awaited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from clova_studio._calls import retrieval as calls
+from clova_studio._verbs._sender import AsyncSender, Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clova_studio._calls.retrieval import ReasoningOptions
+    from clova_studio.types.reasoning import ReasoningResult
+    from clova_studio.types.reranking import RerankResult
+
+__all__ = ["AsyncRetrievalVerbs", "RetrievalVerbs"]
+
+
+class RetrievalVerbs(Sender):
+    """Reranker and RAG reasoning."""
+
+    def rerank(
+        self,
+        query: str,
+        documents: Sequence[str | Mapping[str, Any]],
+        *,
+        max_tokens: int | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> RerankResult:
+        """Answer a query from documents and say which were cited. Source: the reranker page of the API guide.
+
+        Args:
+            query: What to answer.
+            documents: ``{"id": ..., "doc": ...}``, or strings, whose ids are then ``doc1``, ``doc2`` and so on. Input
+                may have 128,000 tokens.
+            max_tokens: Output cap in tokens, 1 to 4,095; service default 1,024.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The answer with its cited documents in order (without scores: the service has none), or suggested queries
+            when the documents hold no answer.
+
+        Raises:
+            ConfigurationError: A text is empty or an argument out of range; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(calls.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout))
+
+    def reason(
+        self,
+        messages: Sequence[Any],
+        *,
+        tools: Sequence[Mapping[str, Any]],
+        request_id: str | None = None,
+        timeout: Any = None,
+        **options: Unpack[ReasoningOptions],
+    ) -> ReasoningResult:
+        """Take one step of RAG reasoning: searches to make, or the answer. Source: the RAG reasoning page.
+
+        First ask with the question alone; the result's ``message.tool_calls`` are searches. Then ask with that message
+        and one tool message for each call, whose content is ``{"search_result": [{"id": ..., "doc": ...}]}`` (as an
+        object or as JSON text, also in a list) or a list of such documents.
+
+        Args:
+            messages: The conversation; contents are text.
+            tools: The search tool, in every step: ``{"type": "function", "function": {"name", "description",
+                "parameters"}}``, all required.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+            **options: See ``ReasoningOptions``.
+
+        Returns:
+            The step. In an answer, citations are marked ``<id>...</id>`` with the id of the document.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(calls.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options))
+
+
+class AsyncRetrievalVerbs(AsyncSender):
+    """Reranker and RAG reasoning."""
+
+    async def rerank(
+        self,
+        query: str,
+        documents: Sequence[str | Mapping[str, Any]],
+        *,
+        max_tokens: int | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> RerankResult:
+        """Answer a query from documents and say which were cited. Source: the reranker page of the API guide.
+
+        Args:
+            query: What to answer.
+            documents: ``{"id": ..., "doc": ...}``, or strings, whose ids are then ``doc1``, ``doc2`` and so on. Input
+                may have 128,000 tokens.
+            max_tokens: Output cap in tokens, 1 to 4,095; service default 1,024.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The answer with its cited documents in order (without scores: the service has none), or suggested queries
+            when the documents hold no answer.
+
+        Raises:
+            ConfigurationError: A text is empty or an argument out of range; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(
+            calls.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+        )
+
+    async def reason(
+        self,
+        messages: Sequence[Any],
+        *,
+        tools: Sequence[Mapping[str, Any]],
+        request_id: str | None = None,
+        timeout: Any = None,
+        **options: Unpack[ReasoningOptions],
+    ) -> ReasoningResult:
+        """Take one step of RAG reasoning: searches to make, or the answer. Source: the RAG reasoning page.
+
+        First ask with the question alone; the result's ``message.tool_calls`` are searches. Then ask with that message
+        and one tool message for each call, whose content is ``{"search_result": [{"id": ..., "doc": ...}]}`` (as an
+        object or as JSON text, also in a list) or a list of such documents.
+
+        Args:
+            messages: The conversation; contents are text.
+            tools: The search tool, in every step: ``{"type": "function", "function": {"name", "description",
+                "parameters"}}``, all required.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+            **options: See ``ReasoningOptions``.
+
+        Returns:
+            The step. In an answer, citations are marked ``<id>...</id>`` with the id of the document.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(
+            calls.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)
+        )

@@ -1,0 +1,273 @@
+"""Verbs of routers and skillsets. Both twins side by side: they differ in what is awaited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from clova_studio._calls import routing as calls
+from clova_studio._streams import AsyncSkillsetStream, SkillsetStream
+from clova_studio._verbs._sender import AsyncSender, Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from clova_studio.types.routing import RouteResult
+    from clova_studio.types.skillsets import SkillsetResult
+
+__all__ = ["AsyncRoutingVerbs", "RoutingVerbs"]
+
+
+class RoutingVerbs(Sender):
+    """Routers and skillsets."""
+
+    def route(
+        self,
+        router_id: str,
+        version: int,
+        query: str,
+        *,
+        chat_history: Sequence[Any] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> RouteResult:
+        """Find the domain of a query, and its filters that the query hits. Source: the router page of the API guide.
+
+        Args:
+            router_id: The router's id in the console.
+            version: Its version, from 1.
+            query: What to classify.
+            chat_history: Earlier messages of the user (one is what the console allows), no other roles.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The domain (``""`` for none), and the content and safety filters that were hit. Without a domain no filter
+            is looked at.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(
+            calls.route(router_id, version, query, chat_history=chat_history, request_id=request_id, timeout=timeout)
+        )
+
+    def run_skillset(
+        self,
+        skillset_id: str,
+        version: int | Literal["latest"],
+        query: str,
+        *,
+        chat_history: Sequence[Any] | None = None,
+        request_override: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> SkillsetResult:
+        """Answer a query with a skillset. Source: the skillset final answer page of the API guide.
+
+        A request that may have arrived is never repeated, since skills call APIs of yours.
+
+        Args:
+            skillset_id: The skillset's id in the console.
+            version: Its version, from 1, or ``"latest"`` where the service still takes it.
+            query: What to answer.
+            chat_history: Earlier messages of user and assistant.
+            request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
+                "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The final answer and the calls that the skills made.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(
+            calls.skillset(
+                skillset_id,
+                version,
+                query,
+                chat_history=chat_history,
+                request_override=request_override,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )
+
+    def stream_skillset(
+        self,
+        skillset_id: str,
+        version: int | Literal["latest"],
+        query: str,
+        *,
+        chat_history: Sequence[Any] | None = None,
+        request_override: Mapping[str, Any] | None = None,
+        token_stream: bool = True,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> SkillsetStream:
+        """Answer a query with a skillset, step by step. Source: the skillset final answer page of the API guide.
+
+        Args:
+            skillset_id: The skillset's id in the console.
+            version: Its version, from 1, or ``"latest"`` where the service still takes it.
+            query: What to answer.
+            chat_history: Earlier messages of user and assistant.
+            request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
+                "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
+            token_stream: Whether the answer comes token by token, too.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            An iterator of ``SkillsetChunk`` (planning, cot, token, finalAnswer) and context manager; its ``result()``
+            is the final ``SkillsetResult``.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
+                ``partial``. Before the first chunk the errors are those of ``run_skillset``.
+        """
+        call = calls.skillset(
+            skillset_id,
+            version,
+            query,
+            chat_history=chat_history,
+            request_override=request_override,
+            token_stream=token_stream,
+            request_id=request_id,
+            timeout=timeout,
+        )
+        return SkillsetStream(lambda: self._open(call), call.request_id)
+
+
+class AsyncRoutingVerbs(AsyncSender):
+    """Routers and skillsets."""
+
+    async def route(
+        self,
+        router_id: str,
+        version: int,
+        query: str,
+        *,
+        chat_history: Sequence[Any] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> RouteResult:
+        """Find the domain of a query, and its filters that the query hits. Source: the router page of the API guide.
+
+        Args:
+            router_id: The router's id in the console.
+            version: Its version, from 1.
+            query: What to classify.
+            chat_history: Earlier messages of the user (one is what the console allows), no other roles.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The domain (``""`` for none), and the content and safety filters that were hit. Without a domain no filter
+            is looked at.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(
+            calls.route(router_id, version, query, chat_history=chat_history, request_id=request_id, timeout=timeout)
+        )
+
+    async def run_skillset(
+        self,
+        skillset_id: str,
+        version: int | Literal["latest"],
+        query: str,
+        *,
+        chat_history: Sequence[Any] | None = None,
+        request_override: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> SkillsetResult:
+        """Answer a query with a skillset. Source: the skillset final answer page of the API guide.
+
+        A request that may have arrived is never repeated, since skills call APIs of yours.
+
+        Args:
+            skillset_id: The skillset's id in the console.
+            version: Its version, from 1, or ``"latest"`` where the service still takes it.
+            query: What to answer.
+            chat_history: Earlier messages of user and assistant.
+            request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
+                "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The final answer and the calls that the skills made.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(
+            calls.skillset(
+                skillset_id,
+                version,
+                query,
+                chat_history=chat_history,
+                request_override=request_override,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )
+
+    def stream_skillset(
+        self,
+        skillset_id: str,
+        version: int | Literal["latest"],
+        query: str,
+        *,
+        chat_history: Sequence[Any] | None = None,
+        request_override: Mapping[str, Any] | None = None,
+        token_stream: bool = True,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> AsyncSkillsetStream:
+        """Answer a query with a skillset, step by step. Source: the skillset final answer page of the API guide.
+
+        Args:
+            skillset_id: The skillset's id in the console.
+            version: Its version, from 1, or ``"latest"`` where the service still takes it.
+            query: What to answer.
+            chat_history: Earlier messages of user and assistant.
+            request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
+                "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
+            token_stream: Whether the answer comes token by token, too.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            An iterator of ``SkillsetChunk`` (planning, cot, token, finalAnswer) and context manager; its ``result()``
+            is the final ``SkillsetResult``.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken; nothing was sent.
+            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
+                ``partial``. Before the first chunk the errors are those of ``run_skillset``.
+        """
+        call = calls.skillset(
+            skillset_id,
+            version,
+            query,
+            chat_history=chat_history,
+            request_override=request_override,
+            token_stream=token_stream,
+            request_id=request_id,
+            timeout=timeout,
+        )
+        return AsyncSkillsetStream(lambda: self._open(call), call.request_id)

@@ -1,0 +1,478 @@
+"""Verbs on texts. Both twins side by side: they differ in what is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal
+
+from clova_studio._batch import EmbedBatch
+from clova_studio._calls import text as calls
+from clova_studio._errors import ClovaStudioError
+from clova_studio._verbs._sender import AsyncSender, Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clova_studio.types.chat import Message
+    from clova_studio.types.embeddings import Embedding
+    from clova_studio.types.segmentation import Segmentation
+    from clova_studio.types.summarization import Summary
+    from clova_studio.types.tokens import TokenCount
+
+__all__ = ["AsyncTextVerbs", "TextVerbs"]
+
+
+class TextVerbs(Sender):
+    """Embeddings, paragraph splitting, summarization, the sliding window."""
+
+    def embed(
+        self, text: str, *, model: str = "bge-m3", request_id: str | None = None, timeout: Any = None
+    ) -> Embedding:
+        """Return the vector of a text. Source: the embedding and embedding v2 pages of the API guide.
+
+        Args:
+            text: Not empty; up to 8,192 tokens for ``bge-m3`` (v2), 500 for the v1 models.
+            model: ``bge-m3``, or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` of v1.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            1,024 floats, not of unit length.
+
+        Raises:
+            ConfigurationError: The text is empty; nothing was sent.
+            ContextLengthError: The text is too long.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(calls.embed(text, model=model, request_id=request_id, timeout=timeout))
+
+    def embed_many(
+        self,
+        texts: Sequence[str],
+        *,
+        model: str = "bge-m3",
+        max_concurrency: int = 32,
+        show_progress: bool = False,
+        on_error: Literal["raise", "return"] = "raise",
+        on_too_long: Literal["error", "truncate"] = "error",
+        max_wait: float | None = None,
+        timeout: Any = None,
+    ) -> list[Embedding]:
+        """Return the vectors of many texts in their order, several requests at a time.
+
+        The API takes one text a request. A text that is refused for the quota goes back to the queue as long as others
+        get through, so a full quota costs time, not vectors.
+
+        Args:
+            texts: Not empty ones; an empty one is named by its index before anything is sent. No texts give no vectors.
+            model: As in ``embed``.
+            max_concurrency: Requests under way at once, at most.
+            show_progress: Whether to draw a progress bar (needs ``tqdm``).
+            on_error: ``"raise"`` stops at the first error and raises it, with what succeeded on ``partial`` (None where
+                nothing came); ``"return"`` goes on and puts each error in its text's place.
+            on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
+            max_wait: Seconds a request may wait at the quota's gate; None, the default for batches, for no bound.
+            timeout: Time limits of each request.
+
+        Returns:
+            One ``Embedding`` a text, in input order.
+
+        Raises:
+            ConfigurationError: A text is empty or an argument wrong; nothing was sent.
+            ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
+        """
+        batch = EmbedBatch(
+            texts,
+            model=model,
+            max_concurrency=max_concurrency,
+            show_progress=show_progress,
+            on_error=on_error,
+            on_too_long=on_too_long,
+            max_wait=max_wait,
+            timeout=timeout,
+        )
+
+        def work() -> None:
+            for job in batch.jobs():
+                try:
+                    job.done(self._send(job.call(), max_wait=max_wait))
+                except ClovaStudioError as error:
+                    job.failed(error)
+
+        with batch:
+            if batch.workers <= 1:
+                work()
+            else:
+                with ThreadPoolExecutor(batch.workers, "clova-embed") as pool:
+                    futures = [pool.submit(work) for _ in range(batch.workers)]
+                    try:
+                        for future in futures:
+                            future.result()
+                    except BaseException:
+                        # On an interrupt the pool waits for its threads: they must find nothing more to do.
+                        batch.stop()
+                        raise
+        return batch.results()
+
+    def count_embedding_tokens(self, text: str, *, request_id: str | None = None, timeout: Any = None) -> TokenCount:
+        """Count the tokens of an embedding v2 text. Source: the embedding v2 token calculator page of the API guide.
+
+        Args:
+            text: 1 to 10,000 characters; the embedding itself takes 8,192 tokens.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The count as ``total``.
+
+        Raises:
+            ConfigurationError: The text is empty or too long; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(calls.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
+
+    def segment(
+        self,
+        text: str,
+        *,
+        alpha: float = -100.0,
+        seg_cnt: int = -1,
+        post_process: bool = False,
+        post_process_max_size: int = 1_000,
+        post_process_min_size: int = 300,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> Segmentation:
+        """Split a text into topic paragraphs. Source: the segmentation page of the API guide.
+
+        Args:
+            text: 1 to 120,000 characters.
+            alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose.
+            seg_cnt: Wanted number of paragraphs from 1; -1 is automatic.
+            post_process: Whether to merge and split afterwards towards the two sizes.
+            post_process_max_size: Characters of a paragraph from 1, a soft bound: sentences are never cut.
+            post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The paragraphs as lists of sentences. ``align_segments`` finds them in the source again.
+
+        Raises:
+            ConfigurationError: An argument is out of its range; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(
+            calls.segment(
+                text,
+                alpha=alpha,
+                seg_cnt=seg_cnt,
+                post_process=post_process,
+                post_process_max_size=post_process_max_size,
+                post_process_min_size=post_process_min_size,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )
+
+    def summarize(
+        self,
+        texts: Sequence[str] | str,
+        *,
+        auto_sentence_splitter: bool = True,
+        seg_count: int = -1,
+        seg_max_size: int = 1_000,
+        seg_min_size: int = 300,
+        include_ai_filters: bool = False,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> Summary:
+        """Summarize texts into one summary. Source: the summarization page of the API guide.
+
+        Args:
+            texts: One text or several, 1 to 35,000 characters together.
+            auto_sentence_splitter: Whether to split into paragraphs first, by the three ``seg_*`` arguments.
+            seg_count: Wanted number of paragraphs from 1; -1 is automatic.
+            seg_max_size: Characters of a paragraph, 1 to 3,000.
+            seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
+            include_ai_filters: Whether to run the AI filter.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The summary, mostly lines that start with ``- ``.
+
+        Raises:
+            ConfigurationError: A text is empty, they are too long, or an argument is out of range; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return self._send(
+            calls.summarize(
+                texts,
+                auto_sentence_splitter=auto_sentence_splitter,
+                seg_count=seg_count,
+                seg_max_size=seg_max_size,
+                seg_min_size=seg_min_size,
+                include_ai_filters=include_ai_filters,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )
+
+    def slide(
+        self,
+        messages: Sequence[Any],
+        *,
+        model: str = "HCX-003",
+        max_tokens: int,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> list[Message]:
+        """Drop the oldest turns until a chat fits. Source: the sliding window page of the API guide.
+
+        Args:
+            messages: The conversation; system, user and assistant messages with text.
+            model: The v1 model of the chat that follows (HCX-003, HCX-DASH-001).
+            max_tokens: Its output cap, 1 to 4,096: input and cap together may have 4,096 tokens.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The messages that are left, in order; the oldest turns after the system message went first.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken, or the model is one of v3; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        call = calls.slide(messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+        return self._send(call).messages
+
+
+class AsyncTextVerbs(AsyncSender):
+    """Embeddings, paragraph splitting, summarization, the sliding window."""
+
+    async def embed(
+        self, text: str, *, model: str = "bge-m3", request_id: str | None = None, timeout: Any = None
+    ) -> Embedding:
+        """Return the vector of a text. Source: the embedding and embedding v2 pages of the API guide.
+
+        Args:
+            text: Not empty; up to 8,192 tokens for ``bge-m3`` (v2), 500 for the v1 models.
+            model: ``bge-m3``, or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` of v1.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            1,024 floats, not of unit length.
+
+        Raises:
+            ConfigurationError: The text is empty; nothing was sent.
+            ContextLengthError: The text is too long.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(calls.embed(text, model=model, request_id=request_id, timeout=timeout))
+
+    async def embed_many(
+        self,
+        texts: Sequence[str],
+        *,
+        model: str = "bge-m3",
+        max_concurrency: int = 32,
+        show_progress: bool = False,
+        on_error: Literal["raise", "return"] = "raise",
+        on_too_long: Literal["error", "truncate"] = "error",
+        max_wait: float | None = None,
+        timeout: Any = None,
+    ) -> list[Embedding]:
+        """Return the vectors of many texts in their order, several requests at a time.
+
+        The API takes one text a request. A text that is refused for the quota goes back to the queue as long as others
+        get through, so a full quota costs time, not vectors.
+
+        Args:
+            texts: Not empty ones; an empty one is named by its index before anything is sent. No texts give no vectors.
+            model: As in ``embed``.
+            max_concurrency: Requests under way at once, at most.
+            show_progress: Whether to draw a progress bar (needs ``tqdm``).
+            on_error: ``"raise"`` stops at the first error and raises it, with what succeeded on ``partial`` (None where
+                nothing came); ``"return"`` goes on and puts each error in its text's place.
+            on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
+            max_wait: Seconds a request may wait at the quota's gate; None, the default for batches, for no bound.
+            timeout: Time limits of each request.
+
+        Returns:
+            One ``Embedding`` a text, in input order.
+
+        Raises:
+            ConfigurationError: A text is empty or an argument wrong; nothing was sent.
+            ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
+        """
+        batch = EmbedBatch(
+            texts,
+            model=model,
+            max_concurrency=max_concurrency,
+            show_progress=show_progress,
+            on_error=on_error,
+            on_too_long=on_too_long,
+            max_wait=max_wait,
+            timeout=timeout,
+        )
+
+        async def work() -> None:
+            for job in batch.jobs():
+                try:
+                    job.done(await self._send(job.call(), max_wait=max_wait))
+                except ClovaStudioError as error:
+                    job.failed(error)
+
+        with batch:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(batch.workers):
+                    group.create_task(work())
+        return batch.results()
+
+    async def count_embedding_tokens(
+        self, text: str, *, request_id: str | None = None, timeout: Any = None
+    ) -> TokenCount:
+        """Count the tokens of an embedding v2 text. Source: the embedding v2 token calculator page of the API guide.
+
+        Args:
+            text: 1 to 10,000 characters; the embedding itself takes 8,192 tokens.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The count as ``total``.
+
+        Raises:
+            ConfigurationError: The text is empty or too long; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(calls.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
+
+    async def segment(
+        self,
+        text: str,
+        *,
+        alpha: float = -100.0,
+        seg_cnt: int = -1,
+        post_process: bool = False,
+        post_process_max_size: int = 1_000,
+        post_process_min_size: int = 300,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> Segmentation:
+        """Split a text into topic paragraphs. Source: the segmentation page of the API guide.
+
+        Args:
+            text: 1 to 120,000 characters.
+            alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose.
+            seg_cnt: Wanted number of paragraphs from 1; -1 is automatic.
+            post_process: Whether to merge and split afterwards towards the two sizes.
+            post_process_max_size: Characters of a paragraph from 1, a soft bound: sentences are never cut.
+            post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The paragraphs as lists of sentences. ``align_segments`` finds them in the source again.
+
+        Raises:
+            ConfigurationError: An argument is out of its range; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(
+            calls.segment(
+                text,
+                alpha=alpha,
+                seg_cnt=seg_cnt,
+                post_process=post_process,
+                post_process_max_size=post_process_max_size,
+                post_process_min_size=post_process_min_size,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )
+
+    async def summarize(
+        self,
+        texts: Sequence[str] | str,
+        *,
+        auto_sentence_splitter: bool = True,
+        seg_count: int = -1,
+        seg_max_size: int = 1_000,
+        seg_min_size: int = 300,
+        include_ai_filters: bool = False,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> Summary:
+        """Summarize texts into one summary. Source: the summarization page of the API guide.
+
+        Args:
+            texts: One text or several, 1 to 35,000 characters together.
+            auto_sentence_splitter: Whether to split into paragraphs first, by the three ``seg_*`` arguments.
+            seg_count: Wanted number of paragraphs from 1; -1 is automatic.
+            seg_max_size: Characters of a paragraph, 1 to 3,000.
+            seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
+            include_ai_filters: Whether to run the AI filter.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The summary, mostly lines that start with ``- ``.
+
+        Raises:
+            ConfigurationError: A text is empty, they are too long, or an argument is out of range; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        return await self._send(
+            calls.summarize(
+                texts,
+                auto_sentence_splitter=auto_sentence_splitter,
+                seg_count=seg_count,
+                seg_max_size=seg_max_size,
+                seg_min_size=seg_min_size,
+                include_ai_filters=include_ai_filters,
+                request_id=request_id,
+                timeout=timeout,
+            )
+        )
+
+    async def slide(
+        self,
+        messages: Sequence[Any],
+        *,
+        model: str = "HCX-003",
+        max_tokens: int,
+        request_id: str | None = None,
+        timeout: Any = None,
+    ) -> list[Message]:
+        """Drop the oldest turns until a chat fits. Source: the sliding window page of the API guide.
+
+        Args:
+            messages: The conversation; system, user and assistant messages with text.
+            model: The v1 model of the chat that follows (HCX-003, HCX-DASH-001).
+            max_tokens: Its output cap, 1 to 4,096: input and cap together may have 4,096 tokens.
+            request_id: Your id for this request.
+            timeout: Time limits of this call.
+
+        Returns:
+            The messages that are left, in order; the oldest turns after the system message went first.
+
+        Raises:
+            ConfigurationError: A rule of the API is broken, or the model is one of v3; nothing was sent.
+            APIStatusError: The service refused, in its subclasses.
+            APIConnectionError: No whole answer came.
+        """
+        call = calls.slide(messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+        return (await self._send(call)).messages

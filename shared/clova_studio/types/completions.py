@@ -1,0 +1,53 @@
+"""Legacy completions. Source: the Completions page of the API guide (withdrawn at the end of 2025), and recordings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from clova_studio.types._base import Result
+from clova_studio.types.chat import FINISH_REASONS, AiFilter, Usage
+
+__all__ = ["CompletionResult"]
+
+
+class CompletionResult(Result):
+    """A completed text.
+
+    Attributes:
+        text: The prompt with its continuation.
+        output_text: The continuation alone, None where the service did not say.
+        stop_reason: As sent.
+        finish_reason: The same in the words of chat: ``stop`` or ``length``.
+        input_length: Input tokens.
+        output_length: Output tokens.
+        usage: The same in the words of chat.
+        input_tokens: The tokens themselves, with ``include_tokens``.
+        output_tokens: The tokens themselves, with ``include_tokens``.
+        probs: Probabilities, with ``include_probs``.
+        ai_filter: Findings of the AI filter.
+    """
+
+    text: str = ""
+    output_text: str | None = None
+    stop_reason: str | None = None
+    finish_reason: str | None = None
+    input_length: int | None = None
+    output_length: int | None = None
+    usage: Usage | None = None
+    input_tokens: list[Any] | None = None
+    output_tokens: list[Any] | None = None
+    probs: Any = None
+    ai_filter: list[AiFilter] | None = None
+
+    @model_validator(mode="after")
+    def _same_words_as_chat(self) -> CompletionResult:
+        values = self.__dict__
+        if values["stop_reason"] is not None and values["finish_reason"] is None:
+            reason = values["stop_reason"].lower()
+            values["finish_reason"] = FINISH_REASONS.get(reason, reason)
+        if values["usage"] is None and values["input_length"] is not None:
+            read, written = values["input_length"], values["output_length"] or 0
+            values["usage"] = Usage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
+        return self

@@ -1,0 +1,245 @@
+"""The OpenAI-compatible API. Source: the OpenAI compatibility page of the API guide, and recordings.
+
+The wire is snake_case, an answer has no envelope. Streamed chunks are documented only as "like OpenAI's", so everything
+in them may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from clova_studio.types._base import Result
+
+__all__ = [
+    "OpenAIChatChunk",
+    "OpenAIChatResult",
+    "OpenAIChoice",
+    "OpenAIEmbedding",
+    "OpenAIEmbeddings",
+    "OpenAIFunction",
+    "OpenAIMessage",
+    "OpenAIModel",
+    "OpenAIModels",
+    "OpenAIToolCall",
+    "OpenAIUsage",
+]
+
+
+class _SnakeModel(BaseModel):
+    """An object of this API; unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=(), defer_build=True)
+
+
+class _SnakeResult(Result):
+    """An answer of this API; unknown fields are kept."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+
+class OpenAIFunction(_SnakeModel):
+    """The function of a tool call.
+
+    Attributes:
+        name: The tool's name; None in the later fragments of a stream.
+        arguments: The arguments as JSON text; in a stream the next fragment of it.
+    """
+
+    name: str | None = None
+    arguments: str = ""
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _arguments_are_text(cls, value: Any) -> Any:
+        if value is None:
+            return ""
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    def parsed(self) -> dict[str, Any]:
+        """Return the arguments as a dict.
+
+        Raises:
+            ValueError: The text is no JSON object, as in a cut answer.
+        """
+        value = json.loads(self.arguments or "{}")
+        if not isinstance(value, dict):
+            raise ValueError(f"arguments are no JSON object: {self.arguments!r}")  # noqa: TRY004  the text is wrong
+        return value
+
+
+class OpenAIToolCall(_SnakeModel):
+    """A call of a tool that the model asks for."""
+
+    id: str | None = None
+    type: str | None = "function"
+    index: int | None = None
+    function: OpenAIFunction = Field(default_factory=OpenAIFunction)
+
+
+class OpenAIMessage(_SnakeModel):
+    """A message of the model, or its next piece in a stream.
+
+    Attributes:
+        content: The text; ``""`` while the model thinks or calls tools.
+        reasoning_content: The thinking text of HCX-007, whichever of its two names (``thinking_content``) the service
+            used; None where there is none.
+        tool_calls: The tools to call, None where there are none.
+    """
+
+    role: str | None = None
+    content: str = ""
+    reasoning_content: str | None = None
+    tool_calls: list[OpenAIToolCall] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("thinking_content") and not value.get("reasoning_content"):
+            return {**value, "reasoning_content": value["thinking_content"]}
+        return value
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _none_is_no_text(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+    @property
+    def thinking_content(self) -> str | None:
+        """The thinking text under the name that the native API has for it."""
+        return self.reasoning_content
+
+
+class OpenAIChoice(_SnakeModel):
+    """A choice; there is always one.
+
+    Attributes:
+        message: The message of a whole answer.
+        delta: What is new, in a stream.
+        finish_reason: ``stop``, ``length`` or ``tool_calls``; None before the end of a stream.
+    """
+
+    index: int = 0
+    message: OpenAIMessage = Field(default_factory=OpenAIMessage)
+    delta: OpenAIMessage = Field(default_factory=OpenAIMessage)
+    finish_reason: str | None = None
+
+    @field_validator("message", "delta", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class OpenAIUsage(_SnakeModel):
+    """Tokens.
+
+    Attributes:
+        completion_tokens_details: With ``reasoning_tokens`` for the tokens spent on thinking.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    completion_tokens_details: dict[str, Any] | None = None
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """Tokens spent on thinking, None where the service did not say."""
+        value = (self.completion_tokens_details or {}).get("reasoning_tokens")
+        return value if isinstance(value, int) else None
+
+
+class _OpenAIChat(_SnakeResult):
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    model: str | None = None
+    choices: list[OpenAIChoice] = Field(default_factory=list)
+    usage: OpenAIUsage | None = None
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _seconds(self) -> Self:
+        # The service sends milliseconds here (observed), the SDKs expect seconds.
+        created = self.__dict__["created"]
+        if created is not None and created > 100_000_000_000:  # noqa: PLR2004  then it is milliseconds
+            self.__dict__["created"] = created // 1000
+        return self
+
+
+class OpenAIChatResult(_OpenAIChat):
+    """A whole answer.
+
+    Attributes:
+        id: 32 hexadecimal characters.
+        created: Unix time in seconds.
+        model: The model; the base model for a tuned one.
+        choices: One choice.
+        usage: Tokens, None where a stream did not say.
+    """
+
+    choices: list[OpenAIChoice] = Field(min_length=1)
+
+    @property
+    def message(self) -> OpenAIMessage:
+        """The message of the one choice."""
+        return self.choices[0].message
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The finish reason of the one choice."""
+        return self.choices[0].finish_reason
+
+
+class OpenAIChatChunk(_OpenAIChat):
+    """A piece of a streamed answer: ``choices[0].delta`` holds only what is new."""
+
+    @property
+    def delta(self) -> OpenAIMessage:
+        """The delta of the one choice; empty in a chunk that carries only usage."""
+        return self.choices[0].delta if self.choices else OpenAIMessage()
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The finish reason of the one choice, None before the end."""
+        return self.choices[0].finish_reason if self.choices else None
+
+
+class OpenAIEmbedding(_SnakeModel):
+    """The vector of a text."""
+
+    index: int = 0
+    embedding: list[float]
+
+
+class OpenAIEmbeddings(_SnakeResult):
+    """Vectors.
+
+    Attributes:
+        data: One vector, of 1,024 floats.
+    """
+
+    model: str | None = None
+    data: list[OpenAIEmbedding] = Field(min_length=1)
+    usage: OpenAIUsage | None = None
+
+    @property
+    def embedding(self) -> list[float]:
+        """The vector of the text."""
+        return self.data[0].embedding
+
+
+class OpenAIModel(_SnakeModel):
+    """A model of the list."""
+
+    id: str
+    created: int | None = None
+    owned_by: str | None = None
+
+
+class OpenAIModels(_SnakeResult):
+    """The models that the key can use. No body of this API is recorded: the shape is OpenAI's."""
+
+    data: list[OpenAIModel]

@@ -1,0 +1,43 @@
+"""RAG reasoning. Source: the RAG reasoning page of the API guide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from clova_studio.types._base import Result
+from clova_studio.types.chat import AiFilter, Message, Usage
+
+__all__ = ["ReasoningResult"]
+
+
+class ReasoningResult(Result):
+    """A step of RAG reasoning: calls of the search tool, or the answer with its citations.
+
+    Attributes:
+        message: With tools to call: ``content`` is ``""``, ``tool_calls`` are the searches and ``thinking_content``
+            says why. At the end: ``content`` is the answer, its citations marked ``<id>...</id>`` with the document's
+            id.
+        usage: Tokens.
+        ai_filter: Findings of the AI filter, None where there are none.
+    """
+
+    message: Message
+    usage: Usage | None = None
+    ai_filter: list[AiFilter] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_shape(cls, value: Any) -> Any:
+        # Seen in defensive clients: `messages` with one message instead of `message`.
+        if isinstance(value, dict) and "message" not in value and value.get("messages"):
+            messages = value["messages"]
+            return {**value, "message": messages[-1] if isinstance(messages, list) else messages}
+        return value
+
+    @model_validator(mode="after")
+    def _count_calls(self) -> ReasoningResult:
+        for index, call in enumerate(self.message.tool_calls or ()):
+            call.index = index
+        return self
