@@ -57,7 +57,7 @@ WRONG: list[tuple[Any, list[str], str, int | None]] = [
     ([row[1:] for row in rows()], ["C_ID", "T_ID", "Completion", "Text"], "column order", None),
     ([[*row, 1] for row in rows()], [*COLUMNS, "Extra"], "unexpected column. Extra", None),
     ([row[:-1] for row in rows()], COLUMNS[:-1], "required field empty. Completion", None),
-    ([[*row, 1] for row in rows()], [*COLUMNS, "text"], "duplicate columns. text", None),
+    ([[*row, 1] for row in rows()], [*COLUMNS, "TEXT"], "duplicate columns. TEXT", None),
     (changed(4, 3, ""), COLUMNS, "required field empty. Text", 5),
     (changed(6, 4, "  "), COLUMNS, "required field empty. Completion", 7),
     (changed(8, 1, 9), COLUMNS, "C_ID must count up", 9),

@@ -277,6 +277,24 @@ def test_reasoning_answers_in_either_form(both) -> None:
     assert (result.message.content, result.message.tool_calls[0].function.arguments) == ("a", {"x": 1})
 
 
+def test_filters_of_a_route_are_lists(both) -> None:
+    """A filter result that comes as one name, null or nothing is a list all the same."""
+    for sent, expected in (('"unethical"', ["unethical"]), ("null", []), ('""', []), ('["a","b"]', ["a", "b"])):
+        body = '{"status":{"code":"20000"},"result":{"domain":{"result":null},"safety":{"result":' + sent + "}}}"
+        route = both(lambda body=body: answer(body.encode())).call("route", "travel01", 1, "q")
+        assert (route.domain.result, route.safety.result, route.blocked_content.result) == ("", expected, [])
+
+
+def test_openai_content_is_never_null(both) -> None:
+    """A content of None, as the OpenAI SDK writes it beside tool calls, goes out as an empty string."""
+    row = next(row for row in TABLE if row.verb == "openai.chat")
+    peer = both(lambda: answer(wire_answer(row)))
+    turn = {"role": "assistant", "content": None, "tool_calls": []}
+    peer.call("openai.chat", [USER, turn])
+    assert json.loads(peer.requests[0].content)["messages"] == [USER, {**turn, "content": ""}]
+    assert turn["content"] is None
+
+
 def test_completions_warn_and_name_the_successor(both) -> None:
     """complete() gives a DeprecationWarning that names chat() and points at the caller."""
     row = next(row for row in TABLE if row.name == "completions")
