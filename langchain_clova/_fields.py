@@ -27,6 +27,7 @@ _HINTS = {
     "reasoning": "use thinking={'effort': ...}",
     "reasoning_effort": "use thinking={'effort': ...}",
     "verbosity": "the service has no such option",
+    "prompt_cache_options": "the service has no such option",
     "service_tier": "the service has no such option",
     "store": "the service stores nothing",
     "truncation": "use trim_messages from langchain_core",
@@ -56,6 +57,9 @@ _HINTS = {
     "embed_batch_size": "the API takes one text a request: see max_concurrency",
     "chunk_size": "the API takes one text a request: see max_concurrency and on_too_long",
     "skip_empty": "leave empty texts out: they have no vector",
+    "encoding_format": "vectors are lists of floats",
+    "allowed_special": "no tokenizer is needed",
+    "disallowed_special": "no tokenizer is needed",
     "embedding_ctx_length": "see on_too_long",
     "check_embedding_ctx_length": "see on_too_long",
     "tiktoken_enabled": "no tokenizer is needed",
@@ -91,15 +95,15 @@ class ConnectionFields(BaseModel):
         apigw_api_key: The second key of the old pair.
         region: ``"public"`` or ``"gov"``.
         base_url: Another address (or ``CLOVASTUDIO_BASE_URL``, or ``CLOVASTUDIO_API_BASE_URL``); goes before
-            ``region``. An ending ``/v1/openai`` is taken off.
+            ``region``. An ending ``/v1/openai`` is taken off. Also ``naver_api_base``.
         path_prefix: ``"testapp"`` or ``"serviceapp"`` for apps that still have it in their paths.
-        timeout: Seconds, ``clova_studio.Timeouts`` or an httpx timeout.
+        timeout: Seconds, ``clova_studio.Timeouts`` or an httpx timeout. Also ``request_timeout``.
         max_retries: Retries after the first request; None for the client's 5. There is no other layer of retries.
         retry: A ``clova_studio.RetryPolicy``.
         rate_limits: What is known of the account's limits, as ``clova_studio.ClovaStudio`` takes it.
         max_wait: Seconds a call may wait at its quota's gate, None for no bound.
         quota_group: A name shared by the keys of one main account.
-        headers: Headers to send with every request.
+        headers: Headers to send with every request. Also ``default_headers``.
         http_client: An ``httpx.Client`` of yours for synchronous calls; it is not closed.
         http_async_client: An ``httpx.AsyncClient`` of yours for asynchronous calls.
         client: A ``clova_studio.ClovaStudio`` of yours instead of all the above; it is not closed.
@@ -120,15 +124,20 @@ class ConnectionFields(BaseModel):
     api_key: SecretStr | None = Field(default_factory=key_from_env)
     apigw_api_key: SecretStr | None = None
     region: Literal["public", "gov"] = "public"
-    base_url: str | None = Field(default_factory=url_from_env)
+    # The other names are those of langchain-naver's fields, which its users may have in their programs.
+    base_url: str | None = Field(
+        default_factory=url_from_env, validation_alias=AliasChoices("base_url", "naver_api_base")
+    )
     path_prefix: Literal["", "testapp", "serviceapp"] = ""
-    timeout: Any = None
+    timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
     max_retries: int | None = Field(default=None, ge=0)
     retry: Any = Field(default=None, repr=False)
     rate_limits: Any = Field(default=None, repr=False)
     max_wait: float | None = 75.0
     quota_group: str | None = None
-    headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
+    headers: Mapping[str, str] | None = Field(
+        default=None, repr=False, exclude=True, validation_alias=AliasChoices("headers", "default_headers")
+    )
     http_client: Any = Field(default=None, repr=False, exclude=True)
     http_async_client: Any = Field(default=None, repr=False, exclude=True)
     client: Any = Field(default=None, repr=False, exclude=True)
@@ -150,12 +159,14 @@ class ConnectionFields(BaseModel):
         if data.get("client") is None and data.get("async_client") is None:
             return data
         # The fields' own defaults are harmless: LangChain hands over every field when it rebuilds a component.
-        for name in SETTING_NAMES:
-            default = cls.model_fields[name].default if cls.model_fields[name].default_factory is None else None
-            if name in data and data[name] is not None and data[name] != default:
-                raise ClovaConfigurationError(
-                    f"{name} belongs to the client that you gave: set it there, or give {name} and no client"
-                )
+        same = {double[0]: double for double in doubles}
+        for field in SETTING_NAMES:
+            default = cls.model_fields[field].default if cls.model_fields[field].default_factory is None else None
+            for name in same.get(field, (field,)):
+                if name in data and data[name] is not None and data[name] != default:
+                    raise ClovaConfigurationError(
+                        f"{name} belongs to the client that you gave: set it there, or give {name} and no client"
+                    )
         return {**data, "api_key": None, "base_url": None}
 
     @model_validator(mode="after")

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
 
-__all__ = ["OPTIONS", "Prepared", "prepare", "tool_choice_of"]
+__all__ = ["OPTIONS", "TUNED", "Prepared", "prepare", "tool_choice_of"]
 
 MIN_TOKENS_WITH_TOOLS = 1_024
 # The native API's own default is 100 for the models that do not think, so that nearly every answer would be cut. This
 # is the default of its OpenAI-compatible API, which programs that come from langchain-naver had.
 DEFAULT_TOKENS = 512
+# What stands in front of a task's id where a tuned model is named like any other.
+TUNED = "ft:"
 
 OPTIONS = (
     "model",
@@ -100,6 +102,9 @@ def prepare(
     choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
     response_format = options.pop("response_format", None)
     request = {**defaults, **options}
+    tuned = request["model"].startswith(TUNED)
+    if tuned:
+        _name_task(request)
     raised_cap = None
     info = model_info(request["model"])
     if tools:
@@ -107,7 +112,7 @@ def prepare(
         cap = defaults.get("max_tokens")
         if "max_tokens" not in options and isinstance(cap, int) and cap < MIN_TOKENS_WITH_TOOLS and info.api == "v3":
             request["max_tokens"], raised_cap = MIN_TOKENS_WITH_TOOLS, cap
-    elif "max_tokens" not in request and info.known and not info.thinking:
+    elif "max_tokens" not in request and (tuned or (info.known and not info.thinking)):
         request["max_tokens"] = DEFAULT_TOKENS
     as_json = isinstance(response_format, Mapping) and response_format.get("type") == "json_object"
     if response_format is not None and not as_json and response_format != {"type": "text"}:
@@ -131,6 +136,16 @@ def prepare(
     wire = wire_messages(messages, no_images=no_images)
     request["messages"] = with_instruction(wire, _JSON_INSTRUCTION) if as_json else wire
     return Prepared(request, choice, ours, raised_cap)
+
+
+def _name_task(request: dict[str, Any]) -> None:
+    """Read langchain-naver's name of a tuned model, which is ``ft:`` and the id of its task."""
+    task_id = request["model"].removeprefix(TUNED)
+    if request.get("task_id") not in {None, task_id}:
+        raise ClovaConfigurationError(
+            f"model={request['model']!r} and task_id={request['task_id']!r} name two tuned models: give one"
+        )
+    request["task_id"] = task_id
 
 
 def warn_of_raised_cap(cap: int) -> None:

@@ -15,6 +15,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from clova_studio import model_info
 from langchain_clova._errors import ClovaConfigurationError
+from langchain_clova._options import TUNED
 from langchain_clova._schemas import response_schema, wire_tool
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def structured(
     method = method or _method_of(model)
     if method not in _METHODS:
         raise ClovaConfigurationError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
+    schema = _unwrapped(schema)
     is_pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
     recorded = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
     parser: Any
@@ -145,7 +147,7 @@ def structured(
 def _method_of(model: ChatClovaX) -> Method:
     """Return the way that a model knows: a schema of its own, a tool that carries the answer, or words alone."""
     info = model_info(model.model)
-    if model.task_id is not None or not info.tools:
+    if model.task_id is not None or model.model.startswith(TUNED) or not info.tools:
         return "json_mode"
     return "json_schema" if info.known and info.structured_output else "function_calling"
 
@@ -159,6 +161,17 @@ def _json_mode(model: ChatClovaX, schema: Any, *, strict: bool | None) -> dict[s
     if schema is not None and info.known and info.structured_output and model.task_id is None:
         return {"type": "json", "schema": _schema_of(schema, strict=strict)}
     return {"type": "json_object"}
+
+
+def _unwrapped(schema: Any) -> Any:
+    """Return a JSON Schema without the frame that OpenAI puts around it, under the name that stands in the frame."""
+    if not isinstance(schema, dict):
+        return schema
+    held = schema.get("json_schema") if schema.get("type") == "json_schema" else schema
+    if not isinstance(held, dict) or not isinstance(held.get("schema"), dict) or "properties" in held:
+        return schema
+    named = {"title": held.get("name"), "description": held.get("description")}
+    return {**{name: value for name, value in named.items() if value is not None}, **held["schema"]}
 
 
 def _schema_of(schema: Any, *, strict: bool | None) -> dict[str, Any]:

@@ -57,7 +57,8 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
 
     Attributes:
         model: HCX-005 (images), HCX-007 (thinking, structured output) and HCX-DASH-002 go to v3, HCX-003 and
-            HCX-DASH-001 to v1; a name that is not known goes to v3 as it is. Also ``model_name``.
+            HCX-DASH-001 to v1; ``"ft:"`` and a task's id is a tuned v3 model; a name that is not known goes to v3 as it
+            is. Also ``model_name``.
         temperature: 0 to 1 (v1: above 0); service default 0.5.
         top_p: Above 0, up to 1; service default 0.8.
         top_k: 0 to 128; service default 0.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 
-from clova_studio.emulator import serve
+from clova_studio.emulator import Fault, serve
 from langchain_clova import ChatClovaX, ClovaEmbeddings
 
 if TYPE_CHECKING:
@@ -55,6 +57,69 @@ def embeddings(server: EmulatorServer) -> Callable[..., ClovaEmbeddings]:
         return ClovaEmbeddings(**{"api_key": server.api_key, "base_url": server.base_url, **settings})
 
     return make
+
+
+@pytest.fixture
+def account(server: EmulatorServer) -> dict[str, Any]:
+    """Key and address of the emulator, as every adapter takes them."""
+    return {"api_key": server.api_key, "base_url": server.base_url}
+
+
+@pytest.fixture(params=["invoke", "ainvoke", "batch", "abatch"])
+def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Run a component on one input, in each of the four ways."""
+    way: str = request.param
+
+    def run(component: Any, given: Any, config: Any = None, **kwargs: Any) -> Any:
+        if way == "invoke":
+            return component.invoke(given, config, **kwargs)
+        if way == "ainvoke":
+            return asyncio.run(component.ainvoke(given, config, **kwargs))
+        if way == "batch":
+            return component.batch([given], config, **kwargs)[0]
+        return asyncio.run(component.abatch([given], config, **kwargs))[0]
+
+    return run
+
+
+@pytest.fixture
+def busy(server: EmulatorServer) -> None:
+    """The emulator refuses the first two requests with 429, for a moment."""
+    server.add_fault(
+        Fault("status", status=429, code="42901", headers={"x-ratelimit-reset-requests": "0.05s"}, times=2)
+    )
+
+
+class Recorder(BaseCallbackHandler):
+    """A callback handler that keeps the names and tags of runs, what they gave, and which run they are in."""
+
+    def __init__(self) -> None:
+        self.names: dict[Any, str] = {}
+        self.parents: dict[str, str | None] = {}
+        self.tags: dict[str, list[str]] = {}
+        self.outputs: dict[str, Any] = {}
+        self.errors: list[BaseException] = []
+
+    def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        name = self.names[kwargs["run_id"]] = kwargs["name"]
+        self.parents[name] = self.names.get(kwargs.get("parent_run_id"))
+        self.tags[name] = kwargs.get("tags") or []
+
+    on_retriever_start = on_chain_start
+
+    def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
+        self.outputs[self.names[kwargs["run_id"]]] = outputs
+
+    on_retriever_end = on_chain_end
+
+    def on_chain_error(self, error: BaseException, **kwargs: Any) -> None:  # noqa: ARG002
+        self.errors.append(error)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """Callbacks that remember what they saw."""
+    return Recorder()
 
 
 @pytest.fixture
