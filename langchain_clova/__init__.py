@@ -13,14 +13,33 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_clova._citations import ClovaCitation
     from langchain_clova.chat_models import ChatClovaX
     from langchain_clova.embeddings import ClovaEmbeddings, ClovaXEmbeddings
+    from langchain_clova.rag_reasoning import ClovaRagReasoning, ClovaRagResult
+    from langchain_clova.rerank import ClovaReranker, ClovaRerankResult, ClovaRerankRetriever
+    from langchain_clova.routing import ClovaRouter, ClovaRouterBranch
+    from langchain_clova.skillsets import ClovaSkillset, ClovaSkillsetAnswer
+    from langchain_clova.sliding_window import ClovaSlidingWindow
+    from langchain_clova.summarization import ClovaSummarizationChain
     from langchain_clova.text_splitters import ClovaSegmentationTextSplitter
 
 __all__ = [
     "ChatClovaX",
+    "ClovaCitation",
     "ClovaEmbeddings",
+    "ClovaRagReasoning",
+    "ClovaRagResult",
+    "ClovaRerankResult",
+    "ClovaRerankRetriever",
+    "ClovaReranker",
+    "ClovaRouter",
+    "ClovaRouterBranch",
     "ClovaSegmentationTextSplitter",
+    "ClovaSkillset",
+    "ClovaSkillsetAnswer",
+    "ClovaSlidingWindow",
+    "ClovaSummarizationChain",
     "ClovaXEmbeddings",
 ]
 
@@ -34,8 +53,20 @@ del _package
 
 _HOMES = {
     "ChatClovaX": "chat_models",
+    "ClovaCitation": "_citations",
     "ClovaEmbeddings": "embeddings",
+    "ClovaRagReasoning": "rag_reasoning",
+    "ClovaRagResult": "rag_reasoning",
+    "ClovaRerankResult": "rerank",
+    "ClovaRerankRetriever": "rerank",
+    "ClovaReranker": "rerank",
+    "ClovaRouter": "routing",
+    "ClovaRouterBranch": "routing",
     "ClovaSegmentationTextSplitter": "text_splitters",
+    "ClovaSkillset": "skillsets",
+    "ClovaSkillsetAnswer": "skillsets",
+    "ClovaSlidingWindow": "sliding_window",
+    "ClovaSummarizationChain": "summarization",
     "ClovaXEmbeddings": "embeddings",
 }
 

@@ -1,0 +1,108 @@
+"""What a caller hands to a component that answers a query -> the query and what was said before it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, MessageLikeRepresentation, convert_to_messages
+from langchain_core.prompt_values import PromptValue, StringPromptValue
+
+from langchain_clova._errors import ClovaConfigurationError
+from langchain_clova._messages import wire_messages
+
+__all__ = ["Query", "QueryInput", "conversation_of", "messages_of", "query_of"]
+
+QueryInput: TypeAlias = str | PromptValue | Sequence[MessageLikeRepresentation] | dict[str, Any]
+"""A query, a conversation that ends with one, or a dict with ``query`` (and perhaps ``chat_history``)."""
+
+
+class Query(NamedTuple):
+    """A query and the messages before it, as the wire has them: user and assistant in order, texts only."""
+
+    text: str
+    history: list[dict[str, str]]
+
+    @property
+    def earlier_user_message(self) -> list[dict[str, str]] | None:
+        """The user's message before this one, the most that a router takes; None if there is none."""
+        return [message for message in self.history if message["role"] == "user"][-1:] or None
+
+
+def query_of(given: Any) -> Query:
+    """Return the query of an input: the last message of the user.
+
+    Args:
+        given: A string, messages, a prompt value, or a dict with ``query`` and perhaps ``chat_history``, or with
+            ``messages``. Never changed.
+
+    Raises:
+        ConfigurationError: There is no query in it.
+    """
+    wire = [message for message in conversation_of(given) if message["role"] != "system"]
+    last = max((i for i, message in enumerate(wire) if message["role"] == "user"), default=None)
+    if last is None:
+        raise ClovaConfigurationError("there is no message of the user among the messages: the last one is the query")
+    return Query(wire[last]["content"], wire[:last])
+
+
+def conversation_of(given: Any) -> list[dict[str, str]]:
+    """Return an input as messages of the wire with texts only: tools' calls and results are left out.
+
+    Args:
+        given: As for ``query_of``.
+
+    Raises:
+        ConfigurationError: It is nothing of that, it is empty, or it has an image.
+    """
+    messages = [
+        AIMessage(content=message.text) if isinstance(message, AIMessage) else message for message in _messages(given)
+    ]
+    texts = [
+        {"role": message["role"], "content": message["content"]}
+        for message in wire_messages(messages, no_images="this API")
+        if message["role"] != "tool"
+    ]
+    said = [message["content"] for message in texts if message["role"] == "user"]
+    if not texts or (said and not said[-1].strip()):
+        # Left out, it would make the question before it the query.
+        raise ClovaConfigurationError("the query is empty: the service refuses empty text")
+    return [message for message in texts if message["content"].strip()]
+
+
+def messages_of(given: Any, what: str = "the input") -> list[BaseMessage]:
+    """Return a list of messages in any form that LangChain takes; messages stay the objects that they are.
+
+    Args:
+        given: Messages, or a prompt value.
+        what: What it is, for the message of an error.
+
+    Raises:
+        ConfigurationError: It is no list, or holds what is no message.
+    """
+    if isinstance(given, PromptValue):
+        return given.to_messages()
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Sequence):
+        raise ClovaConfigurationError(f"{what} must be a list of messages, got {type(given).__name__}")
+    try:
+        return convert_to_messages(given)
+    except (ValueError, NotImplementedError, TypeError, KeyError) as error:
+        raise ClovaConfigurationError(f"{what} holds what is no message: {error}") from error
+
+
+def _messages(given: Any) -> list[BaseMessage]:
+    if isinstance(given, Mapping):
+        if "query" in given:
+            return [*messages_of(given.get("chat_history") or [], "chat_history"), *_messages(given["query"])]
+        if "messages" in given:
+            return messages_of(given["messages"], "messages")
+        raise ClovaConfigurationError(
+            f"a dict must have 'query' (or 'messages'), got the keys {sorted(map(str, given))}"
+        )
+    if isinstance(given, str):
+        return [HumanMessage(given)]
+    if isinstance(given, StringPromptValue):
+        return [HumanMessage(given.text)]
+    if isinstance(given, BaseMessage):
+        return [given]
+    return messages_of(given, "an input that is no string and no dict")

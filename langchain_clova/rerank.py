@@ -1,0 +1,356 @@
+"""The reranker of CLOVA Studio: which of the documents found answer the query, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable, RunnableLambda, run_in_executor
+from langchain_core.runnables.config import ensure_config, patch_config
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from langchain_clova._answers import usage_of
+from langchain_clova._citations import ClovaCitation, citations_of, parse_citations
+from langchain_clova._errors import ClovaConfigurationError, langchain_errors
+from langchain_clova._fields import ConnectionFields, refuse_unknown
+
+if TYPE_CHECKING:
+    from langchain_core.callbacks import (
+        AsyncCallbackManagerForRetrieverRun,
+        CallbackManagerForRetrieverRun,
+        Callbacks,
+    )
+    from langchain_core.runnables import RunnableConfig
+
+    from clova_studio import RerankDocument, RerankResult
+
+__all__ = ["ClovaRerankResult", "ClovaRerankRetriever", "ClovaReranker"]
+
+_ANSWER = "답변:"
+
+
+class ClovaRerankResult(BaseModel):
+    """What the reranker says about a query and its documents.
+
+    Attributes:
+        documents: What ``compress_documents`` returns.
+        answer: The answer that was written from the documents, without citation tags; ``""`` without documents.
+        raw: The answer as it came, with ``<doc1>...</doc1>`` around what is from the first document sent, and so on.
+        citations: The cited passages of the answer with their documents, which are those given, not the copies.
+        suggested_queries: Other queries to try, when the documents hold no answer.
+        usage: Tokens; None where nothing was sent.
+        request_id: The id of the request; None where nothing was sent.
+    """
+
+    documents: list[Document]
+    answer: str = ""
+    raw: str = ""
+    citations: list[ClovaCitation] = Field(default_factory=list)
+    suggested_queries: list[str] = Field(default_factory=list)
+    usage: UsageMetadata | None = None
+    request_id: str | None = None
+
+
+class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
+    """Keeps the documents that answer a query. Source: the reranker page of the API guide.
+
+        >>> from langchain_clova import ClovaReranker
+        >>> reranker = ClovaReranker(top_n=3)  # doctest: +SKIP
+        >>> kept = reranker.compress_documents(found, "환불 기한은?")  # doctest: +SKIP
+        >>> [document.metadata["rank"] for document in kept]  # doctest: +SKIP
+        [1, 2]
+
+    The service names the documents that it cites, best first, and gives **no scores**, so none are made up: documents
+    come back as copies with ``metadata["cited"]`` and, if cited, ``metadata["rank"]`` from 1. It writes an answer in
+    the same request: ``rerank()`` and ``arerank()`` return it with its citations and, when there is none, the suggested
+    queries; traces and callbacks see them as the output of a run named ``ClovaReranker``.
+
+    The documents given are not changed. No documents give none, without a request; blank ones are never sent and count
+    as not cited.
+
+    Attributes:
+        top_n: Documents to return at most, from 1; None for all.
+        keep_uncited: Whether documents that were not cited follow the cited ones, in the order in which they came.
+        max_tokens: Output cap of the answer in tokens, 1 to 4,095; service default 1,024. Input may have 128,000.
+
+    Raises:
+        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+            ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
+
+    See ``ConnectionFields`` for how to reach the service.
+    """
+
+    top_n: int | None = Field(default=None, ge=1)
+    keep_uncited: bool = False
+    max_tokens: int | None = Field(default=None, ge=1, le=4_095)
+
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """Return the documents that answer a query.
+
+        Args:
+            documents: The documents found; not changed.
+            query: The query.
+            callbacks: Callbacks of the run.
+
+        Returns:
+            Copies of the cited documents in the service's order, then with ``keep_uncited`` the others; at most
+            ``top_n``.
+
+        Raises:
+            ClovaStudioError: The request failed, or the query is empty.
+        """
+        return self.rerank(documents, query, callbacks=callbacks).documents
+
+    async def acompress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """Return the documents that answer a query; see ``compress_documents``.
+
+        Args:
+            documents: As there.
+            query: As there.
+            callbacks: As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return (await self.arerank(documents, query, callbacks=callbacks)).documents
+
+    def rerank(
+        self, documents: Sequence[Document], query: str, *, callbacks: Callbacks | None = None
+    ) -> ClovaRerankResult:
+        """Return the documents that answer a query, and the answer.
+
+        Args:
+            documents: The documents found; not changed.
+            query: The query.
+            callbacks: Callbacks of the run.
+
+        Raises:
+            ClovaStudioError: The request failed, or the query is empty.
+        """
+        return self._runnable().invoke({"query": query, "documents": list(documents)}, _with(callbacks))
+
+    async def arerank(
+        self, documents: Sequence[Document], query: str, *, callbacks: Callbacks | None = None
+    ) -> ClovaRerankResult:
+        """Return the documents that answer a query, and the answer; see ``rerank``.
+
+        Args:
+            documents: As there.
+            query: As there.
+            callbacks: As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return await self._runnable().ainvoke({"query": query, "documents": list(documents)}, _with(callbacks))
+
+    def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
+        """Return a runnable for chains: ``{"query": ..., "documents": ...}`` -> documents, sync and async.
+
+        Its input is a dict with just these two keys.
+        """
+
+        def compress(given: dict[str, Any]) -> list[Document]:
+            return self._rerank(given).documents
+
+        async def acompress(given: dict[str, Any]) -> list[Document]:
+            return (await self._arerank(given)).documents
+
+        return RunnableLambda(compress, afunc=acompress, name=type(self).__name__)
+
+    def _runnable(self) -> Runnable[dict[str, Any], ClovaRerankResult]:
+        return RunnableLambda(self._rerank, afunc=self._arerank, name=type(self).__name__)
+
+    def _rerank(self, given: dict[str, Any]) -> ClovaRerankResult:
+        with langchain_errors:
+            work = _Work(given)
+            if not work.wire:
+                return self._result(work, None)
+            return self._result(work, self._connection.sync.rerank(work.query, work.wire, max_tokens=self.max_tokens))
+
+    async def _arerank(self, given: dict[str, Any]) -> ClovaRerankResult:
+        with langchain_errors:
+            work = _Work(given)
+            if not work.wire:
+                return self._result(work, None)
+            client = self._connection.asynchronous
+            if client is None:
+                return await run_in_executor(None, self._rerank, given)
+            return self._result(work, await client.rerank(work.query, work.wire, max_tokens=self.max_tokens))
+
+    def _result(self, work: _Work, answer: RerankResult | None) -> ClovaRerankResult:
+        cited = work.places(answer.cited_documents) if answer is not None else []
+        uncited = [i for i in range(len(work.documents)) if i not in cited] if self.keep_uncited else []
+        documents = [_marked(work.documents[i], {"cited": True, "rank": rank}) for rank, i in enumerate(cited, 1)]
+        documents += [_marked(work.documents[i], {"cited": False}) for i in uncited]
+        found = ClovaRerankResult(documents=documents[: self.top_n])
+        if answer is not None:
+            text, passages = parse_citations(answer.result.removeprefix(_ANSWER).lstrip())
+            found.answer = text
+            found.raw = answer.result
+            found.citations = citations_of(
+                text, passages, {name: work.documents[i] for name, i in work.place_of.items()}
+            )
+            found.suggested_queries = list(answer.suggested_queries)
+            found.usage = usage_of(answer.usage)
+            found.request_id = answer.request_id
+        return found
+
+
+class _Work:
+    """A query and its documents, as given and as sent.
+
+    Ids are the places in the request, ``doc1`` being the first: the answer's tags count like that, whatever the ids.
+    """
+
+    def __init__(self, given: Any) -> None:
+        if not isinstance(given, Mapping) or set(given) != {"query", "documents"}:
+            raise ClovaConfigurationError("the reranker's input is a dict with 'query' and 'documents'")
+        if not isinstance(given["query"], str):
+            raise ClovaConfigurationError(f"query must be a string, got {type(given['query']).__name__}")
+        self.query: str = given["query"]
+        self.documents: list[Document] = list(given["documents"])
+        self.wire: list[dict[str, str]] = []
+        self.place_of: dict[str, int] = {}
+        for i, document in enumerate(self.documents):
+            if not isinstance(document, Document):
+                raise ClovaConfigurationError(f"documents[{i}] must be a Document, got {type(document).__name__}")
+            if document.page_content.strip():
+                name = f"doc{len(self.wire) + 1}"
+                self.wire.append({"id": name, "doc": document.page_content})
+                self.place_of[name] = i
+
+    def places(self, cited: Sequence[RerankDocument]) -> list[int]:
+        """Return the places of cited documents in their order, each once; unknown ids are left out."""
+        return list(dict.fromkeys(self.place_of[document.id] for document in cited if document.id in self.place_of))
+
+
+def _marked(document: Document, marks: dict[str, Any]) -> Document:
+    copied = document.model_copy(deep=True)
+    # What an earlier reranker found out does not hold any more.
+    copied.metadata.pop("rank", None)
+    copied.metadata.update(marks)
+    return copied
+
+
+def _with(callbacks: Callbacks | None) -> RunnableConfig:
+    # Without callbacks the run joins the one that it is in, as every runnable does.
+    return {} if callbacks is None else {"callbacks": callbacks}
+
+
+class ClovaRerankRetriever(BaseRetriever):
+    """Another retriever, with what it finds reranked.
+
+        >>> from langchain_clova import ClovaReranker, ClovaRerankRetriever
+        >>> retriever = ClovaRerankRetriever(  # doctest: +SKIP
+        ...     base_retriever=store.as_retriever(search_kwargs={"k": 20}), reranker=ClovaReranker(), k=4
+        ... )
+        >>> retriever.invoke("환불 기한은?", k=2)  # doctest: +SKIP
+
+    Attributes:
+        base_retriever: Any runnable from a query to documents. It is given the config of the call and all its keyword
+            arguments but ``k``.
+        reranker: A ``ClovaReranker`` or any other document compressor.
+        k: Documents to return at most, from 1; None for all that the reranker keeps. Also per call. A reranker's
+            ``top_n`` and what it cites are bounds of their own: see ``keep_uncited``.
+
+    Raises:
+        ConfigurationError: An argument does not exist, or ``k`` is no whole number from 1. Errors of calls are those of
+            the retriever and the reranker.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    base_retriever: Runnable[str, list[Document]]
+    reranker: BaseDocumentCompressor
+    k: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_arguments(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            refuse_unknown(data, tuple(cls.model_fields), cls.__name__)
+        return data
+
+    def invoke(
+        self,
+        input: str,  # noqa: A002  the base class's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """Return the documents for a query.
+
+        Args:
+            input: The query.
+            config: Callbacks, tags and the like, for the base retriever and the reranker.
+            **kwargs: ``k``; all others go to the base retriever.
+
+        Raises:
+            ClovaStudioError: The reranker failed.
+        """
+        return super().invoke(input, config, **kwargs, config_of_call=ensure_config(config))
+
+    async def ainvoke(
+        self,
+        input: str,  # noqa: A002  the base class's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """Return the documents for a query; see ``invoke``.
+
+        Args:
+            input: As there.
+            config: As there.
+            **kwargs: As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return await super().ainvoke(input, config, **kwargs, config_of_call=ensure_config(config))
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        config_of_call: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        k = self._k(k)
+        config = patch_config(config_of_call, callbacks=run_manager.get_child("base_retriever"))
+        found = self.base_retriever.invoke(query, config, **kwargs)
+        kept = self.reranker.compress_documents(found, query, callbacks=run_manager.get_child("reranker"))
+        return list(kept)[:k]
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        k: int | None = None,
+        config_of_call: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        k = self._k(k)
+        config = patch_config(config_of_call, callbacks=run_manager.get_child("base_retriever"))
+        found = await self.base_retriever.ainvoke(query, config, **kwargs)
+        kept = await self.reranker.acompress_documents(found, query, callbacks=run_manager.get_child("reranker"))
+        return list(kept)[:k]
+
+    def _k(self, k: int | None) -> int | None:
+        if k is None:
+            return self.k
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise ClovaConfigurationError(f"k must be a whole number from 1, got {k!r}")
+        return k

@@ -1,0 +1,206 @@
+"""Skillsets of CLOVA Studio: an answer that comes from APIs of yours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from langchain_core.runnables import run_in_executor
+from langchain_core.utils.aiter import aclosing
+from pydantic import Field, field_validator
+
+from langchain_clova._errors import ClovaConfigurationError, langchain_errors
+from langchain_clova._queries import QueryInput, query_of
+from langchain_clova._runnables import ClovaRunnable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from langchain_core.runnables import RunnableConfig
+
+    from clova_studio import AsyncClovaStudio, SelectedSkill, SkillApiCall, SkillsetResult
+
+__all__ = ["ClovaSkillset", "ClovaSkillsetAnswer"]
+
+_END = object()
+
+
+class ClovaSkillsetAnswer(str):
+    """The answer of a skillset: a string, with what led to it.
+
+    Attributes:
+        result: The whole ``clova_studio.SkillsetResult``.
+    """
+
+    __slots__ = ("result",)
+
+    result: SkillsetResult
+
+    def __new__(cls, result: SkillsetResult) -> Self:
+        """Make it of a whole result."""
+        answer = super().__new__(cls, result.final_answer)
+        answer.result = result
+        return answer
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (self.result,)
+
+    @property
+    def final_answer(self) -> str:
+        """The answer as a plain string; ``""`` if the run did not get to its end."""
+        return self.result.final_answer
+
+    @property
+    def api_result(self) -> list[SkillApiCall]:
+        """The calls that the skills made, in order."""
+        return self.result.api_result
+
+    @property
+    def selected_skill(self) -> list[SelectedSkill]:
+        """The skills that were planned; known from streams only."""
+        return self.result.selected_skill
+
+
+class ClovaSkillset(ClovaRunnable[QueryInput, str]):
+    """Answers with a skillset. Source: the skillset final answer page of the API guide.
+
+        >>> from langchain_clova import ClovaSkillset
+        >>> skillset = ClovaSkillset(skillset_id="weather1", version=1)  # doctest: +SKIP
+        >>> answer = skillset.invoke("내일 부산 날씨 알려 줘")  # doctest: +SKIP
+        >>> answer, answer.api_result[0].operation_id  # doctest: +SKIP
+        ('부산의 내일 날씨는 구름 많음이고 기온은 23도입니다.', 'getWeather')
+
+    Input: a string, messages, or a dict with ``query`` and perhaps ``chat_history`` (messages). Of messages, the last
+    one of the user is the query, and what user and model said before it goes along as history.
+
+    Output: a string, so that a chain goes on with it as with any other text, streamed or not: ``invoke`` gives a
+    ``ClovaSkillsetAnswer``, which also has ``final_answer``, ``api_result`` and the whole ``result``; ``stream`` gives
+    the pieces of the same text as they come.
+
+    A request that may have arrived is never repeated, since skills call APIs of yours.
+
+    Attributes:
+        skillset_id: The skillset's id in the console.
+        version: Its version, from 1, or ``"latest"`` where the service still takes it.
+        request_override: Options of the skills' API calls, ``{"base_operation": {"header", "query", "request_body"},
+            "operations": [{"operation_id", ...}]}``; also per call. It may hold keys, so it is in no dump and no repr.
+
+    Raises:
+        ConfigurationError: An argument does not exist or is wrong, there is no key, or an input has no query.
+        StreamInterruptedError: A stream broke after its first piece; what had arrived is on ``partial``. Errors of
+            calls are those of ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
+
+    See ``ConnectionFields`` for how to reach the service.
+    """
+
+    call_options: ClassVar[tuple[str, ...]] = ("request_override",)
+
+    skillset_id: str = Field(min_length=1)
+    version: int | Literal["latest"]
+    request_override: dict[str, Any] | None = Field(default=None, repr=False, exclude=True)
+
+    @field_validator("version")
+    @classmethod
+    def _check_version(cls, value: Any) -> Any:
+        if value != "latest" and value < 1:
+            raise ClovaConfigurationError(f"version must be a whole number from 1, or 'latest', got {value!r}")
+        return value
+
+    @property
+    def OutputType(self) -> type[str]:  # noqa: N802  the base class's name
+        """The type of the output: a string."""
+        return str
+
+    def _run(self, given: QueryInput, config: RunnableConfig, options: dict[str, Any]) -> str:  # noqa: ARG002
+        return ClovaSkillsetAnswer(self._connection.sync.run_skillset(**self._arguments(given, options)))
+
+    async def _arun(
+        self,
+        given: QueryInput,
+        config: RunnableConfig,  # noqa: ARG002  nothing is run below this
+        options: dict[str, Any],
+        client: AsyncClovaStudio,
+    ) -> str:
+        return ClovaSkillsetAnswer(await client.run_skillset(**self._arguments(given, options)))
+
+    def stream(
+        self,
+        input: QueryInput,  # noqa: A002  the base class's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Iterator[str]:
+        """Yield the pieces of the answer as they come.
+
+        Args:
+            input: See the class.
+            config: Callbacks, tags and the like, as of every runnable.
+            **kwargs: ``request_override``.
+
+        Yields:
+            Texts that are not empty; together they are the answer.
+
+        Raises:
+            ClovaStudioError: The request failed, or was wrong and not sent.
+        """
+        yield from self._transform_stream_with_config(iter([input]), self._pieces, config, **kwargs)
+
+    async def astream(
+        self,
+        input: QueryInput,  # noqa: A002  the base class's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[str]:
+        """Yield the pieces of the answer as they come; see ``stream``.
+
+        Args:
+            input: As there.
+            config: As there.
+            **kwargs: As there.
+
+        Yields:
+            As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+
+        async def only() -> AsyncIterator[QueryInput]:
+            yield input
+
+        async with aclosing(self._atransform_stream_with_config(only(), self._apieces, config, **kwargs)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    def _pieces(self, inputs: Iterator[QueryInput], **kwargs: Any) -> Iterator[str]:
+        with langchain_errors:
+            arguments = self._arguments(next(inputs), self._options(kwargs))
+            with self._connection.sync.stream_skillset(**arguments) as stream:
+                for chunk in stream:
+                    if chunk.text:
+                        yield chunk.text
+
+    async def _apieces(self, inputs: AsyncIterator[QueryInput], **kwargs: Any) -> AsyncIterator[str]:
+        with langchain_errors:
+            given = await anext(inputs)
+            client = self._connection.asynchronous
+            if client is None:
+                pieces = self._pieces(iter([given]), **kwargs)
+                try:
+                    while isinstance(piece := await run_in_executor(None, next, pieces, _END), str):
+                        yield piece
+                finally:
+                    pieces.close()  # type: ignore[attr-defined]  # a generator
+                return
+            async with client.stream_skillset(**self._arguments(given, self._options(kwargs))) as stream:
+                async for chunk in stream:
+                    if chunk.text:
+                        yield chunk.text
+
+    def _arguments(self, given: QueryInput, options: dict[str, Any]) -> dict[str, Any]:
+        query = query_of(given)
+        return {
+            "skillset_id": self.skillset_id,
+            "version": self.version,
+            "query": query.text,
+            "chat_history": query.history or None,
+            **options,
+        }
