@@ -32,10 +32,10 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def server() -> Iterator[EmulatorServer]:
-    """An emulator of its own for each test."""
-    with serve() as running:
+@pytest.fixture(params=["observed", "documented"])
+def server(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
+    """An emulator of its own for each test, in each of its behaviours."""
+    with serve(behaviour=request.param) as running:
         yield running
 
 

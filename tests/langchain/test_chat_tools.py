@@ -86,6 +86,8 @@ def test_certain_tool_is_forced_by_name(
     assert answer.tool_calls[0]["name"] == "get_weather"
 
 
+# The documentation allows a forced choice; only recorded traffic refuses it.
+@pytest.mark.parametrize("server", ["observed"], indirect=True)
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 def test_refused_force_is_asked_for_otherwise_and_remembered(
     chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str

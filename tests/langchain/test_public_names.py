@@ -79,3 +79,19 @@ def test_profiles_tell_what_models_can_do() -> None:
     assert models["HCX-007"].profile["reasoning_output"]
     assert "structured_output" not in models["HCX-007"].profile
     assert models["HCX-9"].profile is None
+
+
+def test_importing_leaves_langchain_openai_alone() -> None:
+    """Importing every module of the adapter changes nothing in langchain_openai, which langchain-naver patches."""
+    code = (
+        "import importlib, pkgutil, langchain_openai.chat_models.base as other\n"
+        "from langchain_openai import ChatOpenAI\n"
+        "def state(): return {**vars(other), **{f'C.{k}': v for k, v in vars(ChatOpenAI).items()}}\n"
+        "before = state()\n"
+        "import langchain_clova\n"
+        "for module in pkgutil.walk_packages(langchain_clova.__path__, 'langchain_clova.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "after = state()\n"
+        "print(sorted(set(before) ^ set(after)) + [k for k in before if before[k] is not after[k]])"
+    )
+    assert python(code) == "[]"

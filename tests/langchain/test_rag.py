@@ -14,7 +14,14 @@ from qdrant_client import QdrantClient
 from qdrant_client.models import Distance, VectorParams
 
 from clova_studio.emulator import serve
-from langchain_clova import ChatClovaX, ClovaEmbeddings, ClovaSegmentationTextSplitter
+from langchain_clova import (
+    ChatClovaX,
+    ClovaEmbeddings,
+    ClovaRagReasoning,
+    ClovaReranker,
+    ClovaRerankRetriever,
+    ClovaSegmentationTextSplitter,
+)
 from langchain_clova._demo import CONSTITUTION
 
 if TYPE_CHECKING:
@@ -147,3 +154,25 @@ def test_store_by_its_own_constructors(place: dict[str, Any], passages: list[Doc
         return found
 
     assert asyncio.run(main())[0].page_content == few[7].page_content
+
+
+def test_reranked_and_reasoned_answers_cite_their_documents(store: QdrantVectorStore, place: dict[str, Any]) -> None:
+    """Over the store, reranker and RAG reasoning answer from the constitution; each citation leads to its Document."""
+    reranked = ClovaRerankRetriever(
+        base_retriever=store.as_retriever(search_kwargs={"k": 8}),
+        reranker=ClovaReranker(keep_uncited=True, **place),
+        k=4,
+    )
+    chain = ClovaRagReasoning(retriever=reranked, **place)
+    for question, sentence in list(QUESTIONS.items())[:2]:
+        assert len(reranked.invoke(question)) == 4
+        for found in (chain.invoke(question), asyncio.run(chain.ainvoke(question))):
+            assert sentence in found.answer
+            assert "<doc" not in found.answer
+            assert found.citations
+            for citation in found.citations:
+                assert found.answer[citation.start : citation.end] == citation.text
+                assert citation.document in found.documents
+                assert citation.document.metadata["source"] == "헌법"
+            cited = [citation.document.page_content for citation in found.citations]
+            assert any(sentence in passage for passage in cited)

@@ -113,6 +113,19 @@ def test_a_model_that_never_answers_is_an_error(account: dict[str, Any]) -> None
         loop.add(step)
 
 
+def test_usage_is_that_of_all_steps(account: dict[str, Any]) -> None:
+    """Tokens of the steps are added up."""
+    from clova_studio import ReasoningResult
+
+    loop = _Loop(ClovaRagReasoning(retriever=Documents(), **account), QUESTION, {"max_searches": 1})
+    call = {"id": "call_1", "type": "function", "function": {"name": "x", "arguments": {"query": "환불"}}}
+    usage = {"promptTokens": 10, "completionTokens": 2, "totalTokens": 12}
+    loop.add(ReasoningResult.model_validate({"message": {"content": "", "toolCalls": [call]}, "usage": usage}))
+    loop.found([FOUND])
+    loop.add(ReasoningResult.model_validate({"message": {"content": REFUND}, "usage": usage}))
+    assert loop.result().usage == {"input_tokens": 20, "output_tokens": 4, "total_tokens": 24}
+
+
 def test_nothing_found_is_no_answer(account: dict[str, Any]) -> None:
     """A search without results is told to the model, and the answer cites nothing."""
     found = ClovaRagReasoning(retriever=RunnableLambda(lambda _: []), **account).invoke(QUESTION)

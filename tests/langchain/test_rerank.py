@@ -174,10 +174,10 @@ class TestStandard(RetrieversIntegrationTests):
 
     server: ClassVar[EmulatorServer]
 
-    @pytest.fixture(autouse=True, scope="class")
+    @pytest.fixture(autouse=True, scope="class", params=["observed", "documented"])
     @classmethod
-    def _running(cls) -> Iterator[None]:
-        with serve() as server:
+    def _running(cls, request: pytest.FixtureRequest) -> Iterator[None]:
+        with serve(behaviour=request.param) as server:
             cls.server = server
             yield
 

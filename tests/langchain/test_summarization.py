@@ -104,10 +104,17 @@ def test_long_lists_are_packed_in_order(account: dict[str, Any], server: Emulato
 @pytest.mark.parametrize("limit", [100, 101, 999, 35_000])
 @pytest.mark.parametrize("texts", [[LONG], ["가" * 5_000], [LONG[:1500], "나" * 400, LONG[:90]], ["a b " * 600] * 3])
 def test_parts_fit_and_hold_everything(texts: list[str], limit: int) -> None:
-    """Parts are within the limit, in order, without a scrap at the end, and hold all but white space."""
+    """Parts are within the limit, in order, and hold all but white space."""
     parts = parts_of(texts, limit)
     assert all(0 < sum(map(len, part)) <= limit for part in parts)
     assert "".join("".join(text for part in parts for text in part).split()) == "".join("".join(texts).split())
+
+
+def test_parts_are_of_about_the_same_size() -> None:
+    """A text a little over the limit is halved: no scrap is left to be summarized alone."""
+    sizes = [sum(map(len, part)) for part in parts_of([LONG[:35_200]], 35_000)]
+    assert len(sizes) == 2
+    assert min(sizes) > 12_000
 
 
 def test_concurrency_is_used_and_bounded() -> None:
@@ -182,3 +189,21 @@ def test_it_summarizes_for_the_middleware(account: dict[str, Any], chat: Callabl
 def test_it_follows_a_model_in_a_chain(account: dict[str, Any], chat: Callable[..., Any]) -> None:
     """A model's answer goes straight in, and callbacks see a run by its name."""
     assert (chat() | ClovaSummarizationChain(**account)).invoke("환불은 언제까지 되나요?").startswith("- ")
+
+
+def test_a_hundred_thousand_characters_by_map_reduce(account: dict[str, Any]) -> None:
+    """Of 100,000 characters every sentence is in exactly one map call, in order, several calls under way at once."""
+    sentences = [f"{i}번째 문장은 이렇게 이어집니다." for i in range(5_000)]
+    text = " ".join(sentences)[:100_000].rsplit(" ", 1)[0]
+    with serve(latency=0.2) as running:
+        where = {**account, "base_url": running.base_url}
+        summary = ClovaSummarizationChain(**where).invoke(text)
+        *maps, last = [request.body["texts"] for request in running.requests]
+        peak = running.peak_in_flight
+    assert summary
+    assert sum(map(len, last)) < 35_000
+    maps.sort(key=lambda texts: text.index(texts[0][:30]))
+    sent = [word for texts in maps for part in texts for word in part.split()]
+    assert sent == text.split()
+    assert len(maps) >= 3
+    assert peak > 1
