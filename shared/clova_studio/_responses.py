@@ -40,11 +40,6 @@ class _Status(WireModel):
     message: str | None = None
 
 
-class _Envelope(WireModel):
-    status: _Status
-    result: Any = None
-
-
 _envelopes: dict[type[Result], type[BaseModel]] = {}
 
 

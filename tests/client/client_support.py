@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psutil
 
 from clova_studio import AsyncClovaStudio, ClovaStudio
 
@@ -166,18 +167,5 @@ class Both:
 def open_sockets(base_url: str) -> int:
     """Return how many connections this process holds open to a server on loopback, as the kernel sees it."""
     port = int(base_url.rsplit(":", 1)[1])
-    wanted = f":{port:04X}"
-    inodes = set()
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[2].endswith(wanted):
-            inodes.add(fields[9])
-    held = set()
-    for descriptor in Path("/proc/self/fd").iterdir():
-        try:
-            target = str(descriptor.readlink())
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            held.add(target[8:-1])
-    return len(inodes & held)
+    held = psutil.Process().net_connections("tcp")
+    return sum(bool(connection.raddr) and connection.raddr.port == port for connection in held)
