@@ -13,37 +13,39 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import ToolCall, tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
+from langchain_core.outputs import ChatResult as LangChainResult
 from langchain_core.utils.json import parse_partial_json
 
 from langchain_clova._blocks import PROVIDER, THINKING
 
 if TYPE_CHECKING:
     from clova_studio import ChatChunk, ChatResult, Usage
+    from clova_studio.adapters import Exchange
 
-__all__ = ["ChunkMaker", "message_of", "usage_of"]
+__all__ = ["ChunkMaker", "chat_result_of", "usage_of"]
 
 # Endings that turn a JSON text which was cut anywhere into one that cannot be repaired.
 _SPOILERS = ("}", "]", '"}', '"]', '\\"}', '\\"]', "}}", "]]")
 
 
-def message_of(result: ChatResult, model: str, *, single_call: bool) -> AIMessage:
-    """Return the message of a whole answer.
+def chat_result_of(result: ChatResult, exchange: Exchange, *, single_call: bool) -> LangChainResult:
+    """Return a whole answer.
 
     Args:
         result: The answer.
-        model: The model that was asked.
+        exchange: The call that it ends.
         single_call: Whether to keep only the first tool call (``parallel_tool_calls=False``).
     """
     message = result.message
     calls = message.tool_calls or []
     if single_call:
         calls = calls[:1]
-    return AIMessage(
+    answer = AIMessage(
         content=message.content,
         additional_kwargs={THINKING: message.thinking_content} if message.thinking_content else {},
-        response_metadata={"model_provider": PROVIDER, **_metadata(result, model)},
-        usage_metadata=usage_of(result.usage),
+        response_metadata={"model_provider": PROVIDER, **_metadata(result, exchange.model), **exchange.marks},
+        usage_metadata=usage_of(exchange.total_usage(result.usage)),
         tool_calls=[
             ToolCall(
                 name=call.function.name or "",
@@ -53,6 +55,7 @@ def message_of(result: ChatResult, model: str, *, single_call: bool) -> AIMessag
             for call in calls
         ],
     )
+    return LangChainResult(generations=[ChatGeneration(message=answer)])
 
 
 def usage_of(usage: Usage | None) -> UsageMetadata | None:
@@ -92,25 +95,18 @@ class ChunkMaker:
     """Turns the chunks of one streamed answer into LangChain's.
 
     Args:
-        model: The model that was asked.
+        exchange: The call that is answered.
         with_usage: Whether the last chunk carries the usage.
         single_call: Whether to keep only the first tool call.
     """
 
-    __slots__ = ("_arguments", "_model", "_single_call", "_texts", "_with_usage", "has_calls")
+    __slots__ = ("_arguments", "_exchange", "_single_call", "_with_usage")
 
-    def __init__(self, model: str, *, with_usage: bool, single_call: bool) -> None:
-        self._model = model
+    def __init__(self, exchange: Exchange, *, with_usage: bool, single_call: bool) -> None:
+        self._exchange = exchange
         self._with_usage = with_usage
         self._single_call = single_call
         self._arguments: dict[int, str] = {}
-        self._texts: list[str] = []
-        self.has_calls = False
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return "".join(self._texts)
 
     def chunk(self, piece: ChatChunk, *, last: bool) -> ChatGenerationChunk:
         """Return the next chunk.
@@ -120,20 +116,18 @@ class ChunkMaker:
             last: Whether it is the end of the answer.
         """
         message = piece.message
-        self._texts.append(message.content)
         values: dict[str, Any] = {"content": message.content, "response_metadata": {"model_provider": PROVIDER}}
         if message.thinking_content:
             values["additional_kwargs"] = {THINKING: message.thinking_content}
         fragments = [self._fragment(call) for call in message.tool_calls or [] if self._is_wanted(call)]
         if last:
             values["chunk_position"] = "last"
-            values["response_metadata"].update(_metadata(piece, self._model))
+            values["response_metadata"].update(_metadata(piece, self._exchange.model), **self._exchange.marks)
             if self._with_usage:
-                values["usage_metadata"] = usage_of(piece.usage)
+                values["usage_metadata"] = usage_of(self._exchange.total_usage(piece.usage))
             if piece.finish_reason == "length":
                 fragments += self._spoilt()
         if fragments:
-            self.has_calls = True
             values["tool_call_chunks"] = fragments
         return ChatGenerationChunk(message=AIMessageChunk(**values))
 

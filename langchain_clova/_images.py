@@ -1,22 +1,14 @@
-"""Images as LangChain, OpenAI, Anthropic or CLOVA Studio write them -> image parts of the wire. Pure; fetches nothing.
-
-Source: the Chat Completions v3 page of the API guide, and observed traffic for the data URI.
-"""
+"""Images as LangChain, OpenAI, Anthropic or CLOVA Studio write them -> image parts of the wire. Fetches nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from clova_studio.adapters import data_uri, image_part
 from langchain_clova._errors import ClovaConfigurationError
 
-__all__ = ["PLACEHOLDER", "image_part", "is_image"]
-
-PLACEHOLDER = "[image]"
-"""What stands for an image that cannot be sent."""
-
-# How the formats that the service takes begin, in base64.
-_SIGNATURES = {"iVBOR": "image/png", "/9j/": "image/jpeg", "UklGR": "image/webp", "Qk": "image/bmp"}
+__all__ = ["image_part_of", "is_image"]
 
 
 def is_image(block: Mapping[str, Any]) -> bool:
@@ -24,7 +16,7 @@ def is_image(block: Mapping[str, Any]) -> bool:
     return block.get("type") in {"image", "image_url"}
 
 
-def image_part(block: Mapping[str, Any]) -> dict[str, Any]:
+def image_part_of(block: Mapping[str, Any]) -> dict[str, Any]:
     """Return the wire's part for an image block.
 
     Args:
@@ -39,42 +31,17 @@ def image_part(block: Mapping[str, Any]) -> dict[str, Any]:
         held = block.get(name)
         if held is not None:
             value = held.get("url", held.get("data")) if isinstance(held, Mapping) else held
-            return _part(value)
+            return image_part(value)
     source = block.get("source")
     if isinstance(source, Mapping):
-        return image_part({"type": "image", **_from_anthropic(source)})
+        return image_part_of({"type": "image", **_from_anthropic(source)})
     if block.get("url"):
-        return _part(block["url"])
+        return image_part(block["url"])
     if block.get("base64"):
-        return _part(_data_uri(block["base64"], block.get("mime_type")))
+        return image_part(data_uri(block["base64"], block.get("mime_type")))
     raise ClovaConfigurationError(
         f"an image block has fields {sorted(map(str, block))}: give it as url or base64 (with mime_type)"
     )
-
-
-def _part(value: Any) -> dict[str, Any]:
-    if not isinstance(value, str) or not value:
-        raise ClovaConfigurationError("an image must be a URL or a data URI, as a string that is not empty")
-    if value.startswith("data:"):
-        return {"type": "image_url", "dataUri": {"data": value}}
-    if value.startswith(("http://", "https://")):
-        return {"type": "image_url", "imageUrl": {"url": value}}
-    return {"type": "image_url", "dataUri": {"data": _data_uri(value, None)}}
-
-
-def _data_uri(encoded: Any, mime_type: Any) -> str:
-    """Return a data URI; the live service refuses bare base64."""
-    if not isinstance(encoded, str):
-        raise ClovaConfigurationError("an image's base64 must be a string")
-    if encoded.startswith("data:"):
-        return encoded
-    if not mime_type:
-        mime_type = next((kind for start, kind in _SIGNATURES.items() if encoded.startswith(start)), None)
-    if not isinstance(mime_type, str):
-        raise ClovaConfigurationError(
-            "an image must be a public http(s) URL, a data URI, or base64 with its mime_type (PNG, JPEG, WEBP or BMP)"
-        )
-    return f"data:{mime_type};base64,{encoded}"
 
 
 def _from_anthropic(source: Mapping[str, Any]) -> dict[str, Any]:

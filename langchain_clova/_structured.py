@@ -14,9 +14,9 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from clova_studio import model_info
-from langchain_clova._errors import ClovaConfigurationError
-from langchain_clova._options import TUNED
-from langchain_clova._schemas import response_schema, wire_tool
+from clova_studio.adapters import TUNED_MODEL_PREFIX, response_schema
+from langchain_clova._errors import ClovaConfigurationError, langchain_errors
+from langchain_clova._schemas import wire_tool
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
@@ -147,7 +147,7 @@ def structured(
 def _method_of(model: ChatClovaX) -> Method:
     """Return the way that a model knows: a schema of its own, a tool that carries the answer, or words alone."""
     info = model_info(model.model)
-    if model.task_id is not None or model.model.startswith(TUNED) or not info.tools:
+    if model.task_id is not None or model.model.startswith(TUNED_MODEL_PREFIX) or not info.tools:
         return "json_mode"
     return "json_schema" if info.known and info.structured_output else "function_calling"
 
@@ -180,4 +180,5 @@ def _schema_of(schema: Any, *, strict: bool | None) -> dict[str, Any]:
         found = dict(schema)
     else:
         found = convert_to_json_schema(schema, strict=strict)
-    return response_schema(found)
+    with langchain_errors:
+        return response_schema(found)

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import functools
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 from langchain_core.language_models.chat_models import BaseChatModel
-from pydantic import AliasChoices, Field, PrivateAttr, model_validator
+from pydantic import PrivateAttr, model_validator
 
+from clova_studio.adapters import (
+    Exchange,
+    estimate_message_tokens,
+    estimate_tokens,
+    tool_choice_of,
+    warn_of_raised_cap,
+    wire_response_format,
+)
+from langchain_clova._answers import ChunkMaker, chat_result_of
 from langchain_clova._blocks import PROVIDER
+from langchain_clova._counts import Memory
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
-from langchain_clova._exchange import Exchange
-from langchain_clova._fields import ConnectionFields
+from langchain_clova._fields import ChatFields
 from langchain_clova._messages import wire_messages
-from langchain_clova._options import OPTIONS, prepare, tool_choice_of, warn_of_raised_cap
+from langchain_clova._options import TOOLS_AND_FORMAT_HINT, prepare
 from langchain_clova._profile import profile_of
-from langchain_clova._schemas import wire_response_format, wire_tool
-from langchain_clova._tokens import Memory, estimate, estimate_messages
+from langchain_clova._schemas import wire_tool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -31,14 +39,14 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from clova_studio import TokenCount
-    from langchain_clova._connection import Connection
+    from clova_studio.adapters import Connection
 
 __all__ = ["ChatClovaX"]
 
 Method: TypeAlias = Literal["json_schema", "function_calling", "json_mode"]
 
 
-class ChatClovaX(BaseChatModel, ConnectionFields):
+class ChatClovaX(BaseChatModel, ChatFields):
     """HyperCLOVA X as a LangChain chat model. Source: the Chat Completions v1 and v3 pages of the API guide.
 
         >>> from langchain_clova import ChatClovaX
@@ -93,26 +101,10 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
     """
 
     # BaseChatModel comes first among the bases: its model_post_init has to run.
-    model: str = Field(default="HCX-005", validation_alias=AliasChoices("model", "model_name"), min_length=1)
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    max_tokens: int | None = Field(default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens"))
-    repetition_penalty: float | None = Field(
-        default=None, validation_alias=AliasChoices("repetition_penalty", "repeat_penalty")
-    )
-    stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
-    seed: int | None = None
-    include_ai_filters: bool | None = None
-    thinking: dict[str, Any] | Literal["none", "low", "medium", "high"] | None = None
-    task_id: str | None = None
-    base_model: str | None = None
-    api_version: Literal["v1", "v2", "v3"] | None = None
     # None and not False: langchain-core takes a False that was given, also by its own rebuilding of configurable
     # instances, as a ban on streaming.
     streaming: bool | None = None
     stream_usage: bool = True
-    tool_fallback: Literal["after_tool_result", "always", "never"] = "after_tool_result"
     token_counting: Literal["local", "api"] = "local"  # noqa: S105  tokens of text
 
     _memory: Memory = PrivateAttr(default_factory=Memory)
@@ -181,16 +173,16 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
         from clova_studio import UnsupportedFunctionError
 
         with langchain_errors:
-            exchange, connection = self._exchange(messages, stop, kwargs)
-            client = connection.sync
-            while exchange.request is not None:
+            call = self._call(messages, stop, kwargs)
+            exchange, client = call.exchange, call.connection.sync
+            while True:
                 try:
                     result = client.chat(**exchange.request)
                 except UnsupportedFunctionError as error:
                     exchange.refused(error)
                 else:
-                    exchange.answered(result)
-            return exchange.answer
+                    if exchange.answered(result):
+                        return chat_result_of(result, exchange, single_call=call.single_call)
 
     async def _agenerate(
         self,
@@ -204,16 +196,16 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
         with langchain_errors:
             if self._connection.asynchronous is None:
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
-            exchange, connection = self._exchange(messages, stop, kwargs)
-            client = connection.needed_async
-            while exchange.request is not None:
+            call = self._call(messages, stop, kwargs)
+            exchange, client = call.exchange, call.connection.needed_async
+            while True:
                 try:
                     result = await client.chat(**exchange.request)
                 except UnsupportedFunctionError as error:
                     exchange.refused(error)
                 else:
-                    exchange.answered(result)
-            return exchange.answer
+                    if exchange.answered(result):
+                        return chat_result_of(result, exchange, single_call=call.single_call)
 
     def _stream(
         self,
@@ -225,17 +217,19 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
         from clova_studio import UnsupportedFunctionError
 
         with langchain_errors:
-            exchange, connection = self._exchange(messages, stop, kwargs)
-            client = connection.sync
-            while exchange.request is not None:
+            call = self._call(messages, stop, kwargs)
+            exchange, client, maker = call.exchange, call.connection.sync, call.maker
+            while not exchange.done:
                 try:
                     with client.stream_chat(**exchange.request) as stream:
-                        for piece in stream:
-                            for chunk in exchange.streamed(piece):
+                        for arrived in stream:
+                            for piece, last in exchange.streamed(arrived):
+                                chunk = maker.chunk(piece, last=last)
                                 if run_manager is not None:
                                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                                 yield chunk
-                        for chunk in exchange.stream_ended(stream.result()):
+                        for piece, last in exchange.stream_ended(stream.result()):
+                            chunk = maker.chunk(piece, last=last)
                             if run_manager is not None:
                                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                             yield chunk
@@ -256,26 +250,26 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
                 async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
                     yield chunk
                 return
-            exchange, connection = self._exchange(messages, stop, kwargs)
-            client = connection.needed_async
-            while exchange.request is not None:
+            call = self._call(messages, stop, kwargs)
+            exchange, client, maker = call.exchange, call.connection.needed_async, call.maker
+            while not exchange.done:
                 try:
                     async with client.stream_chat(**exchange.request) as stream:
-                        async for piece in stream:
-                            for chunk in exchange.streamed(piece):
+                        async for arrived in stream:
+                            for piece, last in exchange.streamed(arrived):
+                                chunk = maker.chunk(piece, last=last)
                                 if run_manager is not None:
                                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                                 yield chunk
-                        for chunk in exchange.stream_ended(stream.result()):
+                        for piece, last in exchange.stream_ended(stream.result()):
+                            chunk = maker.chunk(piece, last=last)
                             if run_manager is not None:
                                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                             yield chunk
                 except UnsupportedFunctionError as error:
                     exchange.refused(error)
 
-    def _exchange(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Exchange, Connection]:
+    def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}
         prepared = prepare(messages, self._default_options(), given, type(self).__name__)
         if prepared.raised_cap is not None and self._memory.is_first("raised cap"):
@@ -284,24 +278,18 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
         connection = self._connection
         if ours.get("max_retries") is not None:
             connection = connection.with_max_retries(ours["max_retries"])
-        fallback = ours.get("tool_fallback", self.tool_fallback)
-        if fallback not in {"after_tool_result", "always", "never"}:
-            raise ClovaConfigurationError(
-                f"tool_fallback must be 'after_tool_result', 'always' or 'never', got {fallback!r}"
-            )
         exchange = Exchange(
             prepared.request,
             choice=prepared.choice,
-            tool_fallback=fallback,
+            tool_fallback=ours.get("tool_fallback", self.tool_fallback),
             base_url=connection.base_url,
+        )
+        return _Call(
+            exchange,
+            connection,
             with_usage=ours.get("stream_usage", self.stream_usage),
             single_call=ours.get("parallel_tool_calls") is False,
         )
-        return exchange, connection
-
-    def _default_options(self) -> dict[str, Any]:
-        held = self.__dict__
-        return {name: held[name] for name in OPTIONS if held[name] is not None}
 
     # Tools and structured output.
 
@@ -341,17 +329,18 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
         """
         wire = [wire_tool(tool, strict=strict) for tool in tools]
         if wire:
-            tool_choice_of(tool_choice, [tool["function"]["name"] for tool in wire])
+            with langchain_errors:
+                tool_choice_of(tool_choice, [tool["function"]["name"] for tool in wire])
             kwargs["tools"] = wire
             if tool_choice is not None:
                 kwargs["tool_choice"] = tool_choice
         if response_format is not None:
             if wire:
                 raise ClovaConfigurationError(
-                    "tools and response_format cannot go together: leave one of them out. With create_agent give "
-                    "response_format=ToolStrategy(Schema), which asks for the answer as a tool call"
+                    f"tools and response_format cannot go together: leave one of them out{TOOLS_AND_FORMAT_HINT}"
                 )
-            kwargs["response_format"] = wire_response_format(response_format)
+            with langchain_errors:
+                kwargs["response_format"] = wire_response_format(response_format)
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls
         return self.bind(**kwargs)
@@ -423,7 +412,7 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
             return len(self.custom_get_token_ids(text))
         if self._asks_the_service and text.strip():
             return self._counted([{"role": "user", "content": text}], [])
-        return estimate(text)
+        return estimate_tokens(text)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """Return how many tokens messages and tools have: an estimate, or the service's count.
@@ -443,7 +432,7 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
             wire_tools = [wire_tool(tool) for tool in tools or ()]
         if self.custom_get_token_ids is None and self._asks_the_service and wire:
             return self._counted(wire, wire_tools)
-        return estimate_messages(wire, wire_tools, count=self.get_num_tokens)
+        return estimate_message_tokens(wire, wire_tools, count=self.get_num_tokens)
 
     def count_chat_tokens(self, messages: LanguageModelInput, *, tools: Sequence[Any] | None = None) -> TokenCount:
         """Return the service's own count. Source: the chat v1 and v3 token calculator pages of the API guide.
@@ -481,6 +470,19 @@ class ChatClovaX(BaseChatModel, ConnectionFields):
                 self._memory.put(key, counted.count)
             self._memory.put(tools_key, count.tools)
         return sum(self._memory.get(key) or 0 for key in keys) + (self._memory.get(tools_key) or 0 if tools else 0)
+
+
+class _Call(NamedTuple):
+    """One call: its requests, where they go, and how its answer is given."""
+
+    exchange: Exchange
+    connection: Connection
+    with_usage: bool
+    single_call: bool
+
+    @property
+    def maker(self) -> ChunkMaker:
+        return ChunkMaker(self.exchange, with_usage=self.with_usage, single_call=self.single_call)
 
 
 @functools.cache

@@ -10,8 +10,9 @@ from langchain_core.runnables import Runnable  # noqa: TC002  a field's type
 from pydantic import BaseModel, Field
 
 from clova_studio import AiFilter
+from clova_studio.adapters import parse_citations
 from langchain_clova._answers import usage_of
-from langchain_clova._citations import ClovaCitation, citations_of, parse_citations
+from langchain_clova._citations import ClovaCitation, citations_of
 from langchain_clova._errors import ClovaConfigurationError, ClovaInvalidResponseError
 from langchain_clova._queries import QueryInput, conversation_of, query_of
 from langchain_clova._runnables import ClovaRunnable

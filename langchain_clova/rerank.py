@@ -12,8 +12,9 @@ from langchain_core.runnables import Runnable, RunnableLambda, run_in_executor
 from langchain_core.runnables.config import ensure_config, patch_config
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from clova_studio.adapters import RerankRequest
 from langchain_clova._answers import usage_of
-from langchain_clova._citations import ClovaCitation, citations_of, parse_citations
+from langchain_clova._citations import ClovaCitation
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import ConnectionFields, refuse_unknown
 
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
     )
     from langchain_core.runnables import RunnableConfig
 
-    from clova_studio import RerankDocument, RerankResult
+    from clova_studio import RerankResult
 
 __all__ = ["ClovaRerankResult", "ClovaRerankRetriever", "ClovaReranker"]
-
-_ANSWER = "답변:"
 
 
 class ClovaRerankResult(BaseModel):
@@ -173,66 +172,62 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
 
     def _rerank(self, given: dict[str, Any]) -> ClovaRerankResult:
         with langchain_errors:
-            work = _Work(given)
-            if not work.wire:
-                return self._result(work, None)
-            return self._result(work, self._connection.sync.rerank(work.query, work.wire, max_tokens=self.max_tokens))
+            query, documents, request = _checked(given)
+            if not request.documents:
+                return self._result(documents, request, None)
+            client = self._connection.sync
+            return self._result(documents, request, client.rerank(query, request.documents, max_tokens=self.max_tokens))
 
     async def _arerank(self, given: dict[str, Any]) -> ClovaRerankResult:
         with langchain_errors:
-            work = _Work(given)
-            if not work.wire:
-                return self._result(work, None)
+            query, documents, request = _checked(given)
+            if not request.documents:
+                return self._result(documents, request, None)
             client = self._connection.asynchronous
             if client is None:
                 return await run_in_executor(None, self._rerank, given)
-            return self._result(work, await client.rerank(work.query, work.wire, max_tokens=self.max_tokens))
-
-    def _result(self, work: _Work, answer: RerankResult | None) -> ClovaRerankResult:
-        cited = work.places(answer.cited_documents) if answer is not None else []
-        uncited = [i for i in range(len(work.documents)) if i not in cited] if self.keep_uncited else []
-        documents = [_marked(work.documents[i], {"cited": True, "rank": rank}) for rank, i in enumerate(cited, 1)]
-        documents += [_marked(work.documents[i], {"cited": False}) for i in uncited]
-        found = ClovaRerankResult(documents=documents[: self.top_n])
-        if answer is not None:
-            text, passages = parse_citations(answer.result.removeprefix(_ANSWER).lstrip())
-            found.answer = text
-            found.raw = answer.result
-            found.citations = citations_of(
-                text, passages, {name: work.documents[i] for name, i in work.place_of.items()}
+            return self._result(
+                documents, request, await client.rerank(query, request.documents, max_tokens=self.max_tokens)
             )
-            found.suggested_queries = list(answer.suggested_queries)
-            found.usage = usage_of(answer.usage)
-            found.request_id = answer.request_id
-        return found
+
+    def _result(
+        self, documents: list[Document], request: RerankRequest, result: RerankResult | None
+    ) -> ClovaRerankResult:
+        answer = request.answer(result)
+        kept = [_marked(documents[i], {"cited": True, "rank": rank}) for rank, i in enumerate(answer.cited, 1)]
+        if self.keep_uncited:
+            kept += [_marked(documents[i], {"cited": False}) for i in answer.uncited]
+        return ClovaRerankResult(
+            documents=kept[: self.top_n],
+            answer=answer.text,
+            raw=answer.raw,
+            citations=[
+                ClovaCitation(
+                    text=answer.text[cited.start : cited.end],
+                    start=cited.start,
+                    end=cited.end,
+                    document=documents[place],
+                )
+                for place, cited in answer.passages
+            ],
+            suggested_queries=answer.suggested_queries,
+            usage=usage_of(None if result is None else result.usage),
+            request_id=None if result is None else result.request_id,
+        )
 
 
-class _Work:
-    """A query and its documents, as given and as sent.
-
-    Ids are the places in the request, ``doc1`` being the first: the answer's tags count like that, whatever the ids.
-    """
-
-    def __init__(self, given: Any) -> None:
-        if not isinstance(given, Mapping) or set(given) != {"query", "documents"}:
-            raise ClovaConfigurationError("the reranker's input is a dict with 'query' and 'documents'")
-        if not isinstance(given["query"], str):
-            raise ClovaConfigurationError(f"query must be a string, got {type(given['query']).__name__}")
-        self.query: str = given["query"]
-        self.documents: list[Document] = list(given["documents"])
-        self.wire: list[dict[str, str]] = []
-        self.place_of: dict[str, int] = {}
-        for i, document in enumerate(self.documents):
-            if not isinstance(document, Document):
-                raise ClovaConfigurationError(f"documents[{i}] must be a Document, got {type(document).__name__}")
-            if document.page_content.strip():
-                name = f"doc{len(self.wire) + 1}"
-                self.wire.append({"id": name, "doc": document.page_content})
-                self.place_of[name] = i
-
-    def places(self, cited: Sequence[RerankDocument]) -> list[int]:
-        """Return the places of cited documents in their order, each once; unknown ids are left out."""
-        return list(dict.fromkeys(self.place_of[document.id] for document in cited if document.id in self.place_of))
+def _checked(given: Any) -> tuple[str, list[Document], RerankRequest]:
+    """Return the query and the documents of an input, and these as they are sent."""
+    if not isinstance(given, Mapping) or set(given) != {"query", "documents"}:
+        raise ClovaConfigurationError("the reranker's input is a dict with 'query' and 'documents'")
+    query = given["query"]
+    if not isinstance(query, str):
+        raise ClovaConfigurationError(f"query must be a string, got {type(query).__name__}")
+    documents = list(given["documents"])
+    for i, document in enumerate(documents):
+        if not isinstance(document, Document):
+            raise ClovaConfigurationError(f"documents[{i}] must be a Document, got {type(document).__name__}")
+    return query, documents, RerankRequest([document.page_content for document in documents])
 
 
 def _marked(document: Document, marks: dict[str, Any]) -> Document:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from langchain_core.documents import Document
@@ -12,6 +10,7 @@ from langchain_core.messages import BaseMessage, get_buffer_string
 from langchain_core.prompt_values import PromptValue
 from pydantic import Field
 
+from clova_studio.adapters import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
 from langchain_clova._errors import ClovaConfigurationError
 from langchain_clova._runnables import ClovaRunnable
 
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["ClovaSummarizationChain"]
 
 SummaryInput: TypeAlias = str | Document | BaseMessage | PromptValue | Sequence[str | Document | BaseMessage]
-
-_MAX_CHARACTERS = 35_000
-# A round that leaves more than this share of its input makes no way: the next would not either.
-_PROGRESS = 0.9
 
 
 class ClovaSummarizationChain(ClovaRunnable[SummaryInput, str]):
@@ -76,89 +71,22 @@ class ClovaSummarizationChain(ClovaRunnable[SummaryInput, str]):
     seg_max_size: int = 1_000
     seg_min_size: int = 300
     include_ai_filters: bool = False
-    max_characters: int = Field(default=_MAX_CHARACTERS, ge=100, le=_MAX_CHARACTERS)
+    max_characters: int = Field(default=MAX_SUMMARIZATION_CHARACTERS, ge=100, le=MAX_SUMMARIZATION_CHARACTERS)
     max_concurrency: int = Field(default=8, ge=1)
 
     def _run(self, given: SummaryInput, config: RunnableConfig, options: dict[str, Any]) -> str:
-        rounds = _Rounds(texts_of(given), self.max_characters)
-        if not rounds.parts:
-            return ""
-        client = self._connection.sync
-
-        def summarize(part: list[str]) -> str:
-            return client.summarize(part, **options).text
-
-        while rounds.parts:
-            if len(rounds.parts) == 1:
-                rounds.add([summarize(rounds.parts[0])])
-                continue
-            with ThreadPoolExecutor(min(self._bound(config), len(rounds.parts)), "clova-summarize") as pool:
-                rounds.add(list(pool.map(summarize, rounds.parts)))
-        return rounds.summary
+        return summarize_texts(self._connection.sync, texts_of(given), **self._bounds(config), **options)
 
     async def _arun(
         self, given: SummaryInput, config: RunnableConfig, options: dict[str, Any], client: AsyncClovaStudio
     ) -> str:
-        rounds = _Rounds(texts_of(given), self.max_characters)
-        slots = asyncio.Semaphore(self._bound(config))
+        return await asummarize_texts(client, texts_of(given), **self._bounds(config), **options)
 
-        async def summarize(part: list[str]) -> str:
-            async with slots:
-                return (await client.summarize(part, **options)).text
-
-        while rounds.parts:
-            tasks = [asyncio.ensure_future(summarize(part)) for part in rounds.parts]
-            try:
-                rounds.add(list(await asyncio.gather(*tasks)))
-            finally:
-                for task in tasks:
-                    task.cancel()
-        return rounds.summary
-
-    def _bound(self, config: RunnableConfig) -> int:
-        return min(self.max_concurrency, config.get("max_concurrency") or self.max_concurrency)
-
-
-class _Rounds:
-    """Texts on their way to one summary: ``parts`` are to be summarized next, until there are none. No I/O."""
-
-    def __init__(self, texts: list[str], limit: int) -> None:
-        self._limit = limit
-        self.summary = ""
-        self._size = sum(map(len, texts))
-        self.parts = parts_of(texts, limit)
-
-    def add(self, summaries: list[str]) -> None:
-        """Take the summaries of the parts."""
-        self.summary = "\n".join(text for text in summaries if text.strip())
-        size = sum(map(len, summaries))
-        if len(summaries) <= 1 or size > _PROGRESS * self._size:
-            self.parts = []
-            return
-        self._size = size
-        self.parts = parts_of([text for text in summaries if text.strip()], self._limit)
-
-
-def parts_of(texts: list[str], limit: int) -> list[list[str]]:
-    """Return texts in parts that one request takes each, in order and of about the same size."""
-    from clova_studio import segmentation_windows
-
-    total = sum(map(len, texts))
-    if total <= limit:
-        return [texts] if texts else []
-    wanted = -(-total // limit)
-    # Some room, so that borders which come early do not make a part more; else the last would be a scrap.
-    size = min(limit, -(-total // wanted) * 11 // 10)
-    parts: list[list[str]] = [[]]
-    room = size
-    for text in texts:
-        for start, end in segmentation_windows(text, size=size):
-            if end - start > room:
-                parts.append([])
-                room = size
-            parts[-1].append(text[start:end])
-            room -= end - start
-    return parts
+    def _bounds(self, config: RunnableConfig) -> dict[str, int]:
+        return {
+            "max_characters": self.max_characters,
+            "max_concurrency": min(self.max_concurrency, config.get("max_concurrency") or self.max_concurrency),
+        }
 
 
 def texts_of(given: Any) -> list[str]:

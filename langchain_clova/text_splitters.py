@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import Document
 from langchain_core.runnables import run_in_executor
 from langchain_text_splitters.base import TextSplitter
 
-from langchain_clova._connection import SETTING_NAMES, Connection
+from clova_studio.adapters import SETTING_NAMES, Connection, asegment_texts, segment_texts
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from clova_studio import Segmentation, TextSpan
+    from clova_studio.adapters import TopicSpan
 
 __all__ = ["ClovaSegmentationTextSplitter"]
 
@@ -31,21 +28,6 @@ _HINTS = {
     "keep_separator": "white space between paragraphs is never part of them",
     "strip_whitespace": "paragraphs have no white space at their ends",
 }
-
-
-class _Piece(NamedTuple):
-    """A chunk: ``source[start:end]``, and the number of the topic that it belongs to."""
-
-    start: int
-    end: int
-    topic: int
-
-
-class _Window(NamedTuple):
-    """A part of one of several texts, small enough to be sent."""
-
-    text: int
-    span: TextSpan
 
 
 class ClovaSegmentationTextSplitter(TextSplitter):
@@ -104,16 +86,17 @@ class ClovaSegmentationTextSplitter(TextSplitter):
             for name in SETTING_NAMES:
                 if connection.get(name) is not None:
                     raise ClovaConfigurationError(f"{name} belongs to the client that you gave: set it there")
-        self._options: dict[str, Any] = {
+        self._work: dict[str, Any] = {
+            "max_chunk_size": max_chunk_size,
+            "max_concurrency": max_concurrency,
             "alpha": alpha,
             "seg_cnt": seg_cnt,
             "post_process": post_process,
             "post_process_min_size": post_process_min_size,
             "post_process_max_size": post_process_max_size,
         }
-        self._max_chunk_size = max_chunk_size
-        self._max_concurrency = max_concurrency
-        self._connection = Connection.of(**connection)
+        with langchain_errors:
+            self._connection = Connection.of(**connection)
 
     def split_text(self, text: str) -> list[str]:
         """Split a text into topic paragraphs.
@@ -212,69 +195,22 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         """
         return await self.asplit_documents(documents)
 
-    def _split(self, texts: Sequence[str]) -> list[list[_Piece]]:
-        windows = _windows(texts)
-        if not windows:
-            return [[] for _ in texts]
+    def _split(self, texts: Sequence[str]) -> list[list[TopicSpan]]:
         with langchain_errors:
-            client = self._connection.sync
+            return segment_texts(self._connection.sync, texts, **self._work)
 
-            def segment(window: _Window) -> Segmentation:
-                return client.segment(texts[window.text][window.span.start : window.span.end], **self._options)
-
-            if len(windows) == 1:
-                answers = [segment(windows[0])]
-            else:
-                with ThreadPoolExecutor(min(self._max_concurrency, len(windows)), "clova-segment") as pool:
-                    answers = list(pool.map(segment, windows))
-        return self._pieces(texts, windows, answers)
-
-    async def _asplit(self, texts: Sequence[str]) -> list[list[_Piece]]:
-        windows = _windows(texts)
-        if not windows:
-            return [[] for _ in texts]
+    async def _asplit(self, texts: Sequence[str]) -> list[list[TopicSpan]]:
         with langchain_errors:
             client = self._connection.asynchronous
             if client is None:
                 return await run_in_executor(None, self._split, texts)
-            slots = asyncio.Semaphore(self._max_concurrency)
-
-            async def segment(window: _Window) -> Segmentation:
-                async with slots:
-                    return await client.segment(
-                        texts[window.text][window.span.start : window.span.end], **self._options
-                    )
-
-            tasks = [asyncio.ensure_future(segment(window)) for window in windows]
-            try:
-                answers = list(await asyncio.gather(*tasks))
-            finally:
-                for task in tasks:
-                    task.cancel()
-        return self._pieces(texts, windows, answers)
-
-    def _pieces(
-        self, texts: Sequence[str], windows: Sequence[_Window], answers: Sequence[Segmentation]
-    ) -> list[list[_Piece]]:
-        from clova_studio import align_segments
-
-        pieces: list[list[_Piece]] = [[] for _ in texts]
-        topics = [0] * len(texts)
-        for window, answer in zip(windows, answers, strict=True):
-            source = texts[window.text]
-            for topic in align_segments(source, answer.topic_seg, window=window.span):
-                cut = [topic]
-                if self._max_chunk_size is not None and topic.end - topic.start > self._max_chunk_size:
-                    cut = align_segments(source, [], window=topic, max_size=self._max_chunk_size)
-                pieces[window.text] += [_Piece(*span, topics[window.text]) for span in cut]
-                topics[window.text] += 1
-        return pieces
+            return await asegment_texts(client, texts, **self._work)
 
     def _documents(
         self,
         texts: Sequence[str],
         metadatas: Sequence[dict[Any, Any]] | None,
-        pieces: Sequence[Sequence[_Piece]],
+        pieces: Sequence[Sequence[TopicSpan]],
     ) -> list[Document]:
         documents = []
         for i, text in enumerate(texts):
@@ -289,12 +225,3 @@ class ClovaSegmentationTextSplitter(TextSplitter):
 
 # For "did you mean": the arguments that are spelt out above.
 _OPTION_NAMES = tuple(ClovaSegmentationTextSplitter.__init__.__kwdefaults__ or ())
-
-
-def _windows(texts: Sequence[str]) -> list[_Window]:
-    """Return what to send for texts, in order; nothing for texts of nothing but white space."""
-    from clova_studio import segmentation_windows
-
-    if isinstance(texts, (str, bytes, Mapping)):
-        raise ClovaConfigurationError(f"texts must be a list of strings, got {type(texts).__name__}")
-    return [_Window(i, span) for i, text in enumerate(texts) for span in segmentation_windows(text)]

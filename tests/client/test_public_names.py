@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import clova_studio
+import clova_studio.adapters
 import clova_studio.types
 from clova_studio import (
     AsyncClovaStudio,
@@ -24,7 +25,7 @@ ASYNC_NAMES = {"close": "aclose"}
 
 def test_all_is_sorted_and_true() -> None:
     """__all__ names what is there, in ruff's order, and dir() shows it."""
-    for module in (clova_studio, clova_studio.types):
+    for module in (clova_studio, clova_studio.adapters, clova_studio.types):
         assert len(set(module.__all__)) == len(module.__all__)
         for name in module.__all__:
             assert getattr(module, name) is not None
@@ -41,8 +42,9 @@ def test_every_result_type_is_public() -> None:
 
 def test_every_public_name_has_a_docstring() -> None:
     """Classes, functions and public methods say what they do."""
-    for name in clova_studio.__all__:
-        value = getattr(clova_studio, name)
+    names = [(module, name) for module in (clova_studio, clova_studio.adapters) for name in module.__all__]
+    for module, name in names:
+        value = getattr(module, name)
         if not (inspect.isclass(value) or inspect.isfunction(value)):
             continue
         assert inspect.getdoc(value), name

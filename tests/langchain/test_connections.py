@@ -14,8 +14,8 @@ from client_support import open_sockets
 from langchain_core.load import dumpd, dumps, load
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError
+from clova_studio.adapters import _connection as connection
 from langchain_clova import ChatClovaX, ClovaEmbeddings, ClovaSegmentationTextSplitter
-from langchain_clova import _connection as connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from clova_studio import ClovaStudio, ConfigurationError
+from clova_studio.adapters._fields import _names_of
 from clova_studio.emulator import serve
 from langchain_clova import ChatClovaX, ClovaXEmbeddings
-from langchain_clova._fields import _names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,8 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 
 from clova_studio import ConfigurationError
+from clova_studio.adapters import Cited, parse_citations
 from langchain_clova import ClovaRagReasoning
-from langchain_clova._citations import Cited, parse_citations
 from langchain_clova.rag_reasoning import _Loop
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from clova_studio import ConfigurationError
+from clova_studio.adapters import clean_schema, response_schema
 from clova_studio.emulator._rules_schema import check_schema
-from langchain_clova._schemas import clean_schema, response_schema, wire_tool
+from langchain_clova._schemas import wire_tool
 
 
 class Colour(Enum):

@@ -13,9 +13,9 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 
 from clova_studio import ConfigurationError
+from clova_studio.adapters._summaries import _parts_of, _Rounds
 from clova_studio.emulator import Fault, serve
 from langchain_clova import ClovaSummarizationChain
-from langchain_clova.summarization import _Rounds, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,14 +105,14 @@ def test_long_lists_are_packed_in_order(account: dict[str, Any], server: Emulato
 @pytest.mark.parametrize("texts", [[LONG], ["가" * 5_000], [LONG[:1500], "나" * 400, LONG[:90]], ["a b " * 600] * 3])
 def test_parts_fit_and_hold_everything(texts: list[str], limit: int) -> None:
     """Parts are within the limit, in order, and hold all but white space."""
-    parts = parts_of(texts, limit)
+    parts = _parts_of(texts, limit)
     assert all(0 < sum(map(len, part)) <= limit for part in parts)
     assert "".join("".join(text for part in parts for text in part).split()) == "".join("".join(texts).split())
 
 
 def test_parts_are_of_about_the_same_size() -> None:
     """A text a little over the limit is halved: no scrap is left to be summarized alone."""
-    sizes = [sum(map(len, part)) for part in parts_of([LONG[:35_200]], 35_000)]
+    sizes = [sum(map(len, part)) for part in _parts_of([LONG[:35_200]], 35_000)]
     assert len(sizes) == 2
     assert min(sizes) > 12_000
 

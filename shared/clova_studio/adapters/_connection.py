@@ -1,7 +1,7 @@
 """The clients behind an adapter: made at first use, shared by adapters with the same settings, never pickled.
 
-LangChain rebuilds a component on every call when its fields are configurable, so the connections have to live outside
-of it: all components with the same settings hold one pair of clients, which ends with the last of them.
+Frameworks copy components and rebuild them on every call (LangChain's configurable fields), so the connections have to
+live outside of them: all components with the same settings hold one pair of clients, which ends with the last of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
-from langchain_clova._errors import ClovaConfigurationError
+from clova_studio._errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -180,7 +180,7 @@ class Connection:
         for name, value, wanted in (("client", client, False), ("async_client", async_client, True)):
             if value is not None and inspect.iscoroutinefunction(getattr(value, "embed", None)) is not wanted:
                 kind = "AsyncClovaStudio" if wanted else "ClovaStudio"
-                raise ClovaConfigurationError(f"{name} must be a {kind}, got {type(value).__name__}")
+                raise ConfigurationError(f"{name} must be a {kind}, got {type(value).__name__}")
         self._settings = settings
         self._client = client
         self._async_client = async_client
@@ -188,7 +188,7 @@ class Connection:
         self._variants: dict[int, Connection] = {}
         if client is None and async_client is None:
             if settings.api_key is None:
-                raise ClovaConfigurationError(
+                raise ConfigurationError(
                     "no API key: give api_key= (or client=), or set CLOVASTUDIO_API_KEY. / API 키가 없습니다. "
                     "api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요."
                 )
@@ -216,7 +216,7 @@ class Connection:
         if self._clients is not None:
             return self._clients.sync
         if self._client is None:
-            raise ClovaConfigurationError("a synchronous call needs client=: only async_client= was given")
+            raise ConfigurationError("a synchronous call needs client=: only async_client= was given")
         given: ClovaStudio = self._client
         return given
 
@@ -237,7 +237,7 @@ class Connection:
         """
         client = self.asynchronous
         if client is None:
-            raise ClovaConfigurationError("an asynchronous call needs async_client=: only client= was given")
+            raise ConfigurationError("an asynchronous call needs async_client=: only client= was given")
         return client
 
     @property
@@ -260,7 +260,7 @@ class Connection:
             ConfigurationError: The clients are the caller's, and their retries fixed.
         """
         if self._clients is None:
-            raise ClovaConfigurationError("max_retries belongs to the client that you gave: set it there")
+            raise ConfigurationError("max_retries belongs to the client that you gave: set it there")
         if max_retries not in self._variants:
             self._variants[max_retries] = Connection(replace(self._settings, max_retries=max_retries))
         return self._variants[max_retries]
@@ -273,7 +273,7 @@ class Connection:
         """
         for name in ("http_client", "http_async_client"):
             if getattr(self._settings, name) is not None:
-                raise ClovaConfigurationError(
+                raise ConfigurationError(
                     f"this cannot be pickled: it has an {name} of yours; leave it out, or build this in the worker"
                 )
 
@@ -305,7 +305,7 @@ def _secret(value: Any) -> SecretStr:
     if isinstance(value, SecretStr):
         return value
     if not isinstance(value, str):
-        raise ClovaConfigurationError(f"a key must be a string or a SecretStr, got {type(value).__name__}")
+        raise ConfigurationError(f"a key must be a string or a SecretStr, got {type(value).__name__}")
     return SecretStr(value)
 
 

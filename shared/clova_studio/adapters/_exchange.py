@@ -4,10 +4,9 @@ Usually that is one request. The service has no "required" tool choice, may answ
 a tool that the model invented with 40009 too, so a call with tools can be a second one:
 
 * any of several tools: ``auto`` with an instruction; when the answer is text, asked once more; when that is text too,
-  ``response_metadata["tool_choice_unmet"]`` says so;
+  the mark ``tool_choice_unmet`` says so;
 * one certain tool: forced by name; after 40009 that tool alone, as above, which is remembered;
-* 40009 otherwise: the same without tools where ``tool_fallback`` allows it, marked
-  ``response_metadata["tool_fallback"]``.
+* 40009 otherwise: the same without tools where ``tool_fallback`` allows it, marked ``tool_fallback``.
 """
 
 from __future__ import annotations
@@ -15,21 +14,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages.ai import add_usage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
-from langchain_core.outputs import ChatResult as LangChainResult
-
-from langchain_clova._answers import ChunkMaker, message_of, usage_of
-from langchain_clova._messages import with_instruction
+from clova_studio._errors import ConfigurationError
+from clova_studio.adapters._conversation import with_instruction
+from clova_studio.types import ChatChunk, CompletionTokensDetails, Usage
 
 if TYPE_CHECKING:
-    from langchain_core.messages.ai import UsageMetadata
-
-    from clova_studio import ChatChunk, ChatResult, UnsupportedFunctionError
+    from clova_studio._errors import UnsupportedFunctionError
+    from clova_studio.types import ChatResult
 
 __all__ = ["Exchange"]
 
-logger = logging.getLogger("langchain_clova")
+logger = logging.getLogger("clova_studio")
 
 _INSTRUCTION = (
     "You must answer by calling one of these tools: {names}. Never answer in text alone. / "
@@ -50,41 +45,46 @@ class Exchange:
     Args:
         request: Arguments for ``chat`` or ``stream_chat``, with ``messages`` as the wire has them, without tool choice.
         choice: None, ``"auto"``, ``"none"``, ``"any"``, or the name of a tool after ``"="``.
-        tool_fallback: When to go on without tools after 40009.
+        tool_fallback: When to go on without tools after 40009: ``"after_tool_result"``, ``"always"`` or ``"never"``.
         base_url: Where the request goes, as far as it is known.
-        with_usage: Whether a stream ends with the usage.
-        single_call: Whether to keep only the first tool call.
+
+    Raises:
+        ConfigurationError: ``tool_fallback`` is none of the three.
 
     Attributes:
-        request: Arguments of the next request, None when the answer is there.
+        request: Arguments of the next request.
+        done: Whether the answer is there, so that no request is left.
+        marks: What is to be said about the answer: ``tool_fallback`` or ``tool_choice_unmet``.
     """
 
     def __init__(
-        self,
-        request: dict[str, Any],
-        *,
-        choice: str | None,
-        tool_fallback: str,
-        base_url: str | None,
-        with_usage: bool,
-        single_call: bool,
+        self, request: dict[str, Any], *, choice: str | None, tool_fallback: str, base_url: str | None
     ) -> None:
+        if tool_fallback not in {"after_tool_result", "always", "never"}:
+            raise ConfigurationError(
+                f"tool_fallback must be 'after_tool_result', 'always' or 'never', got {tool_fallback!r}"
+            )
         self._plain = request
         self._tool_fallback = tool_fallback
-        self._place = (base_url, request["model"])
-        self._with_usage = with_usage
-        self._single_call = single_call
+        self._place: tuple[str | None, str] = (base_url, request["model"])
         self._must_call = False
         self._asked_again = False
         self._forced: str | None = None
         self._doubted_force = False
-        self._marks: dict[str, Any] = {}
-        self._spent: UsageMetadata | None = None
-        self._answer: LangChainResult | None = None
-        self._held: list[ChatGenerationChunk] = []
-        self._chunks = self._maker()
+        self._spent: Usage | None = None
+        self.marks: dict[str, Any] = {}
+        # Of the streamed answer that is under way.
+        self._held: list[tuple[ChatChunk, bool]] = []
+        self._text: list[str] = []
+        self._has_calls = False
         self._at_end = False
-        self.request: dict[str, Any] | None = self._first(choice)
+        self.done = False
+        self.request: dict[str, Any] = self._first(choice)
+
+    @property
+    def model(self) -> str:
+        """The model that is asked."""
+        return self._place[1]
 
     def _first(self, choice: str | None) -> dict[str, Any]:
         if choice is None:
@@ -110,7 +110,7 @@ class Exchange:
 
     def _again(self, text: str) -> dict[str, Any]:
         """Return the request that asks once more for a tool call."""
-        request = self.request or self._plain
+        request = self.request
         names = ", ".join(tool["function"]["name"] for tool in request["tools"])
         said = [{"role": "assistant", "content": text}] if text.strip() else []
         messages = [*request["messages"], *said, {"role": "user", "content": _AGAIN.format(names=names)}]
@@ -125,7 +125,7 @@ class Exchange:
         Raises:
             UnsupportedFunctionError: It, when no other request can help.
         """
-        request = self.request or self._plain
+        request = self.request
         if not request.get("tools") or request.get("tool_choice") == "none":
             raise error
         if self._forced is not None and not self._doubted_force:
@@ -139,7 +139,7 @@ class Exchange:
                 error.request_id,
             )
             self._must_call = self._doubted_force = False
-            self._marks["tool_fallback"] = True
+            self.marks["tool_fallback"] = True
             self.request = {**self._plain, "tool_choice": "none"}
         else:
             raise error
@@ -150,68 +150,69 @@ class Exchange:
             return bool(self._plain["messages"][-1]["role"] == "tool")
         return self._tool_fallback == "always"
 
-    def answered(self, result: ChatResult) -> None:
-        """Take a whole answer: it stands, or there is another request."""
+    def answered(self, result: ChatResult) -> bool:
+        """Take a whole answer.
+
+        Returns:
+            Whether it stands; otherwise there is another request.
+        """
         self._learn()
-        calls = bool(result.message.tool_calls)
-        usage = usage_of(result.usage)
-        if self._asks_again(calls=calls, text=result.message.content, usage=usage):
-            return
-        message = message_of(result, self._place[1], single_call=self._single_call)
-        message.response_metadata.update(self._marks)
-        message.usage_metadata = _sum(self._spent, usage)
-        self._answer = LangChainResult(generations=[ChatGeneration(message=message)])
-        self.request = None
+        if self._asks_again(calls=bool(result.message.tool_calls), text=result.message.content, usage=result.usage):
+            return False
+        self.done = True
+        return True
 
-    @property
-    def answer(self) -> LangChainResult:
-        """The answer, once there is no request left."""
-        if self._answer is None:
-            raise RuntimeError("the exchange is not at its end")
-        return self._answer
+    def total_usage(self, usage: Usage | None) -> Usage | None:
+        """Return the tokens of all requests of the call, the last one's being ``usage``."""
+        return usage if self._spent is None else _sum(self._spent, usage)
 
-    def streamed(self, piece: ChatChunk) -> list[ChatGenerationChunk]:
-        """Take a piece of a streamed answer and return the chunks that can be given out."""
+    def streamed(self, piece: ChatChunk) -> list[tuple[ChatChunk, bool]]:
+        """Take a piece of a streamed answer.
+
+        Returns:
+            The pieces that can be given out, each with whether it is the last one.
+        """
         if self._at_end:  # of the answer before this one
             self._start_over()
         # Only the last piece says how the answer ended and what it cost.
         if piece.finish_reason is not None or piece.usage is not None:
             return self._last(piece)
-        chunk = self._chunks.chunk(piece, last=False)
-        if not self._must_call or self._asked_again:
-            return [chunk]
+        if not self._must_call:
+            return [(piece, False)]
+        self._look_at(piece)
+        if self._asked_again:
+            return [(piece, False)]
         # A text may have to be taken back for a tool call: nothing is given out before there is one.
-        self._held.append(chunk)
-        return self._released() if self._chunks.has_calls else []
+        self._held.append((piece, False))
+        return self._released() if self._has_calls else []
 
-    def stream_ended(self, result: ChatResult) -> list[ChatGenerationChunk]:
-        """Take the end of a stream and return the chunks that are left."""
+    def stream_ended(self, result: ChatResult) -> list[tuple[ChatChunk, bool]]:
+        """Take the end of a stream; returns as ``streamed`` what is left."""
         if self._at_end:
             return []
-        from clova_studio import ChatChunk
-
         # A service that said neither how the answer ended nor what it cost.
         return self._last(ChatChunk(seed=result.seed, created=result.created, request_id=result.request_id))
 
-    def _last(self, piece: ChatChunk) -> list[ChatGenerationChunk]:
+    def _last(self, piece: ChatChunk) -> list[tuple[ChatChunk, bool]]:
         self._at_end = True
         self._learn()
-        chunk = self._chunks.chunk(piece, last=True)
-        usage = usage_of(piece.usage)
-        if self._asks_again(calls=self._chunks.has_calls, text=self._chunks.text, usage=usage):
+        self._look_at(piece)
+        if self._asks_again(calls=self._has_calls, text="".join(self._text), usage=piece.usage):
             self._held = []
             return []
-        chunk.message.response_metadata.update(self._marks)
-        if self._with_usage and self._spent is not None:
-            chunk.message.usage_metadata = _sum(self._spent, usage)  # type: ignore[attr-defined]  # an AIMessageChunk
-        self.request = None
-        return [*self._released(), chunk]
+        self.done = True
+        return [*self._released(), (piece, True)]
 
-    def _asks_again(self, *, calls: bool, text: str, usage: UsageMetadata | None) -> bool:
+    def _look_at(self, piece: ChatChunk) -> None:
+        self._text.append(piece.message.content)
+        if piece.message.tool_calls:
+            self._has_calls = True
+
+    def _asks_again(self, *, calls: bool, text: str, usage: Usage | None) -> bool:
         if not self._must_call or calls:
             return False
         if self._asked_again:
-            self._marks["tool_choice_unmet"] = True
+            self.marks["tool_choice_unmet"] = True
             return False
         self._asked_again = True
         self._spent = usage
@@ -223,18 +224,28 @@ class Exchange:
             # The tool alone was accepted, so it was the forced choice that was not.
             _refuses_forced.add(self._place)
 
-    def _released(self) -> list[ChatGenerationChunk]:
+    def _released(self) -> list[tuple[ChatChunk, bool]]:
         held, self._held = self._held, []
         return held
 
     def _start_over(self) -> None:
         self._held = []
+        self._text = []
+        self._has_calls = False
         self._at_end = False
-        self._chunks = self._maker()
-
-    def _maker(self) -> ChunkMaker:
-        return ChunkMaker(self._place[1], with_usage=self._with_usage, single_call=self._single_call)
 
 
-def _sum(spent: UsageMetadata | None, usage: UsageMetadata | None) -> UsageMetadata | None:
-    return usage if spent is None else add_usage(spent, usage)
+def _sum(spent: Usage, usage: Usage | None) -> Usage:
+    if usage is None:
+        return spent
+    thinking = [
+        details.thinking_tokens
+        for details in (spent.completion_tokens_details, usage.completion_tokens_details)
+        if details is not None and details.thinking_tokens is not None
+    ]
+    return Usage(
+        prompt_tokens=spent.prompt_tokens + usage.prompt_tokens,
+        completion_tokens=spent.completion_tokens + usage.completion_tokens,
+        total_tokens=spent.total_tokens + usage.total_tokens,
+        completion_tokens_details=CompletionTokensDetails(thinking_tokens=sum(thinking)) if thinking else None,
+    )

@@ -1,0 +1,72 @@
+"""Tokens without a tokenizer: an estimate by script.
+
+NAVER publishes no tokenizer. The estimate goes by what the service's calculator gives for text of one script: about
+0.45 tokens a character of Korean, 0.2 of English and 1.25 of Chinese, 4 for the frame of a message, and about 1,600 for
+an image (observed with HCX-005).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["estimate_message_tokens", "estimate_tokens"]
+
+_HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff]")
+_HAN_AND_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_PER_HANGUL = 0.45
+_PER_HAN = 1.25
+_PER_OTHER = 0.2
+_PER_MESSAGE = 4
+_PER_IMAGE = 1_600
+
+
+def estimate_tokens(text: str) -> int:
+    """Return about how many tokens a text has.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Tokens: 0.45 for each character of Korean, 1.25 of Chinese and Japanese, 0.2 of everything else, rounded up.
+    """
+    if text.isascii():
+        return math.ceil(len(text) * _PER_OTHER)
+    hangul = len(_HANGUL.findall(text))
+    han = len(_HAN_AND_KANA.findall(text))
+    return math.ceil(hangul * _PER_HANGUL + han * _PER_HAN + (len(text) - hangul - han) * _PER_OTHER)
+
+
+def estimate_message_tokens(
+    wire: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]] = (),
+    *,
+    count: Callable[[str], int] = estimate_tokens,
+) -> int:
+    """Return about how many tokens a conversation and its tools have.
+
+    Args:
+        wire: Messages as the wire has them.
+        tools: Tools as the wire has them.
+        count: What counts the tokens of a text.
+    """
+    total = sum(count(_json(tool)) for tool in tools)
+    for message in wire:
+        content = message["content"]
+        total += _PER_MESSAGE
+        if isinstance(content, str):
+            total += count(content)
+        else:
+            total += sum(count(part["text"]) if part["type"] == "text" else _PER_IMAGE for part in content)
+        if message.get("toolCalls"):
+            total += count(_json(message["toolCalls"]))
+    return total
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

@@ -1,0 +1,64 @@
+"""The options of a chat as fields of a chat model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import AliasChoices, Field
+
+from clova_studio.adapters._fields import ConnectionFields
+from clova_studio.adapters._options import CHAT_OPTIONS
+
+__all__ = ["ChatFields"]
+
+
+class ChatFields(ConnectionFields):
+    """A chat model's options, and how to reach the service.
+
+    Source: the Chat Completions v1 and v3 pages of the API guide. None leaves an option to the service.
+
+    Attributes:
+        model: HCX-005 (images), HCX-007 (thinking, structured output) and HCX-DASH-002 go to v3, HCX-003 and
+            HCX-DASH-001 to v1; ``"ft:"`` and a task's id is a tuned v3 model; a name that is not known goes to v3 as it
+            is. Also ``model_name``.
+        temperature: 0 to 1 (v1: above 0); service default 0.5.
+        top_p: Above 0, up to 1; service default 0.8.
+        top_k: 0 to 128; service default 0.
+        max_tokens: Output cap in tokens, thinking included. Default: 512 for the models that do not think (the
+            service's own default of 100 cuts most answers), otherwise and with tools the service's. With tools at least
+            1,024: a smaller one of the constructor's is raised with one warning. Also ``max_completion_tokens``.
+        repetition_penalty: v3 above 0, up to 2; v1 above 0, up to 10. Also ``repeat_penalty``.
+        stop: Strings at which the answer ends. Also ``stop_sequences``.
+        seed: 0 (random) to 4294967295.
+        include_ai_filters: Whether to run the AI filter.
+        thinking: HCX-007: ``{"effort": "none" | "low" | "medium" | "high"}``. Left out, the model thinks with effort
+            "low", and not with tools, tool messages, structured output or ``stop``, which thinking excludes.
+        task_id: The task of a tuned model, whose base is ``model``.
+        base_model: The model on whose quota a tuned one counts.
+        api_version: Overrides the API that the model's name implies.
+        tool_fallback: What to do when the service answers 40009 to a call with tools, which mostly means that the model
+            invented a tool: ``"after_tool_result"`` asks once more without tools if the last message is a tool's
+            result, ``"always"`` always, ``"never"`` raises. The answer is marked ``tool_fallback``.
+    """
+
+    model: str = Field(default="HCX-005", validation_alias=AliasChoices("model", "model_name"), min_length=1)
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = Field(default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens"))
+    repetition_penalty: float | None = Field(
+        default=None, validation_alias=AliasChoices("repetition_penalty", "repeat_penalty")
+    )
+    stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
+    seed: int | None = None
+    include_ai_filters: bool | None = None
+    thinking: dict[str, Any] | Literal["none", "low", "medium", "high"] | None = None
+    task_id: str | None = None
+    base_model: str | None = None
+    api_version: Literal["v1", "v2", "v3"] | None = None
+    tool_fallback: Literal["after_tool_result", "always", "never"] = "after_tool_result"
+
+    def _default_options(self) -> dict[str, Any]:
+        """Return the options of a request that are set."""
+        held = self.__dict__
+        return {name: held[name] for name in CHAT_OPTIONS if held[name] is not None}

@@ -1,0 +1,146 @@
+"""A conversation of any framework -> messages of the wire. Pure; what is handed in is never changed.
+
+The service takes one system message, strings or parts of text and image as content, tool calls whose arguments are
+objects, and nothing else. A framework's own blocks are the adapter's business; what becomes of them stands here.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from clova_studio._errors import ConfigurationError
+from clova_studio.adapters._images import IMAGE_PLACEHOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Conversation", "json_text", "text_part", "with_instruction"]
+
+
+def text_part(text: str) -> dict[str, Any]:
+    """Return the wire's part for a text."""
+    return {"type": "text", "text": text}
+
+
+def with_instruction(wire: Sequence[dict[str, Any]], instruction: str) -> list[dict[str, Any]]:
+    """Return the messages of a request with a sentence more in the system message."""
+    if wire and wire[0]["role"] == "system":
+        return [{"role": "system", "content": f"{wire[0]['content']}\n\n{instruction}"}, *wire[1:]]
+    return [{"role": "system", "content": instruction}, *wire]
+
+
+class Conversation:
+    """The messages of a request as they come together.
+
+    Args:
+        no_images: Why this request cannot carry images, None if it can. An image of the last turn is then refused;
+            older ones become ``[image]`` with a warning.
+        parse_json: What reads a tool call's arguments that are text, perhaps cut; it raises ValueError or gives
+            something else than a mapping where it cannot.
+    """
+
+    def __init__(self, no_images: str | None, *, parse_json: Callable[[str], Any]) -> None:
+        self._no_images = no_images
+        self._parse_json = parse_json
+        self._system: list[str] = []
+        self._wire: list[dict[str, Any]] = []
+        self._replaced = 0
+
+    def add_system(self, parts: list[dict[str, Any]], where: str) -> None:
+        """Add instructions; they are joined into one message in front.
+
+        Args:
+            parts: Parts of text.
+            where: The message's place, for the message of an error.
+
+        Raises:
+            ConfigurationError: One part is an image.
+        """
+        if any(part["type"] == "image_url" for part in parts):
+            raise ConfigurationError(f"{where} is a system message with an image: images go in user messages")
+        self._system.append("\n".join(part["text"] for part in parts))
+
+    def add_user(self, parts: list[dict[str, Any]], where: str, *, is_last_turn: bool) -> None:
+        """Add what the user said.
+
+        Args:
+            parts: Parts of text and image.
+            where: The message's place, for the message of an error.
+            is_last_turn: Whether no message of the user follows.
+
+        Raises:
+            ConfigurationError: There is an image in the last turn, and the request cannot carry it.
+        """
+        if self._no_images is not None:
+            images = [j for j, part in enumerate(parts) if part["type"] == "image_url"]
+            if images and is_last_turn:
+                raise ConfigurationError(
+                    f"{where} has an image, which cannot go together with {self._no_images}: leave one of them out"
+                )
+            parts = [text_part(IMAGE_PLACEHOLDER) if j in images else part for j, part in enumerate(parts)]
+            self._replaced += len(images)
+        # In the simplest form: the pages of tools and structured outputs want strings.
+        has_image = any(part["type"] == "image_url" for part in parts)
+        content = parts if has_image else "\n".join(part["text"] for part in parts)
+        self._wire.append({"role": "user", "content": content})
+
+    def add_assistant(self, text: str, calls: Sequence[tuple[Any, Any, Any]] = ()) -> None:
+        """Add an answer of the model; one of which nothing is left to send is left out.
+
+        Args:
+            text: What it said, without thinking: the service refuses to have that back.
+            calls: Id, name and arguments (a mapping or JSON) of each tool call.
+        """
+        wire: dict[str, Any] = {"role": "assistant", "content": text}
+        if calls:
+            wire["toolCalls"] = [self._call(*call) for call in calls]
+        if calls or text.strip():
+            self._wire.append(wire)
+
+    def add_tool_result(self, call_id: Any, text: str, *, images: int = 0) -> None:
+        """Add what a tool gave.
+
+        Args:
+            call_id: The call that it answers.
+            text: The result, with ``[image]`` for each image, which the service does not take there.
+            images: How many there are.
+        """
+        self._replaced += images
+        self._wire.append({"role": "tool", "toolCallId": call_id, "content": text})
+
+    def finished(self) -> list[dict[str, Any]]:
+        """Return the messages: fresh dicts as ``ClovaStudio.chat`` takes them."""
+        if self._replaced:
+            reason = self._no_images or "tool results"
+            warnings.warn(
+                f"{self._replaced} image(s) of the history sent as {IMAGE_PLACEHOLDER!r}: images cannot go together "
+                f"with {reason}",
+                stacklevel=2,
+            )
+        if said := "\n\n".join(text for text in self._system if text.strip()):
+            self._wire.insert(0, {"role": "system", "content": said})
+        return self._wire
+
+    def _call(self, call_id: Any, name: Any, arguments: Any) -> dict[str, Any]:
+        if isinstance(arguments, str):
+            text = arguments
+            try:
+                arguments = self._parse_json(text) if text.strip() else {}
+            except ValueError:
+                arguments = None
+            if not isinstance(arguments, Mapping):
+                # The service takes objects only; the model gets to see what it wrote.
+                arguments = {"invalid_json": text}
+        return {
+            "id": call_id,
+            "type": "function",
+            "function": {"name": name or "unknown", "arguments": dict(arguments or {})},
+        }
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON that people and models can read."""
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,176 @@
+"""What every pydantic component of an adapter has in common: the connection's fields, and no argument ignored."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+
+from clova_studio._errors import ConfigurationError
+from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env, url_from_env
+
+__all__ = ["ConnectionFields", "refuse_unknown"]
+
+# Arguments of other packages that have another name or no meaning here.
+_HINTS = {
+    "n": "the service gives one answer a request: use a batch for several",
+    "logprobs": "the service gives no log probabilities",
+    "top_logprobs": "the service gives no log probabilities",
+    "logit_bias": "the service takes no token biases",
+    "presence_penalty": "use repetition_penalty",
+    "frequency_penalty": "use repetition_penalty",
+    "reasoning": "use thinking={'effort': ...}",
+    "reasoning_effort": "use thinking={'effort': ...}",
+    "default_headers": "use headers",
+    "default_query": "the service takes no query parameters",
+    "service_app": "use path_prefix='serviceapp'",
+    "dimensions": "both embedding APIs give 1,024 numbers",
+}
+
+
+def refuse_unknown(
+    given: Mapping[str, Any], names: Sequence[str], what: str, *, hints: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Refuse an argument that does not exist, by name, with the way out or the nearest name that does.
+
+    Args:
+        given: The arguments.
+        names: Those that exist.
+        what: Whose they are, for the message.
+        hints: The way out for names that do not exist, besides those that all adapters have.
+
+    Raises:
+        ConfigurationError: One of them does not exist.
+    """
+    for name in given:
+        if name in names:
+            continue
+        if known := hints.get(name) or _HINTS.get(name):
+            raise ConfigurationError(f"{what} has no argument {name!r}: {known}")
+        near = difflib.get_close_matches(str(name), names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f" (there are: {', '.join(sorted(names))})"
+        raise ConfigurationError(f"{what} has no argument {name!r}{hint}")
+
+
+class ConnectionFields(BaseModel):
+    """How to reach the service: the client's settings by name, or a client.
+
+    Attributes:
+        api_key: A test or service key; else ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``.
+        apigw_api_key: The second key of the old pair.
+        region: ``"public"`` or ``"gov"``.
+        base_url: Another address (or ``CLOVASTUDIO_BASE_URL``, or ``CLOVASTUDIO_API_BASE_URL``); goes before
+            ``region``. An ending ``/v1/openai`` is taken off. Also ``naver_api_base``.
+        path_prefix: ``"testapp"`` or ``"serviceapp"`` for apps that still have it in their paths.
+        timeout: Seconds, ``clova_studio.Timeouts`` or an httpx timeout. Also ``request_timeout``.
+        max_retries: Retries after the first request; None for the client's 5. There is no other layer of retries.
+        retry: A ``clova_studio.RetryPolicy``.
+        rate_limits: What is known of the account's limits, as ``clova_studio.ClovaStudio`` takes it.
+        max_wait: Seconds a call may wait at its quota's gate, None for no bound.
+        quota_group: A name shared by the keys of one main account.
+        headers: Headers to send with every request. Also ``default_headers``.
+        http_client: An ``httpx.Client`` of yours for synchronous calls; it is not closed.
+        http_async_client: An ``httpx.AsyncClient`` of yours for asynchronous calls.
+        client: A ``clova_studio.ClovaStudio`` of yours instead of all the above; it is not closed.
+        async_client: A ``clova_studio.AsyncClovaStudio`` likewise. With ``client`` alone, asynchronous calls run it in
+            a thread.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        # "model" is a name of this service's, not pydantic's.
+        protected_namespaces=(),
+        # An argument in the wrong place may be a key.
+        hide_input_in_errors=True,
+    )
+
+    api_key: SecretStr | None = Field(default_factory=key_from_env)
+    apigw_api_key: SecretStr | None = None
+    region: Literal["public", "gov"] = "public"
+    # The other names are those of langchain-naver's fields, which its users may have in their programs.
+    base_url: str | None = Field(
+        default_factory=url_from_env, validation_alias=AliasChoices("base_url", "naver_api_base")
+    )
+    path_prefix: Literal["", "testapp", "serviceapp"] = ""
+    timeout: Any = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
+    max_retries: int | None = Field(default=None, ge=0)
+    retry: Any = Field(default=None, repr=False)
+    rate_limits: Any = Field(default=None, repr=False)
+    max_wait: float | None = 75.0
+    quota_group: str | None = None
+    headers: Mapping[str, str] | None = Field(
+        default=None, repr=False, exclude=True, validation_alias=AliasChoices("headers", "default_headers")
+    )
+    http_client: Any = Field(default=None, repr=False, exclude=True)
+    http_async_client: Any = Field(default=None, repr=False, exclude=True)
+    client: Any = Field(default=None, repr=False, exclude=True)
+    async_client: Any = Field(default=None, repr=False, exclude=True)
+
+    error_context: ClassVar[AbstractContextManager[Any]] = nullcontext()
+    """What turns errors of the constructor into those of the framework; entered many times."""
+    argument_hints: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """The way out for arguments that do not exist, besides those that all adapters have."""
+
+    _connection: Connection = PrivateAttr()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_arguments(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        with cls.error_context:
+            return cls._checked(data)
+
+    @classmethod
+    def _checked(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        names, doubles = _names_of(cls)
+        refuse_unknown(data, names, cls.__name__, hints=cls.argument_hints)
+        for double in doubles:
+            given = [name for name in double if name in data]
+            if len(given) > 1 and len({repr(data[name]) for name in given}) > 1:
+                raise ConfigurationError(f"{' and '.join(given)} are names of one option: give one")
+        if data.get("client") is None and data.get("async_client") is None:
+            return data
+        # The fields' own defaults are harmless: frameworks hand over every field when they rebuild a component.
+        same = {double[0]: double for double in doubles}
+        for field in SETTING_NAMES:
+            default = cls.model_fields[field].default if cls.model_fields[field].default_factory is None else None
+            for name in same.get(field, (field,)):
+                if name in data and data[name] is not None and data[name] != default:
+                    raise ConfigurationError(
+                        f"{name} belongs to the client that you gave: set it there, or give {name} and no client"
+                    )
+        return {**data, "api_key": None, "base_url": None}
+
+    @model_validator(mode="after")
+    def _connect(self) -> Self:
+        settings = {name: getattr(self, name) for name in SETTING_NAMES}
+        with self.error_context:
+            self._connection = Connection.of(client=self.client, async_client=self.async_client, **settings)
+        return self
+
+    def __getstate__(self) -> dict[Any, Any]:
+        with self.error_context:
+            self._connection.check_picklable()
+        return super().__getstate__()
+
+
+@functools.cache
+def _names_of(cls: type[BaseModel]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return the names of all arguments of a component, and those that are names of one option."""
+    names: list[str] = []
+    doubles: list[tuple[str, ...]] = []
+    for field, info in cls.model_fields.items():
+        aliases = info.validation_alias.choices if isinstance(info.validation_alias, AliasChoices) else [info.alias]
+        same = tuple(dict.fromkeys([field, *(alias for alias in aliases if isinstance(alias, str))]))
+        names += same
+        if len(same) > 1:
+            doubles.append(same)
+    return tuple(names), tuple(doubles)

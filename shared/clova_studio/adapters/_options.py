@@ -1,0 +1,222 @@
+"""Options of a chat: their names, and what they make of one another. Pure.
+
+Source: the Chat Completions v3, function calling and structured outputs pages of the API guide.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clova_studio._catalogue import model_info
+from clova_studio._errors import ConfigurationError
+from clova_studio.adapters._fields import refuse_unknown
+from clova_studio.adapters._schemas import wire_response_format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "CHAT_OPTIONS",
+    "TUNED_MODEL_PREFIX",
+    "ChatRequest",
+    "chat_request",
+    "options_of_call",
+    "tool_choice_of",
+    "warn_of_raised_cap",
+]
+
+MIN_TOKENS_WITH_TOOLS = 1_024
+# The native API's own default is 100 for the models that do not think, so that nearly every answer would be cut. This
+# is the default of its OpenAI-compatible API, which programs that come from there had.
+DEFAULT_TOKENS = 512
+TUNED_MODEL_PREFIX = "ft:"
+"""What stands in front of a task's id where a tuned model is named like any other."""
+
+CHAT_OPTIONS = (
+    "model",
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "repetition_penalty",
+    "stop",
+    "seed",
+    "include_ai_filters",
+    "thinking",
+    "task_id",
+    "base_model",
+    "api_version",
+)
+"""Options of a request that are fields of a chat model and can be given per call."""
+
+_OTHER_NAMES = {
+    "model_name": "model",
+    "max_completion_tokens": "max_tokens",
+    "repeat_penalty": "repetition_penalty",
+    "stop_sequences": "stop",
+}
+# Options of a call that are no fields.
+_CALL_ONLY = ("tools", "tool_choice", "response_format", "timeout", "request_id")
+_FIXED = ("api_key", "apigw_api_key", "base_url", "region", "path_prefix", "client", "async_client", "streaming")
+
+
+class ChatRequest(NamedTuple):
+    """A chat, ready to be sent but for its messages.
+
+    Attributes:
+        request: Arguments for ``chat`` and ``stream_chat``, without messages and tool choice.
+        no_images: Why it cannot carry images, None if it can.
+        as_json: Whether an answer in JSON is to be asked for in words.
+        raised_cap: The output cap of the constructor if it had to be raised, None otherwise.
+    """
+
+    request: dict[str, Any]
+    no_images: str | None
+    as_json: bool
+    raised_cap: int | None
+
+
+def options_of_call(
+    given: Mapping[str, Any],
+    *,
+    own: Sequence[str],
+    ignored: Sequence[str],
+    what: str,
+    fixed_hint: str,
+) -> dict[str, Any]:
+    """Return the options of a call, each by its first name.
+
+    Args:
+        given: The options as the caller and the framework gave them.
+        own: Names that the adapter has besides those of a chat.
+        ignored: Names that the framework hands through for itself.
+        what: The name of the chat model's class.
+        fixed_hint: What to do instead of giving per call what belongs to the instance; ``{name}`` is its name.
+
+    Raises:
+        ConfigurationError: An option does not exist, belongs to the instance, or is given under two names.
+    """
+    options: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in ignored:
+            continue
+        if name in _FIXED:
+            raise ConfigurationError(f"{name} cannot be given per call: {fixed_hint.format(name=name)}")
+        first = _OTHER_NAMES.get(name, name)
+        if first in options and options[first] != value:
+            raise ConfigurationError(f"{first} and {name} are two names of one option: give one")
+        options[first] = value
+    refuse_unknown(options, (*CHAT_OPTIONS, *_OTHER_NAMES, *_CALL_ONLY, *own), f"a call of {what}")
+    return options
+
+
+def chat_request(
+    defaults: Mapping[str, Any],
+    options: Mapping[str, Any],
+    *,
+    tools: list[dict[str, Any]],
+    response_format: Any,
+    tools_and_format_hint: str = "",
+) -> ChatRequest:
+    """Return a chat without its messages.
+
+    Args:
+        defaults: The options of the constructor that are set.
+        options: The options of the call; they go before those of the constructor.
+        tools: Tools as the wire has them, empty for none.
+        response_format: OpenAI's or the service's, None for none. ``{"type": "json_object"}``, which the service does
+            not have, is left for words to ask for.
+        tools_and_format_hint: What to do instead of giving tools and a response format.
+
+    Raises:
+        ConfigurationError: Options contradict one another.
+    """
+    request = {**defaults, **options}
+    tuned = request["model"].startswith(TUNED_MODEL_PREFIX)
+    if tuned:
+        _name_task(request)
+    raised_cap = None
+    info = model_info(request["model"])
+    if tools:
+        request["tools"] = tools
+        cap = defaults.get("max_tokens")
+        if "max_tokens" not in options and isinstance(cap, int) and cap < MIN_TOKENS_WITH_TOOLS and info.api == "v3":
+            request["max_tokens"], raised_cap = MIN_TOKENS_WITH_TOOLS, cap
+    elif "max_tokens" not in request and (tuned or (info.known and not info.thinking)):
+        request["max_tokens"] = DEFAULT_TOKENS
+    as_json = isinstance(response_format, Mapping) and response_format.get("type") == "json_object"
+    if response_format is not None and not as_json and response_format != {"type": "text"}:
+        if tools:
+            raise ConfigurationError(
+                f"tools and response_format cannot go together: leave one of them out{tools_and_format_hint}"
+            )
+        request["response_format"] = wire_response_format(response_format)
+    no_images = (
+        "tools"
+        if tools
+        else "response_format"
+        if "response_format" in request
+        else "a tuned model (task_id)"
+        if request.get("task_id")
+        else f"{info.name}, which takes text only (use HCX-005)"
+        if not info.images
+        else None
+    )
+    return ChatRequest(request, no_images, as_json, raised_cap)
+
+
+def _name_task(request: dict[str, Any]) -> None:
+    """Read a tuned model's name, which is ``ft:`` and the id of its task."""
+    task_id = request["model"].removeprefix(TUNED_MODEL_PREFIX)
+    if request.get("task_id") not in {None, task_id}:
+        raise ConfigurationError(
+            f"model={request['model']!r} and task_id={request['task_id']!r} name two tuned models: give one"
+        )
+    request["task_id"] = task_id
+
+
+def warn_of_raised_cap(cap: int) -> None:
+    """Say that an output cap of the constructor was too small for tools."""
+    warnings.warn(
+        f"max_tokens={cap} raised to {MIN_TOKENS_WITH_TOOLS}: with tools the service takes no smaller output cap",
+        stacklevel=2,
+    )
+
+
+def tool_choice_of(given: Any, names: Sequence[str]) -> str | None:
+    """Return a tool choice in this package's words.
+
+    Args:
+        given: None, ``"auto"``, ``"none"``, ``"any"``, ``"required"``, True, a tool's name, or a dict of OpenAI's or
+            Anthropic's form.
+        names: The names of the tools.
+
+    Returns:
+        None, ``"auto"``, ``"none"``, ``"any"`` (for several tools only), or ``"="`` and a name.
+
+    Raises:
+        ConfigurationError: It names no tool, or is no tool choice.
+    """
+    if not names:
+        if given in (None, "auto", "none"):
+            return None
+        raise ConfigurationError(f"tool_choice={given!r} needs tools: give tools, or leave tool_choice out")
+    if given is None:
+        return None
+    if given in ("auto", "none"):
+        return str(given)
+    if given is True or given in ("any", "required"):
+        return "any" if len(names) > 1 else f"={names[0]}"
+    name = given
+    if isinstance(given, Mapping):
+        function = given.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else given.get("name")
+        if name is None and given.get("type") in {"auto", "none", "any"}:  # Anthropic's form
+            return tool_choice_of(given["type"], names)
+    if name not in names:
+        raise ConfigurationError(
+            f"tool_choice={given!r} is none of 'auto', 'none', 'any' and the tools: {', '.join(names)}"
+        )
+    return f"={name}"

@@ -1,0 +1,134 @@
+"""Summaries of texts of any length: in parts that one request takes each, then of the summaries, until one is left."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from clova_studio._calls.text import MAX_SUMMARIZATION_CHARACTERS
+from clova_studio._segments import segmentation_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clova_studio._async_client import AsyncClovaStudio
+    from clova_studio._client import ClovaStudio
+
+__all__ = ["MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"]
+
+# A round that leaves more than this share of its input makes no way: the next would not either.
+_PROGRESS = 0.9
+
+
+def summarize_texts(
+    client: ClovaStudio, texts: Sequence[str], *, max_characters: int, max_concurrency: int, **options: Any
+) -> str:
+    """Return one summary of texts of any length. Source: the summarization page of the API guide.
+
+    What is longer than ``max_characters`` is cut at borders of paragraphs, else of sentences, into parts of about the
+    same size; the parts are summarized side by side, then their summaries together, and so on. Should summaries not
+    get shorter, they come joined, as they are.
+
+    Args:
+        client: Asks the service.
+        texts: Texts; blank ones are left out.
+        max_characters: Characters of a request at most, up to 35,000.
+        max_concurrency: Requests under way at once, at most, from 1.
+        **options: Options of ``ClovaStudio.summarize``.
+
+    Returns:
+        The summary; ``""``, without a request, where there is nothing but white space.
+
+    Raises:
+        ClovaStudioError: A request failed.
+    """
+    rounds = _Rounds(texts, max_characters)
+
+    def summarize(part: list[str]) -> str:
+        return client.summarize(part, **options).text
+
+    while rounds.parts:
+        if len(rounds.parts) == 1:
+            rounds.add([summarize(rounds.parts[0])])
+            continue
+        with ThreadPoolExecutor(min(max_concurrency, len(rounds.parts)), "clova-summarize") as pool:
+            rounds.add(list(pool.map(summarize, rounds.parts)))
+    return rounds.summary
+
+
+async def asummarize_texts(
+    client: AsyncClovaStudio, texts: Sequence[str], *, max_characters: int, max_concurrency: int, **options: Any
+) -> str:
+    """Return one summary of texts of any length; see ``summarize_texts``.
+
+    Args:
+        client: As there.
+        texts: As there.
+        max_characters: As there.
+        max_concurrency: As there.
+        **options: As there.
+
+    Returns:
+        As there.
+
+    Raises:
+        ClovaStudioError: As there.
+    """
+    rounds = _Rounds(texts, max_characters)
+    slots = asyncio.Semaphore(max_concurrency)
+
+    async def summarize(part: list[str]) -> str:
+        async with slots:
+            return (await client.summarize(part, **options)).text
+
+    while rounds.parts:
+        tasks = [asyncio.ensure_future(summarize(part)) for part in rounds.parts]
+        try:
+            rounds.add(list(await asyncio.gather(*tasks)))
+        finally:
+            for task in tasks:
+                task.cancel()
+    return rounds.summary
+
+
+class _Rounds:
+    """Texts on their way to one summary: ``parts`` are to be summarized next, until there are none. No I/O."""
+
+    def __init__(self, texts: Sequence[str], limit: int) -> None:
+        said = [text for text in texts if text.strip()]
+        self._limit = limit
+        self.summary = ""
+        self._size = sum(map(len, said))
+        self.parts = _parts_of(said, limit)
+
+    def add(self, summaries: list[str]) -> None:
+        """Take the summaries of the parts."""
+        said = [text for text in summaries if text.strip()]
+        self.summary = "\n".join(said)
+        size = sum(map(len, summaries))
+        if len(summaries) <= 1 or size > _PROGRESS * self._size:
+            self.parts = []
+            return
+        self._size = size
+        self.parts = _parts_of(said, self._limit)
+
+
+def _parts_of(texts: list[str], limit: int) -> list[list[str]]:
+    """Return texts in parts that one request takes each, in order and of about the same size."""
+    total = sum(map(len, texts))
+    if total <= limit:
+        return [texts] if texts else []
+    wanted = -(-total // limit)
+    # Some room, so that borders which come early do not make a part more; else the last would be a scrap.
+    size = min(limit, -(-total // wanted) * 11 // 10)
+    parts: list[list[str]] = [[]]
+    room = size
+    for text in texts:
+        for start, end in segmentation_windows(text, size=size):
+            if end - start > room:
+                parts.append([])
+                room = size
+            parts[-1].append(text[start:end])
+            room -= end - start
+    return parts
