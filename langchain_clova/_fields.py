@@ -63,7 +63,7 @@ class ConnectionFields(adapters.ConnectionFields):
     argument_hints: ClassVar[Mapping[str, str]] = _HINTS
 
 
-class ChatFields(adapters.ChatFields, ConnectionFields):
+class ChatFields(ConnectionFields, adapters.ChatFields):
     __doc__ = adapters.ChatFields.__doc__
 
 

@@ -228,11 +228,6 @@ class ChatClovaX(BaseChatModel, ChatFields):
                                 if run_manager is not None:
                                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                                 yield chunk
-                        for piece, last in exchange.stream_ended(stream.result()):
-                            chunk = maker.chunk(piece, last=last)
-                            if run_manager is not None:
-                                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
                 except UnsupportedFunctionError as error:
                     exchange.refused(error)
 
@@ -261,11 +256,6 @@ class ChatClovaX(BaseChatModel, ChatFields):
                                 if run_manager is not None:
                                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                                 yield chunk
-                        for piece, last in exchange.stream_ended(stream.result()):
-                            chunk = maker.chunk(piece, last=last)
-                            if run_manager is not None:
-                                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
                 except UnsupportedFunctionError as error:
                     exchange.refused(error)
 
@@ -282,7 +272,7 @@ class ChatClovaX(BaseChatModel, ChatFields):
             prepared.request,
             choice=prepared.choice,
             tool_fallback=ours.get("tool_fallback", self.tool_fallback),
-            base_url=connection.base_url,
+            base_url=connection.place,
         )
         return _Call(
             exchange,

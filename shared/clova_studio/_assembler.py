@@ -8,7 +8,7 @@ the stream is complete; ``signal`` may or may not follow.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ValidationError
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from clova_studio._sse import ServerSentEvent
 
 __all__ = ["ChatAssembler"]
+
+
+class _LastChatChunk(ChatChunk):
+    """The chunk that ends an answer."""
+
+    is_last: ClassVar[bool] = True
 
 
 class ChatAssembler:
@@ -74,7 +80,7 @@ class ChatAssembler:
             tool_calls=self._missing_calls(message.tool_calls or []) or None,
         )
         values = {name: value for name, value in result.__dict__.items() if name != "message"}
-        return ChatChunk.model_construct(message=delta, **values)
+        return _LastChatChunk.model_construct(message=delta, **values)
 
     def partial(self) -> ChatResult | None:
         """Return what has arrived so far as a result without finish reason, or None if nothing has.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clova_studio._estimates import estimate_message_tokens, estimate_tokens
     from clova_studio.adapters._chat_fields import ChatFields
     from clova_studio.adapters._citations import Cited, parse_citations
-    from clova_studio.adapters._connection import SETTING_NAMES, Connection
+    from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env
     from clova_studio.adapters._conversation import Conversation, json_text, text_part, with_instruction
     from clova_studio.adapters._exchange import Exchange
     from clova_studio.adapters._fields import ConnectionFields, refuse_unknown
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TUNED_MODEL_PREFIX,
         ChatRequest,
         chat_request,
+        default_output_tokens,
         options_of_call,
         tool_choice_of,
         warn_of_raised_cap,
@@ -38,7 +39,7 @@ _HOMES = {
     "clova_studio._estimates": ("estimate_message_tokens", "estimate_tokens"),
     "clova_studio.adapters._chat_fields": ("ChatFields",),
     "clova_studio.adapters._citations": ("Cited", "parse_citations"),
-    "clova_studio.adapters._connection": ("SETTING_NAMES", "Connection"),
+    "clova_studio.adapters._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
     "clova_studio.adapters._conversation": ("Conversation", "json_text", "text_part", "with_instruction"),
     "clova_studio.adapters._exchange": ("Exchange",),
     "clova_studio.adapters._fields": ("ConnectionFields", "refuse_unknown"),
@@ -48,6 +49,7 @@ _HOMES = {
         "TUNED_MODEL_PREFIX",
         "ChatRequest",
         "chat_request",
+        "default_output_tokens",
         "options_of_call",
         "tool_choice_of",
         "warn_of_raised_cap",
@@ -80,10 +82,12 @@ __all__ = [
     "chat_request",
     "clean_schema",
     "data_uri",
+    "default_output_tokens",
     "estimate_message_tokens",
     "estimate_tokens",
     "image_part",
     "json_text",
+    "key_from_env",
     "options_of_call",
     "parse_citations",
     "refuse_unknown",

@@ -178,9 +178,10 @@ class Connection:
 
     def __init__(self, settings: Settings, *, client: Any = None, async_client: Any = None) -> None:
         for name, value, wanted in (("client", client, False), ("async_client", async_client, True)):
-            if value is not None and inspect.iscoroutinefunction(getattr(value, "embed", None)) is not wanted:
-                kind = "AsyncClovaStudio" if wanted else "ClovaStudio"
-                raise ConfigurationError(f"{name} must be a {kind}, got {type(value).__name__}")
+            verb = getattr(value, "embed", None)
+            if value is not None and not (callable(verb) and inspect.iscoroutinefunction(verb) is wanted):
+                kind = "an AsyncClovaStudio" if wanted else "a ClovaStudio"
+                raise ConfigurationError(f"{name} must be {kind}, got {type(value).__name__}")
         self._settings = settings
         self._client = client
         self._async_client = async_client
@@ -247,6 +248,11 @@ class Connection:
         if given is not None:
             return str(given.base_url)
         return self._settings.base_url
+
+    @property
+    def place(self) -> str:
+        """Where requests go, to tell services apart: the address, or the region whose address it is."""
+        return self.base_url or self._settings.region
 
     @property
     def target(self) -> tuple[Any, ...]:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError
 from clova_studio.adapters._conversation import with_instruction
-from clova_studio.types import ChatChunk, CompletionTokensDetails, Usage
+from clova_studio.types import CompletionTokensDetails, Usage
 
 if TYPE_CHECKING:
     from clova_studio._errors import UnsupportedFunctionError
-    from clova_studio.types import ChatResult
+    from clova_studio.types import ChatChunk, ChatResult
 
 __all__ = ["Exchange"]
 
@@ -174,8 +174,7 @@ class Exchange:
         """
         if self._at_end:  # of the answer before this one
             self._start_over()
-        # Only the last piece says how the answer ended and what it cost.
-        if piece.finish_reason is not None or piece.usage is not None:
+        if piece.is_last:
             return self._last(piece)
         if not self._must_call:
             return [(piece, False)]
@@ -186,19 +185,11 @@ class Exchange:
         self._held.append((piece, False))
         return self._released() if self._has_calls else []
 
-    def stream_ended(self, result: ChatResult) -> list[tuple[ChatChunk, bool]]:
-        """Take the end of a stream; returns as ``streamed`` what is left."""
-        if self._at_end:
-            return []
-        # A service that said neither how the answer ended nor what it cost.
-        return self._last(ChatChunk(seed=result.seed, created=result.created, request_id=result.request_id))
-
     def _last(self, piece: ChatChunk) -> list[tuple[ChatChunk, bool]]:
         self._at_end = True
         self._learn()
         self._look_at(piece)
         if self._asks_again(calls=self._has_calls, text="".join(self._text), usage=piece.usage):
-            self._held = []
             return []
         self.done = True
         return [*self._released(), (piece, True)]

@@ -9,7 +9,17 @@ from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from clova_studio._errors import ConfigurationError
 from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env, url_from_env
@@ -31,6 +41,8 @@ _HINTS = {
     "service_app": "use path_prefix='serviceapp'",
     "dimensions": "both embedding APIs give 1,024 numbers",
 }
+# By these fields a dump of Timeouts, httpx.Timeout, RetryPolicy or RateLimits is known from a caller's own mapping.
+_DUMPED = {"connect", "attempts", "window"}
 
 
 def refuse_unknown(
@@ -148,6 +160,22 @@ class ConnectionFields(BaseModel):
                         f"{name} belongs to the client that you gave: set it there, or give {name} and no client"
                     )
         return {**data, "api_key": None, "base_url": None}
+
+    @field_validator("timeout", "retry", "rate_limits", mode="before")
+    @classmethod
+    def _rebuild_dumped(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take back what a dump of this component made of a value."""
+        if not isinstance(value, Mapping) or not {*map(str, value)} & _DUMPED:
+            return value
+        from clova_studio import RateLimits, RetryPolicy, Timeouts
+
+        if info.field_name == "timeout":
+            if "stream" in value:
+                return Timeouts(**value)
+            import httpx
+
+            return httpx.Timeout(**value)
+        return RetryPolicy(**value) if info.field_name == "retry" else RateLimits(**value)
 
     @model_validator(mode="after")
     def _connect(self) -> Self:

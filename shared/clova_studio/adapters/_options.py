@@ -22,6 +22,7 @@ __all__ = [
     "TUNED_MODEL_PREFIX",
     "ChatRequest",
     "chat_request",
+    "default_output_tokens",
     "options_of_call",
     "tool_choice_of",
     "warn_of_raised_cap",
@@ -31,6 +32,7 @@ MIN_TOKENS_WITH_TOOLS = 1_024
 # The native API's own default is 100 for the models that do not think, so that nearly every answer would be cut. This
 # is the default of its OpenAI-compatible API, which programs that come from there had.
 DEFAULT_TOKENS = 512
+_DEFAULT_TOKENS_BY_EFFORT = {"none": 512, "low": 5_120, "medium": 10_240, "high": 20_480}
 TUNED_MODEL_PREFIX = "ft:"
 """What stands in front of a task's id where a tuned model is named like any other."""
 
@@ -175,6 +177,24 @@ def _name_task(request: dict[str, Any]) -> None:
             f"model={request['model']!r} and task_id={request['task_id']!r} name two tuned models: give one"
         )
     request["task_id"] = task_id
+
+
+def default_output_tokens(model: str, thinking: Any = None) -> int:
+    """Return the output cap of a chat for which none was given.
+
+    Args:
+        model: A model's name.
+        thinking: The effort, or a mapping with it; None for the model's own.
+
+    Returns:
+        512 where the model does not think; otherwise the service's default, which goes by the effort: 5,120 for low,
+        10,240 for medium, 20,480 for high.
+    """
+    info = model_info(model)
+    if not (info.known and info.thinking):
+        return DEFAULT_TOKENS
+    effort = thinking.get("effort") if isinstance(thinking, Mapping) else thinking
+    return _DEFAULT_TOKENS_BY_EFFORT.get(effort or "low", DEFAULT_TOKENS)
 
 
 def warn_of_raised_cap(cap: int) -> None:

@@ -6,7 +6,7 @@ Source: the Chat Completions, v3, v3 thinking, v3 function calling and v3 struct
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -188,6 +188,11 @@ class ChatChunk(_ChatPayload):
 
     The last chunk has no new text unless the service sent none before; it carries ``finish_reason``, ``usage`` and
     ``ai_filter``.
+
+    Attributes:
+        is_last: Whether the answer ends with it. Other fields do not tell: documentation has ``usage`` in every chunk.
     """
+
+    is_last: ClassVar[bool] = False
 
     message: Message = Field(default_factory=Message)
