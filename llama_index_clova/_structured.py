@@ -1,0 +1,99 @@
+"""Structured prediction: what is asked, and objects of answers, whole and in parts. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.llms.utils import parse_partial_json
+from llama_index.core.program.utils import create_flexible_model
+from pydantic import BaseModel, ValidationError
+
+from clova_studio.adapters import response_schema
+from llama_index_clova._tools import CUT, selections
+
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatResponse
+    from llama_index.core.types import Model
+
+__all__ = ["PartialObjects", "object_of", "response_format"]
+
+
+def response_format(output_cls: type[BaseModel]) -> dict[str, Any]:
+    """Return the response format for a pydantic class. Source: the structured outputs page of the API guide.
+
+    Raises:
+        ConfigurationError: The class refers to itself, or is no object.
+    """
+    return {"type": "json", "schema": response_schema(output_cls.model_json_schema())}
+
+
+def object_of(response: ChatResponse, output_cls: type[Model], *, native: bool) -> Model:
+    """Return the object of a whole answer.
+
+    Args:
+        response: The answer.
+        output_cls: A pydantic class.
+        native: Whether the text is the object; otherwise it is the first tool call.
+
+    Raises:
+        ValueError: The answer was cut, is no tool call, or does not fit the class (pydantic's ValidationError).
+    """
+    if not native:
+        return output_cls.model_validate(selections(response, error_on_no_tool_call=True)[0].tool_kwargs)
+    if response.additional_kwargs.get("finish_reason") == "length":
+        raise ValueError(CUT.format(what=f"the JSON of a {output_cls.__name__}"))
+    return output_cls.model_validate_json(response.message.content or "")
+
+
+class PartialObjects:
+    """The objects of a streamed answer, as far as they have arrived.
+
+    Args:
+        output_cls: A pydantic class.
+        native: As in ``object_of``.
+    """
+
+    def __init__(self, output_cls: type[Model], *, native: bool) -> None:
+        self._output_cls = output_cls
+        self._flexible = create_flexible_model(output_cls)
+        self._native = native
+        self._last: ChatResponse | None = None
+        self._seen: dict[str, Any] = {}
+
+    def take(self, response: ChatResponse) -> BaseModel | None:
+        """Return the object so far: of the class if it fits it already, else with any field missing; None if not new.
+
+        Args:
+            response: The next response of the stream.
+        """
+        self._last = response
+        if response.additional_kwargs.get("finish_reason") is not None:
+            return None  # the end, which is ``whole``'s
+        held = self._held(response)
+        if not held or held == self._seen:
+            return None
+        self._seen = held
+        try:
+            return self._output_cls.model_validate(held)
+        except ValidationError:
+            return self._flexible.model_validate(held)
+
+    def whole(self) -> BaseModel:
+        """Return the object of the whole answer.
+
+        Raises:
+            ValueError: As ``object_of``.
+        """
+        if self._last is None:
+            raise ValueError("the stream gave nothing")
+        return object_of(self._last, self._output_cls, native=self._native)
+
+    def _held(self, response: ChatResponse) -> dict[str, Any]:
+        if not self._native:
+            calls = selections(response, error_on_no_tool_call=False)
+            return calls[0].tool_kwargs if calls else {}
+        try:
+            held = parse_partial_json(response.message.content or "")
+        except ValueError:
+            return {}
+        return held if isinstance(held, dict) else {}

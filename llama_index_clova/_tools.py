@@ -1,0 +1,75 @@
+"""LlamaIndex's tools -> tools of the wire, and the calls of an answer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.llms.utils import parse_partial_json
+from llama_index.core.tools.types import BaseTool, ToolMetadata
+
+from clova_studio import ConfigurationError
+from clova_studio.adapters import wire_function
+from llama_index_clova._messages import tool_calls_of
+
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatResponse
+
+__all__ = ["CUT", "selections", "wire_tool"]
+
+CUT = (
+    "the answer was cut at the output cap (finish_reason 'length') in the middle of {what}: give a larger max_tokens. "
+    "/ 출력이 최대 토큰 수에서 잘렸습니다. max_tokens를 늘리세요."
+)
+
+
+def wire_tool(tool: Any) -> dict[str, Any]:
+    """Return a tool as the service takes it.
+
+    Args:
+        tool: A LlamaIndex tool, its metadata, or a dict in OpenAI's form.
+
+    Raises:
+        ConfigurationError: It is nothing of that, or its schema is recursive.
+    """
+    if isinstance(tool, BaseTool):
+        tool = tool.metadata
+    if isinstance(tool, ToolMetadata):
+        # OpenAI's bound on the description is not this service's.
+        tool = tool.to_openai_tool(skip_length_check=True)
+    function = tool.get("function", tool) if isinstance(tool, Mapping) else None
+    if not isinstance(function, Mapping) or not function.get("name"):
+        raise ConfigurationError(f"tools takes LlamaIndex tools or dicts in OpenAI's form, got {type(tool).__name__}")
+    return wire_function(function)
+
+
+def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[ToolSelection]:
+    """Return the tool calls of a response; of a stream's, with the arguments as far as they have arrived.
+
+    Args:
+        response: A response.
+        error_on_no_tool_call: Whether a response without one is an error.
+
+    Raises:
+        ValueError: There is none, or the answer was cut in the middle of one.
+    """
+    calls = tool_calls_of(response.message)
+    if not calls and error_on_no_tool_call:
+        raise ValueError(f"expected at least one tool call, but the answer is text: {response.message.content!r}")
+    if calls and response.additional_kwargs.get("finish_reason") == "length":
+        # Half of its arguments must not run a tool, and what is left of them may look whole.
+        raise ValueError(CUT.format(what=f"a call of {calls[-1][1]}"))
+    return [
+        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=_arguments(arguments))
+        for call_id, name, arguments in calls
+    ]
+
+
+def _arguments(arguments: Any) -> dict[str, Any]:
+    if isinstance(arguments, str):
+        try:
+            arguments = parse_partial_json(arguments) if arguments.strip() else {}
+        except ValueError:
+            arguments = {}
+    return dict(arguments) if isinstance(arguments, Mapping) else {}

@@ -1,0 +1,322 @@
+"""Embeddings of CLOVA Studio for LlamaIndex: many texts at a time, in order, bounded, within the quota."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal
+
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks.schema import CBEventType, EventPayload
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # core does not say so
+from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
+from pydantic import AliasChoices, Field, PrivateAttr
+
+from clova_studio import ClovaStudioError, ContextLengthError
+from llama_index_clova._batches import Lookup, Queue, Run, Semaphores
+from llama_index_clova._fields import ConnectionFields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
+
+    from clova_studio import Embedding
+
+__all__ = ["ClovaEmbedding"]
+
+_COLLECTION = "embeddings"
+# With a cache, vectors are stored after so many rounds of requests: what a killed process can lose, against the pause
+# at the end of each part, when the last requests of it are under way alone.
+_ROUNDS_UNSTORED = 8
+
+_dispatcher = get_dispatcher(__name__)
+
+
+class ClovaEmbedding(BaseEmbedding, ConnectionFields):
+    """Embeddings of CLOVA Studio. Source: the embedding and embedding v2 pages of the API guide.
+
+        >>> from llama_index_clova import ClovaEmbedding
+        >>> embed_model = ClovaEmbedding()  # doctest: +SKIP
+        >>> len(embed_model.get_query_embedding("대한민국의 수도는?"))  # doctest: +SKIP
+        1024
+
+    The API takes one text a request; ``max_concurrency`` of them are under way at once, and batches wait for a full
+    quota. Vectors are lists of 1,024 floats, not of unit length.
+
+    Blank texts are refused by their index before anything is sent. When a text of a list fails, no further batch is
+    started, and the client's error has on ``partial``, for the whole list, an ``Embedding`` where there is a vector,
+    the error in its place and None elsewhere.
+
+    With ``embeddings_cache``, what succeeded before a failure is stored, and long batches are stored part by part, so
+    that the next run embeds only what is missing. LlamaIndex's cache has the text alone as its key: give each model a
+    cache of its own, or vectors of one model will be taken for those of another.
+
+    Attributes:
+        model_name: ``bge-m3`` (v2, up to 8,192 tokens a text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1, 500
+            tokens). Vectors of different models cannot be compared. Also ``model``.
+        max_concurrency: Requests under way at once, from 1: of this instance in one event loop, however many batches
+            and queries there are, and of each synchronous call.
+        on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
+        embed_batch_size: Texts of one event, one turn of ``rate_limiter`` and one step of the progress bar, 1 to 2,048.
+            It is not what a request takes, that is always one text: a batch ends with its slowest request, so small
+            batches leave most of ``max_concurrency`` unused. Hence 1,024 and not LlamaIndex's 10.
+        num_workers: Batches under way at once in asynchronous calls, from 1; None for as many as ``max_concurrency``
+            has use for.
+        embeddings_cache: A key-value store of LlamaIndex; not part of dumps.
+        rate_limiter: A rate limiter of LlamaIndex, asked once a batch or single text, whatever the number of requests.
+            ``rate_limits`` counts requests and tokens, and without either the quota is kept all the same.
+        callback_manager: Callbacks; each batch is one event.
+
+    Raises:
+        ConfigurationError: An argument does not exist, or there is no key. Values out of range are pydantic's
+            ``ValidationError``. Errors of calls are those of ``clova_studio``.
+
+    See ``ConnectionFields`` for how to reach the service.
+    """
+
+    model_name: str = Field(default="bge-m3", validation_alias=AliasChoices("model_name", "model"), min_length=1)
+    max_concurrency: int = Field(default=32, ge=1)
+    on_too_long: Literal["error", "truncate"] = "error"
+    embed_batch_size: int = Field(default=1_024, ge=1, le=2_048)
+    num_workers: int | None = Field(default=None, ge=1)
+    # A store is no JSON.
+    embeddings_cache: Any | None = Field(default=None, exclude=True, repr=False)
+
+    _semaphores: Semaphores = PrivateAttr(default_factory=Semaphores)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that dumps have."""
+        return "ClovaEmbedding"
+
+    @property
+    def model(self) -> str:
+        """The model, under the name that it has in the rest of this package."""
+        return self.model_name
+
+    def get_text_embedding_batch(
+        self,
+        texts: list[str],
+        show_progress: bool = False,  # noqa: FBT001, FBT002  the base class's argument
+        **kwargs: Any,  # noqa: ARG002  see below
+    ) -> list[list[float]]:
+        """Return the vectors of texts in their order.
+
+        Args:
+            texts: Not empty ones; an empty one is named by its index before anything is sent.
+            show_progress: Whether to draw a progress bar.
+            **kwargs: What an ingestion pipeline hands to all of its components; of no meaning here.
+
+        Returns:
+            One list of 1,024 floats a text; no texts give no vectors and no request.
+
+        Raises:
+            ConfigurationError: A text is empty; nothing was sent.
+            ClovaStudioError: The first error, with what succeeded on ``partial``.
+        """
+        run = Run(texts, self.embed_batch_size, show_progress=show_progress)
+        with run:
+            for batch in run.batches():
+                with batch, self._events(batch.texts) as vectors:
+                    if self.rate_limiter is not None:
+                        self.rate_limiter.acquire()
+                    if self.embeddings_cache is None:
+                        vectors.extend(self._get_text_embeddings(batch.texts))
+                    else:
+                        vectors.extend(self._get_text_embeddings_cached(batch.texts))
+                    batch.done(vectors)
+        return run.vectors()
+
+    async def aget_text_embedding_batch(
+        self,
+        texts: list[str],
+        show_progress: bool = False,  # noqa: FBT001, FBT002  the base class's argument
+        **kwargs: Any,  # noqa: ARG002  see below
+    ) -> list[list[float]]:
+        """Return the vectors of texts in their order; see ``get_text_embedding_batch``.
+
+        Args:
+            texts: As there.
+            show_progress: As there.
+            **kwargs: As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            ConfigurationError: As there.
+            ClovaStudioError: As there.
+        """
+        # The base class starts all batches at once, goes on with them after a failure, and leaves their events open.
+        run = Run(texts, self.embed_batch_size, show_progress=show_progress)
+
+        async def work() -> None:
+            for batch in run.batches():
+                with batch, self._events(batch.texts) as vectors:
+                    if self.embeddings_cache is None:
+                        vectors.extend(await self._aget_text_embeddings_rate_limited(batch.texts))
+                    else:
+                        vectors.extend(await self._aget_text_embeddings_cached(batch.texts))
+                    batch.done(vectors)
+
+        # Of small batches so many that texts for the next requests are at hand when the last ones of a batch end; not
+        # more, since those that were begun are brought to their end after a failure.
+        useful = 1 + 2 * self.max_concurrency // self.embed_batch_size
+        workers = min(useful, self.num_workers or useful, run.count)
+        with run:
+            if workers == 1:
+                await work()
+            else:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(workers):
+                        group.create_task(work())
+        return run.vectors()
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return self._embed(query)
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return await self._aembed(query)
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._embed(text)
+
+    async def _aget_text_embedding(self, text: str) -> list[float]:
+        return await self._aembed(text)
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        found = self._connection.sync.embed_many(
+            texts, model=self.model_name, max_concurrency=self.max_concurrency, on_too_long=self.on_too_long
+        )
+        return [embedding.embedding for embedding in found]
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        # Not one embed_many for all: others of this instance may be at work in this loop. Each request asks for leave
+        # of its own, so that the bound holds for all together and a query does not wait for a whole batch.
+        queue = Queue(texts)
+        requests = self._requests()
+
+        async def work() -> None:
+            while queue.waits:
+                async with requests:
+                    index = queue.next()
+                    if index is None:
+                        return
+                    try:
+                        queue.take(index, await self._aembed_patiently(texts[index]))
+                    except ClovaStudioError as error:
+                        queue.refuse(index, error)
+
+        async with self._turn(), asyncio.TaskGroup() as group:
+            for _ in range(min(self.max_concurrency, len(texts))):
+                group.create_task(work())
+        return queue.vectors()
+
+    def _get_text_embeddings_cached(self, texts: list[str]) -> list[list[float]]:
+        cache = self._cache()
+        lookup = Lookup(texts)
+        for text in lookup.texts:
+            lookup.take(text, _vector_of(cache.get(key=text, collection=_COLLECTION)))
+        for part in lookup.parts(self.max_concurrency * _ROUNDS_UNSTORED):
+            try:
+                fresh = list(zip(part, self._get_text_embeddings(part), strict=True))
+            except ClovaStudioError as error:
+                for text, vector in lookup.failed(part, error):
+                    cache.put(key=text, val=_entry(vector), collection=_COLLECTION)
+                raise
+            for text, vector in fresh:
+                lookup.take(text, vector)
+                cache.put(key=text, val=_entry(vector), collection=_COLLECTION)
+        return lookup.vectors
+
+    async def _aget_text_embeddings_cached(self, texts: list[str]) -> list[list[float]]:
+        cache = self._cache()
+        lookup = Lookup(texts)
+        for text in lookup.texts:
+            lookup.take(text, _vector_of(await cache.aget(key=text, collection=_COLLECTION)))
+        parts = lookup.parts(self.max_concurrency * _ROUNDS_UNSTORED)
+        if parts and self.rate_limiter is not None:
+            # The base class asks it on every path but this one.
+            await self.rate_limiter.async_acquire()
+        for part in parts:
+            try:
+                fresh = list(zip(part, await self._aget_text_embeddings(part), strict=True))
+            except ClovaStudioError as error:
+                for text, vector in lookup.failed(part, error):
+                    await cache.aput(key=text, val=_entry(vector), collection=_COLLECTION)
+                raise
+            for text, vector in fresh:
+                lookup.take(text, vector)
+                await cache.aput(key=text, val=_entry(vector), collection=_COLLECTION)
+        return lookup.vectors
+
+    def _embed(self, text: str) -> list[float]:
+        client = self._connection.sync
+        try:
+            return client.embed(text, model=self.model_name).embedding
+        except ContextLengthError:
+            if self.on_too_long == "error":
+                raise
+        return client.embed_many([text], **self._truncating())[0].embedding
+
+    async def _aembed(self, text: str) -> list[float]:
+        async with self._requests():
+            client = self._connection.asynchronous
+            if client is None:
+                return await asyncio.to_thread(self._embed, text)
+            try:
+                return (await client.embed(text, model=self.model_name)).embedding
+            except ContextLengthError:
+                if self.on_too_long == "error":
+                    raise
+            return (await client.embed_many([text], **self._truncating()))[0].embedding
+
+    async def _aembed_patiently(self, text: str) -> Embedding:
+        """Return the vector of one text of many: it waits for its quota as long as it takes."""
+        client = self._connection.asynchronous
+        if client is None:
+            sync = self._connection.sync
+            found = await asyncio.to_thread(
+                sync.embed_many, [text], model=self.model_name, max_concurrency=1, on_too_long=self.on_too_long
+            )
+        else:
+            found = await client.embed_many(
+                [text], model=self.model_name, max_concurrency=1, on_too_long=self.on_too_long
+            )
+        return found[0]
+
+    def _truncating(self) -> dict[str, Any]:
+        return {"model": self.model_name, "on_too_long": "truncate", "max_wait": self.max_wait}
+
+    def _requests(self) -> asyncio.Semaphore:
+        return self._semaphores.of("requests", self.max_concurrency)
+
+    def _turn(self) -> AbstractAsyncContextManager[Any]:
+        # Here, too: the base class's own bound counts from 2, and hooks are called past it.
+        return nullcontext() if self.num_workers is None else self._semaphores.of("batches", self.num_workers)
+
+    def _cache(self) -> Any:
+        if self.embeddings_cache is None:
+            raise ValueError("embeddings_cache must be defined")  # as the base class says it
+        return self.embeddings_cache
+
+    @contextmanager
+    def _events(self, texts: list[str]) -> Iterator[list[list[float]]]:
+        """Tell callbacks and instrumentation of a batch, whose vectors go into the list that this yields."""
+        about = self.to_payload()
+        vectors: list[list[float]] = []
+        _dispatcher.event(EmbeddingStartEvent(model_dict=about))
+        with self.callback_manager.event(CBEventType.EMBEDDING, payload={EventPayload.SERIALIZED: about}) as event:
+            yield vectors
+            event.on_end(payload={EventPayload.CHUNKS: texts, EventPayload.EMBEDDINGS: vectors})
+        _dispatcher.event(EmbeddingEndEvent(chunks=texts, embeddings=vectors))
+
+
+def _vector_of(entry: Any) -> list[float] | None:
+    # As the base class stores it: a dict with one vector under a name of no meaning.
+    return None if entry is None else next(iter(entry.values()))
+
+
+def _entry(vector: list[float]) -> dict[str, Any]:
+    return {str(uuid.uuid4()): vector}

@@ -1,0 +1,290 @@
+"""A metadata extractor that summarizes nodes, by the summarization API of CLOVA Studio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+from llama_index.core.extractors.interface import DEFAULT_NODE_TEXT_TEMPLATE, BaseExtractor
+from llama_index.core.schema import BaseNode, MetadataMode, TextNode
+from pydantic import Field, field_validator, model_validator
+from tqdm.auto import tqdm
+
+from clova_studio import ConfigurationError
+from clova_studio.adapters import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
+from llama_index_clova._fields import ConnectionFields
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+__all__ = ["ClovaSummaryExtractor"]
+
+_Result = TypeVar("_Result")
+
+_logger = logging.getLogger(__name__)
+
+_HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        **ConnectionFields.argument_hints,
+        "llm": "the summarization API is no model: it needs none",
+        "llm_predictor": "the summarization API is no model: it needs none",
+        "prompt_template": "the service takes no prompt",
+    }
+)
+_OPTIONS = (
+    "auto_sentence_splitter",
+    "seg_count",
+    "seg_max_size",
+    "seg_min_size",
+    "include_ai_filters",
+    "max_characters",
+)
+# Whose summary it is, by distance -> the key of core's SummaryExtractor.
+_KEYS = {"prev": (-1, "prev_section_summary"), "next": (1, "next_section_summary"), "self": (0, "section_summary")}
+
+
+class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
+    """Adds summaries to the metadata of nodes. Source: the summarization page of the API guide.
+
+        >>> from llama_index.core.ingestion import IngestionPipeline
+        >>> from llama_index_clova import ClovaSegmentationNodeParser, ClovaSummaryExtractor
+        >>> pipeline = IngestionPipeline(
+        ...     transformations=[ClovaSegmentationNodeParser(), ClovaSummaryExtractor()]
+        ... )  # doctest: +SKIP
+        >>> pipeline.run(documents=documents)[0].metadata["section_summary"]  # doctest: +SKIP
+        '- 환불은 7일 안에 신청할 수 있다.'
+
+    The keys are those of LlamaIndex's ``SummaryExtractor``: ``section_summary``, ``prev_section_summary`` and
+    ``next_section_summary``. Neighbours are those in the list that have the same source. A node of nothing but white
+    space gets no summary and costs no request. Text over ``max_characters`` is summarized in rounds.
+
+    What differs from LlamaIndex's extractors, where it would spoil the result: ``metadata_mode`` is NONE, so that the
+    text is summarized and not the metadata; the nodes' ``text_template`` is not rewritten unless
+    ``disable_template_rewrite=False`` or a ``node_text_template`` is given; and there is one layer of retries, the
+    client's, which is what ``max_retries`` means here.
+
+    Attributes:
+        summaries: Whose summaries a node gets: of ``"prev"``, ``"self"``, ``"next"``. Only those that some node gets
+            are asked for.
+        auto_sentence_splitter: Whether the service splits into paragraphs first, by the three ``seg_*`` options.
+        seg_count: Wanted number of paragraphs from 1; -1 is automatic.
+        seg_max_size: Characters of a paragraph, 1 to 3,000.
+        seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
+        include_ai_filters: Whether to run the AI filter.
+        max_characters: Characters of a request at most, 100 to 35,000; smaller parts give longer summaries.
+        num_workers: Requests under way at once, at most, from 1.
+        max_retries: Retries of a request after the first; None for the client's 5. There is no other layer.
+        retry_backoff: Not to be given: the waits are those of ``retry``.
+        raise_on_error: Whether a failed request fails the call. Otherwise its node gets no summary, the others keep
+            theirs, and a warning is logged.
+        in_place: Whether the given nodes are changed, which is LlamaIndex's default; with False, copies of them are.
+        show_progress: Whether to show a bar that counts nodes; LlamaIndex's default is True.
+        metadata_mode: The metadata that is summarized with the text.
+        is_text_node_only: Whether other nodes than ``TextNode`` are refused.
+        disable_template_rewrite: Whether the nodes' ``text_template`` is left as it is.
+        node_text_template: The ``text_template`` to give to the nodes.
+
+    Raises:
+        ConfigurationError: An argument does not exist, or there is no key; with the first request, if an option is out
+            of range. Errors of calls are those of ``clova_studio``.
+
+    See ``ConnectionFields`` for how to reach the service.
+    """
+
+    argument_hints: ClassVar[Mapping[str, str]] = _HINTS
+
+    summaries: list[str] = Field(default=["self"])
+    auto_sentence_splitter: bool = True
+    seg_count: int = -1
+    seg_max_size: int = 1_000
+    seg_min_size: int = 300
+    include_ai_filters: bool = False
+    max_characters: int = Field(default=MAX_SUMMARIZATION_CHARACTERS, ge=100, le=MAX_SUMMARIZATION_CHARACTERS)
+    num_workers: int = Field(default=4, ge=1)
+    metadata_mode: MetadataMode = MetadataMode.NONE
+    disable_template_rewrite: bool = True
+    # Both base classes have a field of this name: LlamaIndex's is for a second layer of retries.
+    max_retries: int | None = Field(default=None, ge=0)  # type: ignore[assignment]  # None is the client's default
+
+    @field_validator("summaries")
+    @classmethod
+    def _check_summaries(cls, value: list[str]) -> list[str]:
+        if not all(name in _KEYS for name in value):
+            raise ValueError("summaries must be one of ['self', 'prev', 'next']")
+        return value
+
+    @model_validator(mode="after")
+    def _settle(self) -> Self:
+        if self.retry_backoff != type(self).model_fields["retry_backoff"].default:
+            raise ConfigurationError("retry_backoff has no meaning here: give the waits as retry=RetryPolicy(...)")
+        own_template = self.node_text_template != DEFAULT_NODE_TEXT_TEMPLATE
+        if own_template and "disable_template_rewrite" not in self.model_fields_set:
+            self.disable_template_rewrite = False
+        return self
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
+        """Rebuild an extractor from its dump.
+
+        Args:
+            data: What ``to_dict`` gave; it is not changed.
+            **kwargs: Arguments that are no part of a dump, such as ``api_key``, or that go before it.
+        """
+        return super().from_dict(dict(data), **kwargs)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name under which dumps know this class."""
+        return "ClovaSummaryExtractor"
+
+    async def aextract(self, nodes: Sequence[BaseNode]) -> list[dict[str, Any]]:
+        """Summarize nodes.
+
+        Args:
+            nodes: The nodes; they are not changed.
+
+        Returns:
+            The new metadata of each node; without a key where there is no summary.
+
+        Raises:
+            ValueError: A node is no ``TextNode``, and ``is_text_node_only`` is set.
+            ClovaStudioError: A request failed, and ``raise_on_error`` is set.
+        """
+        if self.is_text_node_only and not all(isinstance(node, TextNode) for node in nodes):
+            raise ValueError(
+                "Only `TextNode` is allowed for `Summary` extractor: split documents first, or set "
+                "is_text_node_only=False"
+            )
+        texts = [_text(node, self.metadata_mode) for node in nodes]
+        places = [self._places(nodes, i) for i in range(len(nodes))]
+        asked = sorted({j for found in places for j in found.values() if texts[j]})
+        summaries = dict(zip(asked, await self._summaries([texts[j] for j in asked]), strict=True))
+        return [{key: summaries[j] for key, j in found.items() if summaries.get(j)} for found in places]
+
+    def extract(self, nodes: Sequence[BaseNode]) -> list[dict[str, Any]]:
+        """Summarize nodes; see ``aextract``.
+
+        Args:
+            nodes: As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            ValueError: As there.
+            ClovaStudioError: As there.
+        """
+        return _run(self.aextract(nodes))
+
+    def process_nodes(
+        self,
+        nodes: Sequence[BaseNode],
+        excluded_embed_metadata_keys: list[str] | None = None,
+        excluded_llm_metadata_keys: list[str] | None = None,
+        **kwargs: Any,
+    ) -> list[BaseNode]:
+        """Add summaries to the metadata of nodes. Also what calling the extractor does.
+
+        It blocks until all are there, also where an event loop runs: ``aprocess_nodes`` does not.
+
+        Args:
+            nodes: The nodes; with ``in_place``, LlamaIndex's default, they are changed.
+            excluded_embed_metadata_keys: Keys to keep out of the texts for embeddings.
+            excluded_llm_metadata_keys: Keys to keep out of the texts for models.
+            **kwargs: Of no meaning: a pipeline gives its arguments to every transformation.
+
+        Returns:
+            The nodes, or their copies.
+
+        Raises:
+            ValueError: See ``aextract``.
+            ClovaStudioError: See ``aextract``.
+        """
+        return _run(
+            self.aprocess_nodes(
+                nodes,
+                excluded_embed_metadata_keys=excluded_embed_metadata_keys,
+                excluded_llm_metadata_keys=excluded_llm_metadata_keys,
+                **kwargs,
+            )
+        )
+
+    async def _aextract_with_retry(self, nodes: Sequence[BaseNode]) -> list[dict[str, Any]]:
+        # Without the base class's retries: the client has made its own, and those of others would multiply with them.
+        return await self.aextract(nodes)
+
+    def _places(self, nodes: Sequence[BaseNode], i: int) -> dict[str, int]:
+        """Return which nodes' summaries a node gets, by key."""
+        found = {}
+        for name, (step, key) in _KEYS.items():
+            j = i + step
+            if name in self.summaries and 0 <= j < len(nodes) and nodes[j].ref_doc_id == nodes[i].ref_doc_id:
+                found[key] = j
+        return found
+
+    async def _summaries(self, texts: Sequence[str]) -> list[str]:
+        """Return the summary of each text, ``""`` where there is none."""
+        if not texts:
+            return []
+        client = self._connection.asynchronous
+        options = {name: getattr(self, name) for name in _OPTIONS}
+        # A long text has several requests: where there are few texts, it may use the places that they leave.
+        options["max_concurrency"] = max(1, self.num_workers // len(texts))
+        slots = asyncio.Semaphore(self.num_workers)
+        errors: list[Exception] = []
+
+        async def summarize(text: str) -> str:
+            async with slots:
+                try:
+                    if client is None:
+                        summary = await asyncio.to_thread(summarize_texts, self._connection.sync, [text], **options)
+                    else:
+                        summary = await asummarize_texts(client, [text], **options)
+                except Exception as error:
+                    if self.raise_on_error:
+                        raise
+                    errors.append(error)
+                    summary = ""
+            bar.update()
+            return summary.strip()
+
+        with tqdm(total=len(texts), desc="Summarizing nodes", disable=not self.show_progress) as bar:
+            tasks = [asyncio.ensure_future(summarize(text)) for text in texts]
+            try:
+                summaries = list(await asyncio.gather(*tasks))
+            finally:
+                for task in tasks:
+                    task.cancel()
+        if errors:
+            _logger.warning("%d of %d nodes got no summary: %s", len(errors), len(texts), errors[0])
+        return summaries
+
+
+def _text(node: BaseNode, mode: MetadataMode) -> str:
+    """Return what to summarize of a node, ``""`` for nothing: metadata alone is nothing."""
+    if not node.get_content(metadata_mode=MetadataMode.NONE).strip():
+        return ""
+    return node.get_content(metadata_mode=mode)
+
+
+def _run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine to its end, in a loop of its own.
+
+    Core's function for this closes its loop without letting connections close first. The loop that is set for the
+    thread stays as it is; where one runs, the work is done in another thread.
+    """
+
+    def run() -> _Result:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            return runner.run(coroutine)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run()
+    with ThreadPoolExecutor(1, "clova-extract") as pool:
+        return pool.submit(contextvars.copy_context().run, run).result()

@@ -1,0 +1,389 @@
+"""The LLM: HyperCLOVA X for LlamaIndex, over the native API."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from pydantic import PrivateAttr
+
+from clova_studio import UnsupportedFunctionError, model_info
+from clova_studio.adapters import (
+    TUNED_MODEL_PREFIX,
+    Exchange,
+    chat_request,
+    default_output_tokens,
+    options_of_call,
+    tool_choice_of,
+    warn_of_raised_cap,
+)
+from llama_index_clova._answers import ResponseMaker
+from llama_index_clova._completions import acompletion_pieces, completion_of, completion_pieces
+from llama_index_clova._fields import ChatFields
+from llama_index_clova._messages import wire_messages
+from llama_index_clova._prediction import PredictingLLM
+from llama_index_clova._threads import iterate_in_threads
+from llama_index_clova._tools import selections, wire_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llama_index.core.base.llms.types import (
+        ChatResponse,
+        ChatResponseAsyncGen,
+        ChatResponseGen,
+        CompletionResponse,
+        CompletionResponseAsyncGen,
+        CompletionResponseGen,
+    )
+    from llama_index.core.llms.llm import ToolSelection
+    from llama_index.core.tools.types import BaseTool
+
+    from clova_studio import AsyncClovaStudio, ClovaStudio
+    from clova_studio.adapters import Connection
+
+__all__ = ["ClovaX"]
+
+# Options of a call that the adapter itself heeds.
+_OURS = ("tool_fallback", "parallel_tool_calls", "max_retries")
+_FIXED_HINT = "it belongs to the instance: make another ClovaX with its own {name}"
+_TOOLS_AND_FORMAT_HINT = ", or ask for the answer as a call of a tool"
+
+
+class _Call(NamedTuple):
+    """One call: its requests, where they go, and how its answer is given."""
+
+    exchange: Exchange
+    connection: Connection
+    single_call: bool
+
+    @property
+    def maker(self) -> ResponseMaker:
+        return ResponseMaker(self.exchange, single_call=self.single_call)
+
+
+class ClovaX(PredictingLLM, ChatFields):
+    """HyperCLOVA X as a LlamaIndex LLM. Source: the Chat Completions v1 and v3 pages of the API guide.
+
+        >>> from llama_index_clova import ClovaX
+        >>> llm = ClovaX(model="HCX-007", thinking={"effort": "low"})  # doctest: +SKIP
+        >>> response = llm.complete("1부터 100까지 더하면?")  # doctest: +SKIP
+        >>> response.text, response.raw["usage"]["total_tokens"]  # doctest: +SKIP
+        ('5050입니다.', 172)
+
+    Chat, completion and both streamed, sync and async; tools for ``FunctionAgent`` and ``AgentWorkflow``; structured
+    prediction, by the service's structured outputs on HCX-007 and as a tool call on HCX-005 and HCX-DASH-002.
+
+    Answers have at most one ``TextBlock``, a ``ThinkingBlock`` in front of it where the model thought, and
+    ``ToolCallBlock`` after it, whose arguments are text while a stream is under way and a dict once whole.
+    ``raw`` is the service's result in snake_case, with the tokens of all requests of the call as ``usage``;
+    ``additional_kwargs`` has ``prompt_tokens``, ``completion_tokens``, ``total_tokens``, ``finish_reason`` and
+    ``request_id``, in streams those of the last response. New thinking is ``additional_kwargs["thinking_delta"]``.
+
+    Every option can also be given per call (``chat(messages, top_k=3)``); a call's options go before the constructor's,
+    and None leaves an option to the service. Further options of a call: ``tools``, ``tool_choice`` (``"auto"``,
+    ``"none"``, ``"any"``, the name of a tool or a dict that names one), ``parallel_tool_calls`` (False keeps the first
+    tool call only), ``response_format``, ``request_id``, ``max_retries``. An argument that does not exist is refused by
+    name. Ranges and combinations are checked before anything is sent.
+
+    The service has no "required" tool choice: ``tool_required=True`` and ``"any"`` force a single tool by its name;
+    with several they ask for a call in words, once more when the answer is text, and mark an answer that is text all
+    the same ``additional_kwargs["tool_choice_unmet"]``.
+
+    ``system_prompt``, ``completion_to_prompt`` and ``rate_limiter`` are heeded where LlamaIndex does: the first in
+    ``predict``, ``stream`` and structured prediction, not in ``chat``. The quota is the client's business, see
+    ``rate_limits``. A URL in an ``ImageBlock`` is passed on to the service, not fetched.
+
+    Raises:
+        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+            ``clova_studio``; structured prediction raises ValueError for an answer that is cut or does not fit.
+
+    See ``clova_studio.adapters.ChatFields`` for the options and ``clova_studio.adapters.ConnectionFields`` for how to
+    reach the service. Keys are never part of ``to_dict`` and ``to_json``; a pickle holds them.
+    """
+
+    _warned: bool = PrivateAttr(default=False)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name of the class, as LlamaIndex stores it."""
+        return "ClovaX"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What LlamaIndex wants to know of the model, from the catalogue.
+
+        ``num_output`` is the output cap that is sent or the service's default; ``context_window`` is what input and
+        output may have together.
+        """
+        info = model_info(self.model)
+        tuned = self.task_id is not None or self.model.startswith(TUNED_MODEL_PREFIX)
+        num_output = default_output_tokens(self.model, self.thinking) if self.max_tokens is None else self.max_tokens
+        return LLMMetadata(
+            context_window=min(info.context_window, info.max_input_tokens + num_output),
+            num_output=num_output,
+            is_chat_model=True,
+            is_function_calling_model=info.tools and not tuned,
+            model_name=self.model,
+            system_role=MessageRole.SYSTEM,
+        )
+
+    # Asking.
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Return the answer to a conversation.
+
+        Args:
+            messages: The conversation; not changed.
+            **kwargs: Options of this call.
+
+        Raises:
+            ClovaStudioError: A request failed, or was wrong and not sent.
+        """
+        return self._chat(messages, **kwargs)
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Return the answer to a conversation; see ``chat``.
+
+        Args:
+            messages: As there.
+            **kwargs: As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return await self._achat(messages, **kwargs)
+
+    @llm_chat_callback()
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Return a generator of the answer as it comes: ``message`` is what there is so far, ``delta`` what is new.
+
+        Args:
+            messages: The conversation; not changed.
+            **kwargs: Options of this call.
+
+        Raises:
+            ClovaStudioError: A request failed, or was wrong and not sent; while iterating also
+                ``StreamInterruptedError``, with what had arrived on ``partial``.
+        """
+        return self._stream_chat(messages, **kwargs)
+
+    @llm_chat_callback()
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """Return an asynchronous generator of the answer as it comes; see ``stream_chat``.
+
+        Args:
+            messages: As there.
+            **kwargs: As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return await self._astream_chat(messages, **kwargs)
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002  core's signature
+        """Return the answer to a prompt, which is asked as a message of the user.
+
+        Args:
+            prompt: The prompt.
+            formatted: Whether ``completion_to_prompt`` has been applied to it.
+            **kwargs: Options of this call.
+
+        Raises:
+            ClovaStudioError: As ``chat``.
+        """
+        return completion_of(self._chat(self._asked(prompt, formatted=formatted), **kwargs))
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002  core's signature
+        """Return the answer to a prompt; see ``complete``.
+
+        Args:
+            prompt: As there.
+            formatted: As there.
+            **kwargs: As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return completion_of(await self._achat(self._asked(prompt, formatted=formatted), **kwargs))
+
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: FBT001, FBT002  core's signature
+        """Return a generator of the answer to a prompt; see ``stream_chat``.
+
+        Args:
+            prompt: As ``complete``.
+            formatted: As there.
+            **kwargs: Options of this call.
+
+        Raises:
+            ClovaStudioError: As ``stream_chat``.
+        """
+        return completion_pieces(self._stream_chat(self._asked(prompt, formatted=formatted), **kwargs))
+
+    @llm_completion_callback()
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:  # noqa: FBT001, FBT002  core's signature
+        """Return an asynchronous generator of the answer to a prompt; see ``stream_chat``.
+
+        Args:
+            prompt: As ``complete``.
+            formatted: As there.
+            **kwargs: Options of this call.
+
+        Raises:
+            ClovaStudioError: As ``stream_chat``.
+        """
+        return acompletion_pieces(await self._astream_chat(self._asked(prompt, formatted=formatted), **kwargs))
+
+    def _asked(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:
+        if not formatted and self.completion_to_prompt is not None:
+            prompt = self.completion_to_prompt(prompt)
+        return [ChatMessage(role=MessageRole.USER, content=prompt)]
+
+    # The work, without events: what is asked through these is one event and one slot of the rate limiter a call.
+
+    def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        call = self._call(messages, kwargs)
+        exchange, client = call.exchange, call.connection.sync
+        while True:
+            try:
+                result = client.chat(**exchange.request)
+            except UnsupportedFunctionError as error:
+                exchange.refused(error)
+            else:
+                if exchange.answered(result):
+                    return call.maker.whole(result)
+
+    async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        if self._connection.asynchronous is None:
+            return await asyncio.to_thread(self._chat, messages, **kwargs)
+        call = self._call(messages, kwargs)
+        exchange, client = call.exchange, call.connection.needed_async
+        while True:
+            try:
+                result = await client.chat(**exchange.request)
+            except UnsupportedFunctionError as error:
+                exchange.refused(error)
+            else:
+                if exchange.answered(result):
+                    return call.maker.whole(result)
+
+    def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        # What is wrong with the call is said now, not when the generator is first asked.
+        call = self._call(messages, kwargs)
+        return self._responses(call, call.connection.sync)
+
+    def _responses(self, call: _Call, client: ClovaStudio) -> ChatResponseGen:
+        exchange, maker = call.exchange, call.maker
+        while not exchange.done:
+            try:
+                with client.stream_chat(**exchange.request) as stream:
+                    for arrived in stream:
+                        for piece, last in exchange.streamed(arrived):
+                            if last:
+                                yield maker.last(piece, stream.result())
+                            elif (response := maker.piece(piece)) is not None:
+                                yield response
+            except UnsupportedFunctionError as error:
+                exchange.refused(error)
+
+    async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        if self._connection.asynchronous is None:
+            return iterate_in_threads(self._stream_chat(messages, **kwargs))
+        call = self._call(messages, kwargs)
+        return self._aresponses(call, call.connection.needed_async)
+
+    async def _aresponses(self, call: _Call, client: AsyncClovaStudio) -> ChatResponseAsyncGen:
+        exchange, maker = call.exchange, call.maker
+        while not exchange.done:
+            try:
+                async with client.stream_chat(**exchange.request) as stream:
+                    async for arrived in stream:
+                        for piece, last in exchange.streamed(arrived):
+                            if last:
+                                yield maker.last(piece, stream.result())
+                            elif (response := maker.piece(piece)) is not None:
+                                yield response
+            except UnsupportedFunctionError as error:
+                exchange.refused(error)
+
+    def _call(self, messages: Sequence[ChatMessage], given: Mapping[str, Any]) -> _Call:
+        options = options_of_call(given, own=_OURS, ignored=(), what=type(self).__name__, fixed_hint=_FIXED_HINT)
+        ours = {name: options.pop(name) for name in _OURS if name in options}
+        tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
+        choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
+        wanted = options.pop("response_format", None)
+        chat = chat_request(
+            self._default_options(),
+            options,
+            tools=tools,
+            response_format=wanted,
+            tools_and_format_hint=_TOOLS_AND_FORMAT_HINT,
+        )
+        chat.request["messages"] = wire_messages(messages, no_images=chat.no_images)
+        if chat.raised_cap is not None and not self._warned:
+            self._warned = True
+            warn_of_raised_cap(chat.raised_cap)
+        connection = self._connection
+        if ours.get("max_retries") is not None:
+            connection = connection.with_max_retries(ours["max_retries"])
+        exchange = Exchange(
+            chat.request,
+            choice=choice,
+            tool_fallback=ours.get("tool_fallback", self.tool_fallback),
+            base_url=connection.place,
+        )
+        return _Call(exchange, connection, single_call=ours.get("parallel_tool_calls") is False)
+
+    # Tools.
+
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,  # noqa: FBT001, FBT002, ARG002  core's signature; nothing is printed here
+        allow_parallel_tool_calls: bool = False,  # noqa: FBT001, FBT002  core's signature
+        tool_required: bool = False,  # noqa: FBT001, FBT002  core's signature
+        tool_choice: str | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        # A new list: the caller's history must not grow.
+        messages = list(chat_history or ())
+        if isinstance(user_msg, str):
+            user_msg = ChatMessage(role=MessageRole.USER, content=user_msg)
+        if user_msg is not None:
+            messages.append(user_msg)
+        if tool_choice is None and tool_required:
+            tool_choice = "any"
+        prepared: dict[str, Any] = {"messages": messages, **kwargs}
+        if tools:
+            prepared["tools"] = [wire_tool(tool) for tool in tools]
+            prepared["parallel_tool_calls"] = allow_parallel_tool_calls
+        if tool_choice is not None:
+            prepared["tool_choice"] = tool_choice
+        return prepared
+
+    def get_tool_calls_from_response(
+        self,
+        response: ChatResponse,
+        error_on_no_tool_call: bool = True,  # noqa: FBT001, FBT002  core's signature
+        **kwargs: Any,  # noqa: ARG002  core's signature
+    ) -> list[ToolSelection]:
+        """Return the tool calls of a response.
+
+        Args:
+            response: A response; of a stream that is under way, with the arguments as far as they have arrived.
+            error_on_no_tool_call: Whether a response without a tool call is an error.
+            **kwargs: None are taken.
+
+        Raises:
+            ValueError: There is no tool call, or the answer was cut at the output cap in the middle of one.
+        """
+        return selections(response, error_on_no_tool_call=error_on_no_tool_call)

@@ -1,0 +1,307 @@
+"""A node parser that cuts at changes of topic, by the segmentation API of CLOVA Studio."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import threading
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from llama_index.core.node_parser.interface import TextSplitter
+from llama_index.core.node_parser.node_utils import build_nodes_from_splits, default_id_func
+from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeRelationship, TextNode
+from pydantic import Field, field_validator
+from tqdm.auto import tqdm
+
+from clova_studio import ConfigurationError, segmentation_windows
+from clova_studio.adapters import asegment_texts, segment_texts
+from llama_index_clova._fields import ConnectionFields
+
+if TYPE_CHECKING:
+    from clova_studio import AsyncClovaStudio, ClovaStudio, Segmentation
+    from clova_studio.adapters import TopicSpan
+
+__all__ = ["ClovaSegmentationNodeParser"]
+
+_HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        **ConnectionFields.argument_hints,
+        "chunk_size": "use max_chunk_size, a hard cap, or post_process_max_size, a soft one",
+        "chunk_overlap": "topic paragraphs do not overlap",
+        "separator": "the service finds the borders",
+        "paragraph_separator": "the service finds the borders",
+        "embed_model": "the service compares the sentences itself",
+    }
+)
+_OPTIONS = (
+    "alpha",
+    "seg_cnt",
+    "post_process",
+    "post_process_min_size",
+    "post_process_max_size",
+    "max_chunk_size",
+    "max_concurrency",
+)
+_TOPIC = "topic_index"
+
+
+class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
+    """Splits documents where their topic changes. Source: the segmentation page of the API guide.
+
+        >>> from llama_index.core import Document
+        >>> from llama_index_clova import ClovaSegmentationNodeParser
+        >>> parser = ClovaSegmentationNodeParser()  # doctest: +SKIP
+        >>> parser.get_nodes_from_documents([Document(text="...")])[0].metadata  # doctest: +SKIP
+        {'topic_index': 0}
+
+    Every node is ``text[start_char_idx:end_char_idx]`` of its document to the letter, and nothing of the document but
+    the white space between nodes is lost. A document over 120,000 characters is sent in windows that end at paragraph
+    borders, each segmented on its own; one of nothing but white space gives no node and costs no request. All documents
+    of a call go side by side. With ``show_progress`` a bar counts the requests.
+
+    Nodes that are themselves cut out of a document can be split too: the new ones have that document as their source,
+    and their places are counted in it where the place of the given node is known, otherwise in the given node.
+
+    Metadata: a copy of the document's, and ``topic_index``, the number of the topic in the text that was split, from 0;
+    it is kept out of the texts for embeddings and models. With ``include_metadata=False`` there is none.
+
+    Attributes:
+        alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose.
+        seg_cnt: Wanted number of paragraphs (of each window) from 1; -1 is automatic.
+        post_process: Whether the service merges and splits afterwards towards the two sizes.
+        post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
+        post_process_max_size: Characters of a paragraph from 1, a soft bound: the service never cuts a sentence.
+        max_chunk_size: Characters of a node at most, from 1: a hard cap that the API does not give. What is longer is
+            cut at sentence borders, then at white space, then anywhere; the pieces keep their ``topic_index``.
+        max_concurrency: Requests under way at once, at most, for several documents or windows; from 1.
+        include_metadata: Whether nodes get metadata.
+        include_prev_next_rel: Whether neighbours of the same document are related.
+        id_func: A function of a node's number in its document and the document that returns the node's id.
+        callback_manager: Gets a ``NODE_PARSING`` event for each call.
+
+    Raises:
+        ConfigurationError: An argument does not exist, or there is no key; with the first request, if an option is out
+            of range. Errors of calls are those of ``clova_studio``.
+
+    See ``ConnectionFields`` for how to reach the service.
+    """
+
+    argument_hints: ClassVar[Mapping[str, str]] = _HINTS
+
+    alpha: float = -100.0
+    seg_cnt: int = -1
+    post_process: bool = False
+    post_process_min_size: int = 300
+    post_process_max_size: int = 1_000
+    max_chunk_size: int | None = Field(default=None, ge=1)
+    max_concurrency: int = Field(default=8, ge=1)
+
+    @field_validator("id_func", mode="before")
+    @classmethod
+    def _rebuild_id_func(cls, value: Any) -> Any:
+        """Take back what a dump made of the function: its name, which says enough for the default only."""
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("id_func_name") == default_id_func.__name__:
+            return default_id_func
+        raise ConfigurationError(
+            f"a dump holds only the name of id_func, {value.get('id_func_name')!r}: give from_dict the function itself"
+        )
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name under which dumps know this class."""
+        return "ClovaSegmentationNodeParser"
+
+    def split_text(self, text: str) -> list[str]:
+        """Split a text into topic paragraphs.
+
+        Args:
+            text: Any text; of nothing but white space it gives no chunk and no request.
+
+        Returns:
+            The chunks in order, each a slice of the text.
+
+        Raises:
+            ClovaStudioError: A request failed.
+        """
+        return self.split_texts([text])
+
+    async def asplit_text(self, text: str) -> list[str]:
+        """Split a text into topic paragraphs; see ``split_text``.
+
+        Args:
+            text: As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return await self.asplit_texts([text])
+
+    def split_texts(self, texts: list[str]) -> list[str]:
+        """Split texts into topic paragraphs, side by side.
+
+        Args:
+            texts: The texts.
+
+        Returns:
+            The chunks of all texts in order.
+
+        Raises:
+            ClovaStudioError: A request failed.
+        """
+        return _chunks(texts, self._segment(texts))
+
+    async def asplit_texts(self, texts: list[str]) -> list[str]:
+        """Split texts into topic paragraphs; see ``split_texts``.
+
+        Args:
+            texts: As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            ClovaStudioError: As there.
+        """
+        return _chunks(texts, await self._asegment(texts))
+
+    def _parse_nodes(
+        self,
+        nodes: Sequence[BaseNode],
+        show_progress: bool = False,  # noqa: FBT001, FBT002  the base class's signature
+        **kwargs: Any,  # noqa: ARG002  a pipeline gives its arguments to every transformation
+    ) -> list[BaseNode]:
+        texts = _texts(nodes)
+        return self._build(nodes, texts, self._segment(texts, show_progress=show_progress))
+
+    async def _aparse_nodes(
+        self,
+        nodes: Sequence[BaseNode],
+        show_progress: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> list[BaseNode]:
+        texts = _texts(nodes)
+        return self._build(nodes, texts, await self._asegment(texts, show_progress=show_progress))
+
+    def _postprocess_parsed_nodes(
+        self,
+        nodes: list[BaseNode],
+        parent_doc_map: dict[str, Document],  # noqa: ARG002  all that it is needed for is done
+    ) -> list[BaseNode]:
+        """Relate neighbours.
+
+        The base class's method is not used: it looks for each text in its document, where a short one is also part of
+        others and children of a document share one search; and it relates such children in one direction only.
+        """
+        if self.include_prev_next_rel:
+            related = [(node, node.as_related_node_info()) for node in nodes]
+            for (left, left_info), (right, right_info) in pairwise(related):
+                if left.ref_doc_id == right.ref_doc_id:
+                    left.relationships[NodeRelationship.NEXT] = right_info
+                    right.relationships[NodeRelationship.PREVIOUS] = left_info
+        return nodes
+
+    def _build(
+        self, nodes: Sequence[BaseNode], texts: Sequence[str], spans: Sequence[Sequence[TopicSpan]]
+    ) -> list[BaseNode]:
+        """Return the nodes for spans, with all but their relations to one another."""
+        built: list[BaseNode] = []
+        for node, text, pieces in zip(nodes, texts, spans, strict=True):
+            if not pieces:
+                continue
+            # The new nodes hold what the document holds: of its metadata, a copy.
+            document = node.model_copy(update={"metadata": copy.deepcopy(node.metadata)})
+            offset = _offset(node, text)
+            splits = [text[piece.start : piece.end] for piece in pieces]
+            for new, piece in zip(build_nodes_from_splits(splits, document, id_func=self.id_func), pieces, strict=True):
+                new.start_char_idx, new.end_char_idx = offset + piece.start, offset + piece.end
+                if node.source_node is not None:
+                    new.relationships[NodeRelationship.SOURCE] = node.source_node.model_copy(deep=True)
+                if self.include_metadata:
+                    new.metadata = {**copy.deepcopy(node.metadata), _TOPIC: piece.topic}
+                    new.excluded_embed_metadata_keys = _with_topic(node.excluded_embed_metadata_keys)
+                    new.excluded_llm_metadata_keys = _with_topic(node.excluded_llm_metadata_keys)
+                built.append(new)
+        return built
+
+    def _segment(self, texts: Sequence[str], *, show_progress: bool = False) -> list[list[TopicSpan]]:
+        options = {name: getattr(self, name) for name in _OPTIONS}
+        client = self._connection.sync
+        if not show_progress:
+            return segment_texts(client, texts, **options)
+        with _bar(texts) as bar:
+            return segment_texts(cast("ClovaStudio", _Counted(client, bar)), texts, **options)
+
+    async def _asegment(self, texts: Sequence[str], *, show_progress: bool = False) -> list[list[TopicSpan]]:
+        options = {name: getattr(self, name) for name in _OPTIONS}
+        client = self._connection.asynchronous
+        if client is None:
+            return await asyncio.to_thread(self._segment, texts, show_progress=show_progress)
+        if not show_progress:
+            return await asegment_texts(client, texts, **options)
+        with _bar(texts) as bar:
+            return await asegment_texts(cast("AsyncClovaStudio", _AsyncCounted(client, bar)), texts, **options)
+
+
+class _Counted:
+    """A client that moves a progress bar on with each answer, in whichever thread that comes."""
+
+    def __init__(self, client: ClovaStudio, bar: tqdm[Any]) -> None:
+        self._client = client
+        self._bar = bar
+        self._lock = threading.Lock()
+
+    def segment(self, text: str, **options: Any) -> Segmentation:
+        answer = self._client.segment(text, **options)
+        with self._lock:
+            self._bar.update()
+        return answer
+
+
+class _AsyncCounted:
+    """The same for an asynchronous client."""
+
+    def __init__(self, client: AsyncClovaStudio, bar: tqdm[Any]) -> None:
+        self._client = client
+        self._bar = bar
+
+    async def segment(self, text: str, **options: Any) -> Segmentation:
+        answer = await self._client.segment(text, **options)
+        self._bar.update()
+        return answer
+
+
+def _bar(texts: Sequence[str]) -> tqdm[Any]:
+    return tqdm(total=sum(len(segmentation_windows(text)) for text in texts), desc="Parsing nodes")
+
+
+def _texts(nodes: Sequence[BaseNode]) -> list[str]:
+    """Return the texts of nodes, before anything is sent for one of which no node could be made."""
+    for i, node in enumerate(nodes):
+        if not isinstance(node, (Document, TextNode)):
+            raise ConfigurationError(f"node {i} must be a Document or a TextNode, got {type(node).__name__}")
+    return [node.get_content(metadata_mode=MetadataMode.NONE) for node in nodes]
+
+
+def _offset(node: BaseNode, text: str) -> int:
+    """Return the place of a node's text in the document that it was cut out of, as far as it is known."""
+    if not isinstance(node, TextNode) or node.source_node is None:
+        return 0
+    start, end = node.start_char_idx, node.end_char_idx
+    # A text that was changed since is at no place of the document.
+    return start if start is not None and end is not None and end - start == len(text) else 0
+
+
+def _with_topic(keys: list[str]) -> list[str]:
+    return keys if _TOPIC in keys else [*keys, _TOPIC]
+
+
+def _chunks(texts: Sequence[str], spans: Sequence[Sequence[TopicSpan]]) -> list[str]:
+    return [text[piece.start : piece.end] for text, pieces in zip(texts, spans, strict=True) for piece in pieces]

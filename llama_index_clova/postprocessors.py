@@ -1,0 +1,292 @@
+"""The reranker of CLOVA Studio for LlamaIndex: which of the nodes found answer the query, and what they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+from collections.abc import Callable  # noqa: TC003  pydantic reads the annotations
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.callbacks.schema import CBEventType, EventPayload
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # core does not say so
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+from pydantic import BaseModel, Field, field_validator
+
+from clova_studio import ConfigurationError, Usage
+from clova_studio.adapters import RerankRequest
+from llama_index_clova._fields import ConnectionFields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from clova_studio import RerankResult
+
+__all__ = ["ClovaRerank", "ClovaRerankCitation", "ClovaRerankEndEvent", "ClovaRerankResult"]
+
+# What events call the model: the service has one reranker, and no name for its model.
+_MODEL = "clova-reranker"
+_MARKS = ("cited", "rank")
+
+_dispatcher = get_dispatcher(__name__)
+
+
+class ClovaRerankCitation(BaseModel):
+    """A passage of the answer and the node that it is from.
+
+    Attributes:
+        text: The passage, ``answer[start:end]``.
+        start: Where it begins.
+        end: Where it ends.
+        node: The node given, not the copy.
+    """
+
+    text: str
+    start: int
+    end: int
+    node: NodeWithScore
+
+
+class ClovaRerankResult(BaseModel):
+    """What the reranker says about a query and its nodes.
+
+    Attributes:
+        nodes: What ``postprocess_nodes`` returns.
+        answer: The answer that was written from the nodes, without citation tags; ``""`` without nodes.
+        raw: The answer as it came, with ``<doc1>...</doc1>`` around what is from the first text sent, and so on.
+        citations: The cited passages of the answer with their nodes, which are those given, not the copies.
+        suggested_queries: Other queries to try, when the nodes hold no answer.
+        usage: Tokens; None where nothing was sent.
+        request_id: The id of the request; None where nothing was sent.
+    """
+
+    nodes: list[NodeWithScore]
+    answer: str = ""
+    raw: str = ""
+    citations: list[ClovaRerankCitation] = Field(default_factory=list)
+    suggested_queries: list[str] = Field(default_factory=list)
+    usage: Usage | None = None
+    request_id: str | None = None
+
+
+class ClovaRerankEndEvent(ReRankEndEvent):
+    """LlamaIndex's event at the end of a reranking, with the whole result.
+
+    Attributes:
+        result: The result; None after an error.
+    """
+
+    result: ClovaRerankResult | None = None
+
+
+class _MissingQueryError(ConfigurationError, ValueError):
+    """No query: also the ``ValueError`` that LlamaIndex's other rerankers raise."""
+
+
+class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
+    """Keeps the nodes that answer a query. Source: the reranker page of the API guide.
+
+        >>> from llama_index_clova import ClovaRerank
+        >>> answers = []
+        >>> rerank = ClovaRerank(top_n=3, on_result=lambda result: answers.append(result.answer))  # doctest: +SKIP
+        >>> engine = index.as_query_engine(similarity_top_k=20, node_postprocessors=[rerank])  # doctest: +SKIP
+
+    The service names the nodes that it cites, best first, and gives **no scores**, so none are made up: each node keeps
+    the score that it came with, also where the order is another now. Nodes come back as copies with
+    ``metadata["cited"]`` and, if cited, ``metadata["rank"]`` from 1; neither is part of what an LLM or an embedding
+    model is given. The text sent is the one that embedding models are given.
+
+    The service writes an answer in the same request. ``rerank()`` and ``arerank()`` return it with its citations and,
+    when there is none, the suggested queries. Inside of a query engine, which takes the nodes alone, ``on_result`` is
+    given the same, and so are handlers of LlamaIndex's events: as ``result`` of the ``ReRankEndEvent``, and of
+    callbacks as ``payload[EventPayload.ADDITIONAL_KWARGS]["result"]``.
+
+    The nodes given are not changed. No nodes give none, without a request; blank ones are never sent and count as not
+    cited.
+
+    Attributes:
+        top_n: Nodes to return at most, from 1; None for all.
+        keep_uncited: Whether nodes that were not cited follow the cited ones, in the order in which they came.
+        max_tokens: Output cap of the answer in tokens, 1 to 4,095; service default 1,024. Input may have 128,000.
+        on_result: A plain function that each call gives its ``ClovaRerankResult``, in the thread or event loop of the
+            call, also where nothing was sent; not after an error. What it raises reaches the caller. Not part of dumps.
+        callback_manager: Callbacks; each call is one event.
+
+    Raises:
+        ConfigurationError: An argument does not exist, or there is no key. Values out of range are pydantic's
+            ``ValidationError``. Errors of calls are those of ``clova_studio``; a missing query is a ``ValueError``,
+            too.
+
+    See ``ConnectionFields`` for how to reach the service.
+    """
+
+    top_n: int | None = Field(default=None, ge=1)
+    keep_uncited: bool = False
+    max_tokens: int | None = Field(default=None, ge=1, le=4_095)
+    on_result: Callable[[ClovaRerankResult], Any] | None = Field(default=None, exclude=True, repr=False)
+
+    @field_validator("on_result")
+    @classmethod
+    def _check_on_result(cls, value: Any) -> Any:
+        if inspect.iscoroutinefunction(value):
+            raise ConfigurationError("on_result must be a plain function: synchronous calls could not await it")
+        return value
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that dumps have."""
+        return "ClovaRerank"
+
+    def rerank(self, nodes: Sequence[NodeWithScore], query: str | QueryBundle) -> ClovaRerankResult:
+        """Return the nodes that answer a query, and the answer.
+
+        Args:
+            nodes: The nodes found; not changed.
+            query: The query.
+
+        Raises:
+            ConfigurationError: There is no query, or something is no node; nothing was sent.
+            ClovaStudioError: The request failed.
+        """
+        asked = _Asked(self, nodes, query)
+        with self._events(asked):
+            documents = asked.request.documents
+            if documents:
+                client = self._connection.sync
+                asked.take(client.rerank(asked.query, documents, max_tokens=self.max_tokens))
+        return self._told(asked.result)
+
+    async def arerank(self, nodes: Sequence[NodeWithScore], query: str | QueryBundle) -> ClovaRerankResult:
+        """Return the nodes that answer a query, and the answer; see ``rerank``.
+
+        Args:
+            nodes: As there.
+            query: As there.
+
+        Raises:
+            ConfigurationError: As there.
+            ClovaStudioError: As there.
+        """
+        asked = _Asked(self, nodes, query)
+        with self._events(asked):
+            documents = asked.request.documents
+            if documents:
+                client = self._connection.asynchronous
+                if client is None:
+                    sync = self._connection.sync
+                    asked.take(await asyncio.to_thread(sync.rerank, asked.query, documents, max_tokens=self.max_tokens))
+                else:
+                    asked.take(await client.rerank(asked.query, documents, max_tokens=self.max_tokens))
+        return self._told(asked.result)
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        return self.rerank(nodes, _given(query_bundle)).nodes
+
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        return (await self.arerank(nodes, _given(query_bundle))).nodes
+
+    def _told(self, result: ClovaRerankResult) -> ClovaRerankResult:
+        if self.on_result is not None:
+            self.on_result(result)
+        return result
+
+    @contextmanager
+    def _events(self, asked: _Asked) -> Iterator[None]:
+        """Tell callbacks and instrumentation that a call begins, and in any case that it ends."""
+        top_n = len(asked.nodes) if self.top_n is None else self.top_n
+        _dispatcher.event(ReRankStartEvent(query=asked.query, nodes=asked.nodes, top_n=top_n, model_name=_MODEL))
+        end = ClovaRerankEndEvent(nodes=[])
+        payload: dict[str, Any] = {
+            EventPayload.NODES: asked.nodes,
+            EventPayload.MODEL_NAME: _MODEL,
+            EventPayload.QUERY_STR: asked.query,
+            EventPayload.TOP_K: top_n,
+        }
+        try:
+            with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+                yield
+                result = asked.result
+                end = ClovaRerankEndEvent(nodes=result.nodes, result=result)
+                event.on_end(
+                    payload={EventPayload.NODES: result.nodes, EventPayload.ADDITIONAL_KWARGS: {"result": result}}
+                )
+        finally:
+            _dispatcher.event(end)
+
+
+class _Asked:
+    """One call: what is asked, and what the answer makes of it."""
+
+    def __init__(self, rerank: ClovaRerank, nodes: Sequence[NodeWithScore], query: Any) -> None:
+        self.query = query.query_str if isinstance(query, QueryBundle) else query
+        if not isinstance(self.query, str):
+            raise ConfigurationError(f"query must be a string or a QueryBundle, got {type(query).__name__}")
+        self.nodes = list(nodes)
+        for i, node in enumerate(self.nodes):
+            if not isinstance(node, NodeWithScore):
+                raise ConfigurationError(f"nodes[{i}] must be a NodeWithScore, got {type(node).__name__}")
+        self.request = RerankRequest([node.node.get_content(MetadataMode.EMBED) for node in self.nodes])
+        self._rerank = rerank
+        self._result: RerankResult | None = None
+
+    def take(self, result: RerankResult) -> None:
+        """Take the answer of the service; without one, nothing was sent."""
+        self._result = result
+
+    @cached_property
+    def result(self) -> ClovaRerankResult:
+        """The answer in terms of nodes: asked for when there is one, the same for everybody."""
+        answer = self.request.answer(self._result)
+        kept = [_marked(self.nodes[i], {"cited": True, "rank": rank}) for rank, i in enumerate(answer.cited, 1)]
+        if self._rerank.keep_uncited:
+            kept += [_marked(self.nodes[i], {"cited": False}) for i in answer.uncited]
+        return ClovaRerankResult(
+            nodes=kept[: self._rerank.top_n],
+            answer=answer.text,
+            raw=answer.raw,
+            citations=[
+                ClovaRerankCitation(
+                    text=answer.text[cited.start : cited.end],
+                    start=cited.start,
+                    end=cited.end,
+                    node=self.nodes[place],
+                )
+                for place, cited in answer.passages
+            ],
+            suggested_queries=answer.suggested_queries,
+            usage=None if self._result is None else self._result.usage,
+            request_id=None if self._result is None else self._result.request_id,
+        )
+
+
+def _given(query_bundle: QueryBundle | None) -> QueryBundle:
+    if query_bundle is None:
+        raise _MissingQueryError("the reranker needs a query: give query_str= or query_bundle=")
+    return query_bundle
+
+
+def _marked(found: NodeWithScore, marks: dict[str, Any]) -> NodeWithScore:
+    node = found.node
+    # Not a deep copy of all: an IndexNode may hold a whole query engine.
+    copied = node.model_copy(
+        update={
+            name: copy.deepcopy(getattr(node, name))
+            for name in ("metadata", "relationships", "excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
+        }
+    )
+    for mark in _MARKS:
+        # What an earlier reranker found out does not hold any more.
+        copied.metadata.pop(mark, None)
+        for excluded in (copied.excluded_embed_metadata_keys, copied.excluded_llm_metadata_keys):
+            if mark not in excluded:
+                excluded.append(mark)
+    copied.metadata.update(marks)
+    return NodeWithScore(node=copied, score=found.score)

@@ -1,0 +1,46 @@
+"""What the tests of the LlamaIndex adapters share: emulators on loopback, and no key from the environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from clova_studio.emulator import Fault, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clova_studio.emulator import EmulatorServer
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "CLOVASTUDIO_API_KEY",
+        "NCP_CLOVASTUDIO_API_KEY",
+        "CLOVASTUDIO_BASE_URL",
+        "CLOVASTUDIO_API_BASE_URL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(params=["observed", "documented"])
+def server(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
+    """An emulator of its own for each test, in each of its behaviours."""
+    with serve(behaviour=request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def account(server: EmulatorServer) -> dict[str, Any]:
+    """Key and address of the emulator, as every adapter takes them."""
+    return {"api_key": server.api_key, "base_url": server.base_url}
+
+
+@pytest.fixture
+def busy(server: EmulatorServer) -> None:
+    """The emulator refuses the first two requests with 429, for a moment."""
+    server.add_fault(
+        Fault("status", status=429, code="42901", headers={"x-ratelimit-reset-requests": "0.05s"}, times=2)
+    )
