@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import llama_index.core.instrumentation as instrument
 from llama_index.core.instrumentation.events.llm import (
     LLMStructuredPredictEndEvent,
     LLMStructuredPredictStartEvent,
@@ -19,6 +18,7 @@ from llama_index.core.types import Model, PydanticProgramMode
 
 from clova_studio import model_info
 from clova_studio.adapters import TUNED_MODEL_PREFIX
+from llama_index_clova._decorators import dispatcher, span
 from llama_index_clova._structured import PartialObjects, object_of, response_format
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PredictingLLM"]
 
-dispatcher = instrument.get_dispatcher(__name__)  # type: ignore[attr-defined]  # core exports no name by __all__
 
 # What a structured prediction sets itself.
 _OWN = ("tool_required", "tool_choice", "allow_parallel_tool_calls")
@@ -42,7 +41,7 @@ class PredictingLLM(FunctionCallingLLM):
         model: str
         task_id: str | None
 
-    @dispatcher.span
+    @span
     def structured_predict(
         self,
         output_cls: type[Model],
@@ -77,7 +76,7 @@ class PredictingLLM(FunctionCallingLLM):
         dispatcher.event(LLMStructuredPredictEndEvent(output=found))
         return found
 
-    @dispatcher.span
+    @span
     async def astructured_predict(
         self,
         output_cls: type[Model],

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
-from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from pydantic import PrivateAttr
 
 from clova_studio import UnsupportedFunctionError, model_info
@@ -21,6 +20,7 @@ from clova_studio.adapters import (
 )
 from llama_index_clova._answers import ResponseMaker
 from llama_index_clova._completions import acompletion_pieces, completion_of, completion_pieces
+from llama_index_clova._decorators import chat_events, completion_events
 from llama_index_clova._fields import ChatFields
 from llama_index_clova._messages import wire_messages
 from llama_index_clova._prediction import PredictingLLM
@@ -132,7 +132,7 @@ class ClovaX(PredictingLLM, ChatFields):
 
     # Asking.
 
-    @llm_chat_callback()
+    @chat_events
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the answer to a conversation.
 
@@ -145,7 +145,7 @@ class ClovaX(PredictingLLM, ChatFields):
         """
         return self._chat(messages, **kwargs)
 
-    @llm_chat_callback()
+    @chat_events
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Return the answer to a conversation; see ``chat``.
 
@@ -158,7 +158,7 @@ class ClovaX(PredictingLLM, ChatFields):
         """
         return await self._achat(messages, **kwargs)
 
-    @llm_chat_callback()
+    @chat_events
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Return a generator of the answer as it comes: ``message`` is what there is so far, ``delta`` what is new.
 
@@ -172,7 +172,7 @@ class ClovaX(PredictingLLM, ChatFields):
         """
         return self._stream_chat(messages, **kwargs)
 
-    @llm_chat_callback()
+    @chat_events
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """Return an asynchronous generator of the answer as it comes; see ``stream_chat``.
 
@@ -185,7 +185,7 @@ class ClovaX(PredictingLLM, ChatFields):
         """
         return await self._astream_chat(messages, **kwargs)
 
-    @llm_completion_callback()
+    @completion_events
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002  core's signature
         """Return the answer to a prompt, which is asked as a message of the user.
 
@@ -199,7 +199,7 @@ class ClovaX(PredictingLLM, ChatFields):
         """
         return completion_of(self._chat(self._asked(prompt, formatted=formatted), **kwargs))
 
-    @llm_completion_callback()
+    @completion_events
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002  core's signature
         """Return the answer to a prompt; see ``complete``.
 
@@ -213,7 +213,7 @@ class ClovaX(PredictingLLM, ChatFields):
         """
         return completion_of(await self._achat(self._asked(prompt, formatted=formatted), **kwargs))
 
-    @llm_completion_callback()
+    @completion_events
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: FBT001, FBT002  core's signature
         """Return a generator of the answer to a prompt; see ``stream_chat``.
 
@@ -227,7 +227,7 @@ class ClovaX(PredictingLLM, ChatFields):
         """
         return completion_pieces(self._stream_chat(self._asked(prompt, formatted=formatted), **kwargs))
 
-    @llm_completion_callback()
+    @completion_events
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:  # noqa: FBT001, FBT002  core's signature
         """Return an asynchronous generator of the answer to a prompt; see ``stream_chat``.
 

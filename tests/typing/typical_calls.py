@@ -2,6 +2,15 @@
 
 from typing import assert_type
 
+from llama_index.core import Document, PromptTemplate, VectorStoreIndex
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.llms import ChatMessage, LLMMetadata
+from llama_index.core.query_engine import RouterQueryEngine
+from llama_index.core.schema import NodeWithScore
+from llama_index.core.tools import QueryEngineTool
+from pydantic import BaseModel
+
 from clova_studio import (
     AsyncClovaStudio,
     ChatChunk,
@@ -22,6 +31,23 @@ from clova_studio import (
     TokenCount,
     TuningTask,
 )
+from clova_studio.types import RouteResult
+from llama_index_clova import (
+    ClovaEmbedding,
+    ClovaRerank,
+    ClovaRerankResult,
+    ClovaRouterSelector,
+    ClovaSegmentationNodeParser,
+    ClovaSummarize,
+    ClovaSummaryExtractor,
+    ClovaX,
+)
+
+
+class Answer(BaseModel):
+    """What a structured prediction gives."""
+
+    text: str
 
 
 def sync_calls(client: ClovaStudio) -> None:
@@ -65,3 +91,32 @@ async def async_calls() -> None:
             assert_type(stream.result(), ChatResult)
         assert_type(await client.embed("하나"), Embedding)
         assert_type(await client.embed_many(["하나"]), list[Embedding])
+
+
+def llama_index(llm: ClovaX, embed_model: ClovaEmbedding, nodes: list[NodeWithScore]) -> None:
+    """The components fit where LlamaIndex takes its own, and results have types."""
+    # What LlamaIndex decorates has lost its type: these can be called, no more is said of them.
+    llm.complete("안녕하세요?", temperature=0.5)
+    llm.stream_chat([ChatMessage("안녕하세요?")], max_tokens=100)
+    assert_type(llm.metadata, LLMMetadata)
+    assert_type(embed_model.get_text_embedding_batch(["하나", "둘"]), list[list[float]])
+    rerank = ClovaRerank(top_n=4, on_result=lambda result: result.answer)
+    assert_type(rerank.rerank(nodes, "질문"), ClovaRerankResult)
+    assert_type(rerank.postprocess_nodes(nodes, query_str="질문"), list[NodeWithScore])
+    parser = ClovaSegmentationNodeParser(max_chunk_size=500, region="gov")
+    assert_type(parser.split_text("하나. 둘."), list[str])
+    IngestionPipeline(transformations=[parser, ClovaSummaryExtractor(summaries=["self"]), embed_model])
+    index = VectorStoreIndex.from_documents([Document(text="글")], transformations=[parser], embed_model=embed_model)
+    index.as_query_engine(llm=llm, node_postprocessors=[rerank], response_synthesizer=ClovaSummarize(seg_count=2))
+    selector = ClovaRouterSelector(router_id="travel01", version=1, default="잡담", domains={"날씨": 0})
+    RouterQueryEngine(selector, [QueryEngineTool.from_defaults(index.as_query_engine(llm=llm), name="날씨")], llm=llm)
+    assert_type(selector.route("부산 날씨"), RouteResult)
+    FunctionAgent(tools=[len], llm=llm)
+
+
+async def llama_index_awaited(llm: ClovaX, rerank: ClovaRerank, nodes: list[NodeWithScore]) -> None:
+    """The same, awaited; a stream is awaited first."""
+    answer: Answer = await llm.astructured_predict(Answer, PromptTemplate("{q}"), q="질문")
+    async for response in await llm.astream_chat([ChatMessage(answer.text)]):
+        str(response.delta)
+    assert_type(await rerank.arerank(nodes, "질문"), ClovaRerankResult)
