@@ -123,7 +123,7 @@ def test_settings_beside_a_client_are_refused(server: EmulatorServer) -> None:
     with ClovaStudio(server.api_key, base_url=server.base_url) as client:
         with pytest.raises(ConfigurationError, match="max_retries belongs to the client"):
             ClovaEmbeddings(client=client, max_retries=3)
-        with pytest.raises(ConfigurationError, match="async_client must be a AsyncClovaStudio"):
+        with pytest.raises(ConfigurationError, match="async_client must be an AsyncClovaStudio"):
             ClovaEmbeddings(async_client=client)
 
 
