@@ -8,7 +8,7 @@ attribute, the cause and the traceback of the original, and can be pickled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.exceptions import (
     ContextOverflowError,
@@ -167,8 +167,18 @@ def translated(error: ClovaStudioError) -> ClovaStudioError:
     twin = bridge.__new__(bridge)
     twin.args = error.args
     twin.__dict__.update(error.__dict__)
+    twin.partial = _translated_in(error.partial, error, twin)
     twin.__cause__ = error.__cause__
     return twin.with_traceback(error.__traceback__)
+
+
+def _translated_in(partial: Any, error: ClovaStudioError, twin: ClovaStudioError) -> Any:
+    """Return partial results whose errors are LangChain's too, the error itself among them."""
+    if isinstance(partial, list):
+        return [_translated_in(item, error, twin) for item in partial]
+    if partial is error:
+        return twin
+    return translated(partial) if isinstance(partial, ClovaStudioError) else partial
 
 
 class _Translation:

@@ -29,6 +29,11 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
     The API takes one text a request; ``max_concurrency`` of them are under way at once, and a full quota is waited for.
     Vectors are lists of 1,024 floats, not of unit length.
 
+    LangChain's ``CacheBackedEmbeddings`` stores vectors after each of its batches, by default after all texts: give it
+    ``batch_size=``, since a batch that fails or is killed is asked again as a whole (the vectors that a failed one had
+    are on ``partial``). Several times ``max_concurrency`` keeps requests side by side. It cannot store errors: use
+    ``on_error="return"`` outside of it only.
+
     Attributes:
         model: ``bge-m3`` (v2, up to 8,192 tokens a text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1, 500
             tokens). Vectors of different models cannot be compared.

@@ -37,7 +37,9 @@ class ClovaSummarizationChain(ClovaRunnable[SummaryInput, str]):
 
     The service takes 35,000 characters a request. What is longer is cut at borders of paragraphs, else of sentences,
     into parts of about the same size, the parts are summarized side by side, then their summaries together, and so on
-    until they fit into one request. Should summaries not get shorter, they come joined, as they are.
+    until they fit into one request. Should summaries not get shorter, they come joined, as they are. The first request
+    that fails ends a call; the error has on ``partial`` a list for each round so far, with the summaries of its parts,
+    the error in the place of a part that failed, and None in the place of one that was not asked.
 
     The options but the two ``max_*`` can also be given per call.
 

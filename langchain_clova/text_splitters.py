@@ -41,6 +41,10 @@ class ClovaSegmentationTextSplitter(TextSplitter):
     Every chunk is ``source[start:end]`` to the letter, and nothing of the source but the white space between chunks is
     lost. A text over 120,000 characters is sent in windows that end at paragraph borders, each segmented on its own.
 
+    The first request that fails ends a call. The error has on ``partial`` what succeeded: a list for each text, with
+    the places of its chunks in order (``clova_studio.adapters.TopicSpan``), the error in the place of a window that
+    failed, and None in the place of one that was not asked.
+
     Args:
         alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose.
         seg_cnt: Wanted number of paragraphs (of each window) from 1; -1 is automatic.

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 from clova_studio import ClovaStudioError, ConfigurationError, Embedding, RateLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
 __all__ = ["Lookup", "Queue", "Run", "Semaphores"]
 
+# Rounds of requests in a part that is stored as one, at most, and the seconds in which a part has to be done for the
+# next to be larger.
+_MOST_ROUNDS = 8
+_QUICK = 1.0
 _INDEX = re.compile(r"^texts\[(\d+)\]")
 
 
@@ -175,8 +180,9 @@ class Queue:
 class Lookup:
     """Texts of a batch that a cache may know, each text once, and the vectors in input order."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
         self.vectors: list[Any] = [None] * len(texts)
+        self._clock = clock
         self._places: dict[str, list[int]] = {}
         self._missing: dict[str, None] = {}
         for place, text in enumerate(_checked(texts)):
@@ -196,10 +202,28 @@ class Lookup:
         for place in self._places[text]:
             self.vectors[place] = vector
 
-    def parts(self, size: int) -> list[list[str]]:
-        """Return the texts without a vector, in parts."""
+    @property
+    def complete(self) -> bool:
+        """Whether there is a vector for each text."""
+        return not self._missing
+
+    def parts(self, round_size: int) -> Iterator[list[str]]:
+        """Yield the texts without a vector, in parts that are to be stored before the next one.
+
+        A part that is not stored is lost with its process, but at the end of each the last requests are under way
+        alone. So the first has one round of requests, and the next ones more as long as they take no time.
+
+        Args:
+            round_size: Requests under way at once.
+        """
         missing = list(self._missing)
-        return [missing[start : start + size] for start in range(0, len(missing), size)]
+        start, rounds = 0, 1
+        while start < len(missing):
+            end = start + rounds * round_size
+            began = self._clock()
+            yield missing[start:end]
+            start = end
+            rounds = max(1, rounds // 2) if self._clock() - began > _QUICK else min(_MOST_ROUNDS, rounds * 2)
 
     def failed(self, part: Sequence[str], error: ClovaStudioError) -> list[tuple[str, list[float]]]:
         """Return what succeeded in a part that failed, and make its error one of the whole batch."""

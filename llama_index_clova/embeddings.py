@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["ClovaEmbedding"]
 
 _COLLECTION = "embeddings"
-# With a cache, vectors are stored after so many rounds of requests: what a killed process can lose, against the pause
-# at the end of each part, when the last requests of it are under way alone.
-_ROUNDS_UNSTORED = 8
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -49,8 +46,11 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
     the error in its place and None elsewhere.
 
     With ``embeddings_cache``, what succeeded before a failure is stored, and long batches are stored part by part, so
-    that the next run embeds only what is missing. LlamaIndex's cache has the text alone as its key: give each model a
-    cache of its own, or vectors of one model will be taken for those of another.
+    that the next run embeds only what is missing. A killed process loses the part of each batch under way:
+    ``max_concurrency`` texts with a slow service or a full quota, up to 8 times as many while parts take less than a
+    second. LlamaIndex's ``SimpleKVStore`` is in memory alone; a store that writes at once outlives a kill.
+    Caches have the text alone as their key: give each model a cache of its own, or vectors of one model will be taken
+    for those of another.
 
     Attributes:
         model_name: ``bge-m3`` (v2, up to 8,192 tokens a text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1, 500
@@ -218,7 +218,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         lookup = Lookup(texts)
         for text in lookup.texts:
             lookup.take(text, _vector_of(cache.get(key=text, collection=_COLLECTION)))
-        for part in lookup.parts(self.max_concurrency * _ROUNDS_UNSTORED):
+        for part in lookup.parts(self.max_concurrency):
             try:
                 fresh = list(zip(part, self._get_text_embeddings(part), strict=True))
             except ClovaStudioError as error:
@@ -235,11 +235,10 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         lookup = Lookup(texts)
         for text in lookup.texts:
             lookup.take(text, _vector_of(await cache.aget(key=text, collection=_COLLECTION)))
-        parts = lookup.parts(self.max_concurrency * _ROUNDS_UNSTORED)
-        if parts and self.rate_limiter is not None:
+        if not lookup.complete and self.rate_limiter is not None:
             # The base class asks it on every path but this one.
             await self.rate_limiter.async_acquire()
-        for part in parts:
+        for part in lookup.parts(self.max_concurrency):
             try:
                 fresh = list(zip(part, await self._aget_text_embeddings(part), strict=True))
             except ClovaStudioError as error:

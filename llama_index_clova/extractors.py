@@ -14,8 +14,8 @@ from llama_index.core.schema import BaseNode, MetadataMode, TextNode
 from pydantic import Field, field_validator, model_validator
 from tqdm.auto import tqdm
 
-from clova_studio import ConfigurationError
-from clova_studio.adapters import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
+from clova_studio import ClovaStudioError, ConfigurationError
+from clova_studio.adapters import MAX_SUMMARIZATION_CHARACTERS, aask_all, asummarize_texts, summarize_texts
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
 
         Raises:
             ValueError: A node is no ``TextNode``, and ``is_text_node_only`` is set.
-            ClovaStudioError: A request failed, and ``raise_on_error`` is set.
+            ClovaStudioError: The first request that failed, where ``raise_on_error`` is set; no other was started after
+                it. Its ``partial`` has for each node its own summary, its error, or None where nothing was asked.
         """
         if self.is_text_node_only and not all(isinstance(node, TextNode) for node in nodes):
             raise ValueError(
@@ -161,9 +162,17 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
             )
         texts = [_text(node, self.metadata_mode) for node in nodes]
         places = [self._places(nodes, i) for i in range(len(nodes))]
-        asked = sorted({j for found in places for j in found.values() if texts[j]})
-        summaries = dict(zip(asked, await self._summaries([texts[j] for j in asked]), strict=True))
-        return [{key: summaries[j] for key, j in found.items() if summaries.get(j)} for found in places]
+        asked = sorted({j for keys in places for j in keys.values() if texts[j]})
+        try:
+            found = await self._summaries([texts[j] for j in asked])
+        except ClovaStudioError as error:
+            answers = dict(zip(asked, error.partial, strict=True))
+            failed = next(j for j, answer in answers.items() if answer is error)
+            error.message = f"nodes[{failed}]: {error.message}"
+            error.partial = [answers.get(j) for j in range(len(nodes))]
+            raise
+        summaries = dict(zip(asked, found, strict=True))
+        return [{key: summaries[j] for key, j in keys.items() if summaries.get(j)} for keys in places]
 
     def extract(self, nodes: Sequence[BaseNode]) -> list[dict[str, Any]]:
         """Summarize nodes; see ``aextract``.
@@ -234,31 +243,24 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
         options = {name: getattr(self, name) for name in _OPTIONS}
         # A long text has several requests: where there are few texts, it may use the places that they leave.
         options["max_concurrency"] = max(1, self.num_workers // len(texts))
-        slots = asyncio.Semaphore(self.num_workers)
         errors: list[Exception] = []
 
         async def summarize(text: str) -> str:
-            async with slots:
-                try:
-                    if client is None:
-                        summary = await asyncio.to_thread(summarize_texts, self._connection.sync, [text], **options)
-                    else:
-                        summary = await asummarize_texts(client, [text], **options)
-                except Exception as error:
-                    if self.raise_on_error:
-                        raise
-                    errors.append(error)
-                    summary = ""
+            try:
+                if client is None:
+                    summary = await asyncio.to_thread(summarize_texts, self._connection.sync, [text], **options)
+                else:
+                    summary = await asummarize_texts(client, [text], **options)
+            except Exception as error:
+                if self.raise_on_error:
+                    raise
+                errors.append(error)
+                summary = ""
             bar.update()
             return summary.strip()
 
         with tqdm(total=len(texts), desc="Summarizing nodes", disable=not self.show_progress) as bar:
-            tasks = [asyncio.ensure_future(summarize(text)) for text in texts]
-            try:
-                summaries = list(await asyncio.gather(*tasks))
-            finally:
-                for task in tasks:
-                    task.cancel()
+            summaries = await aask_all(summarize, texts, max_concurrency=self.num_workers)
         if errors:
             _logger.warning("%d of %d nodes got no summary: %s", len(errors), len(texts), errors[0])
         return summaries

@@ -62,6 +62,10 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
     borders, each segmented on its own; one of nothing but white space gives no node and costs no request. All documents
     of a call go side by side. With ``show_progress`` a bar counts the requests.
 
+    The first request that fails ends a call. The error has on ``partial`` what succeeded: a list for each document,
+    with the places of its nodes in order (``clova_studio.adapters.TopicSpan``), the error in the place of a window that
+    failed, and None in the place of one that was not asked.
+
     Nodes that are themselves cut out of a document can be split too: the new ones have that document as their source,
     and their places are counted in it where the place of the given node is known, otherwise in the given node.
 

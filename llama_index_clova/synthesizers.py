@@ -69,6 +69,9 @@ class ClovaSummarize(BaseSynthesizer):
     and so on until they fit into one request. Should summaries not get shorter, they come joined, as they are. Of
     nothing but white space the response is ``empty_response``, without a request.
 
+    The first request that fails ends a call. The error has on ``partial`` a list for each round so far, with the
+    summaries of its parts, the error in the place of a part that failed, and None in the place of one not asked.
+
     The options but the two ``max_*`` can also be given per call: ``synthesize(query, nodes, seg_count=3)``.
 
     Args:

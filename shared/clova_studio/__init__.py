@@ -41,7 +41,8 @@ if TYPE_CHECKING:
         TuningTaskError,
         UnsupportedFunctionError,
     )
-    from clova_studio._pacing import RateLimits
+    from clova_studio._limits import RateLimits
+    from clova_studio._quota import QuotaStatus
     from clova_studio._retry import RetryPolicy
     from clova_studio._segments import TextSpan, align_segments, segmentation_windows
     from clova_studio._streams import (
@@ -149,6 +150,7 @@ __all__ = [
     "OpenAIUsage",
     "PartTokenCount",
     "PermissionDeniedError",
+    "QuotaStatus",
     "RateLimit",
     "RateLimitError",
     "RateLimits",
@@ -201,7 +203,8 @@ _HOMES = {
     "_chat_body": ("ChatOptions",),
     "_client": ("ClovaStudio",),
     "_config": ("Timeouts",),
-    "_pacing": ("RateLimits",),
+    "_limits": ("RateLimits",),
+    "_quota": ("QuotaStatus",),
     "_retry": ("RetryPolicy",),
     "_segments": ("TextSpan", "align_segments", "segmentation_windows"),
     "_streams": (

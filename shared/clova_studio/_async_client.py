@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tenacity import AsyncRetrying
@@ -10,8 +11,8 @@ from tenacity import AsyncRetrying
 from clova_studio._base_client import BaseClient
 from clova_studio._errors import ClovaStudioError
 from clova_studio._responses import judge
-from clova_studio._streams import AsyncOpened
-from clova_studio._transport import LoopClients, build_request
+from clova_studio._streams import AsyncOpened, first_of
+from clova_studio._transport import LoopClients, build_request, reclaim, watched
 from clova_studio._verbs.chat import AsyncChatVerbs
 from clova_studio._verbs.completions import AsyncCompletionVerbs
 from clova_studio._verbs.openai import AsyncOpenAICompatible
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from clova_studio._attempts import Attempts
     from clova_studio._calls._call import Call
     from clova_studio._events import EventReader
+    from clova_studio._pacing import Halt
 
 __all__ = ["AsyncClovaStudio"]
 
@@ -72,15 +74,23 @@ class AsyncClovaStudio(
         """The OpenAI-compatible paths: ``chat``, ``stream_chat``, ``embed``, ``models``."""
         return AsyncOpenAICompatible(self)
 
-    async def _send(self, call: Call[ResultT], max_wait: float | EllipsisType | None = ...) -> ResultT:
+    async def _send(
+        self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
+    ) -> ResultT:
         content = call.content()
-        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait)
+        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, halt)
 
         async def exchange() -> ResultT:
             http = await self._connections()
-            request = build_request(http, call, content, self._config, stream=False)
-            response = await http.send(request, auth=self._config.authorize)
-            return attempts.judged(judge, response.status_code, response.headers, response.content, call)
+            request = watched(build_request(http, call, content, self._config, stream=False))
+            try:
+                response = await http.send(request, auth=self._config.authorize)
+            except asyncio.CancelledError:
+                await reclaim(http, request)
+                raise
+            result = attempts.judged(judge, response.status_code, response.headers, response.content, call)
+            attempts.passed(result)
+            return result
 
         return await self._try(call, attempts, exchange)
 
@@ -89,51 +99,58 @@ class AsyncClovaStudio(
 
         async def open_once() -> AsyncOpened[Any, Any]:
             reader = self._reader(call)
-            chunks = self._chunks(call, content, reader)
-            return AsyncOpened(await anext(chunks), chunks, reader)
+            chunks = self._chunks(call, content, reader, attempts)
+            first = await first_of(chunks)
+            attempts.passed(first)
+            return AsyncOpened(first, chunks, reader)
 
-        return await self._try(call, self._attempts(call, self._max_wait), open_once)
+        attempts = self._attempts(call, self._max_wait)
+        return await self._try(call, attempts, open_once)
 
     async def _chunks(
-        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any]
+        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any], attempts: Attempts
     ) -> AsyncGenerator[Any, None]:
         http = await self._connections()
-        request = build_request(http, call, content, self._config, stream=True)
+        request = watched(build_request(http, call, content, self._config, stream=True))
         response = None
         try:
-            response = await http.send(request, auth=self._config.authorize, stream=True)
-            if not reader.is_stream(response.status_code, response.headers):
-                yield reader.whole(response.status_code, response.headers, await response.aread())
-                return
-            async for piece in response.aiter_bytes():
-                for chunk in reader.feed(piece):
-                    yield chunk
-                if reader.result is not None:
+            try:
+                response = await http.send(request, auth=self._config.authorize, stream=True)
+                if not reader.is_stream(response.status_code, response.headers):
+                    yield reader.whole(response.status_code, response.headers, await response.aread())
                     return
-            for chunk in reader.end():
-                yield chunk
-        except Exception as exc:
-            error = reader.failure(exc)
-            if error is None or error is exc:
-                raise
-            raise error from (error.__cause__ or exc)
-        finally:
-            if response is not None:
-                await response.aclose()
+                async for piece in response.aiter_bytes():
+                    for chunk in reader.feed(piece):
+                        yield chunk
+                    if reader.result is not None:
+                        attempts.counted(reader.result)
+                        return
+                for chunk in reader.end():
+                    yield chunk
+            except Exception as exc:
+                error = reader.failure(exc)
+                if error is None or error is exc:
+                    raise
+                raise error from (error.__cause__ or exc)
+            finally:
+                if response is not None:
+                    await response.aclose()
+        except asyncio.CancelledError:
+            await reclaim(http, request)
+            raise
 
     async def _try(self, call: Call[Any], attempts: Attempts, exchange: Callable[[], Awaitable[T]]) -> T:
         """Pass the gate, exchange, and do both again where that can help."""
 
         async def attempt() -> T:
-            waited = 0.0
-            while wait := attempts.gate_wait(waited):
-                await self._sleep(wait)
-                waited += wait
+            if not attempts.arrive():
+                await self._stand(attempts)
             try:
                 return await exchange()
-            except Exception as exc:
+            except BaseException as exc:
                 error = self._error_of(exc, call)
                 if error is None:
+                    attempts.abandoned()
                     raise
                 attempts.failed(error)
                 if error is exc:
@@ -155,6 +172,38 @@ class AsyncClovaStudio(
             return await attempt()
 
         return await AsyncRetrying(sleep=self._sleep, **attempts.settings())(again)
+
+    async def _stand(self, attempts: Attempts) -> None:
+        """Stand in line until the attempt may go."""
+        ticket, halt = attempts.ticket, attempts.halt
+        assert ticket is not None  # noqa: S101  it has just come
+        loop, called = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            # From any thread; a loop that is closed waits for nothing.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(called.set)
+
+        ticket.wake = wake
+        if halt is not None:
+            halt.add(wake)
+        try:
+            while nap := attempts.at_gate(ticket):
+                if halt is not None:
+                    halt.check(attempts.request_id)
+                if self._sleep is asyncio.sleep:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(nap):
+                            await called.wait()
+                    called.clear()
+                else:
+                    await self._sleep(nap)
+        except BaseException:
+            attempts.leave()
+            raise
+        finally:
+            if halt is not None:
+                halt.remove(wake)
 
     async def _connections(self) -> Any:
         return self._given_http if self._given_http is not None else await self._pools.get()

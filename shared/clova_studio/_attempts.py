@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from clova_studio._calls._call import Call
-    from clova_studio._pacing import Quota
+    from clova_studio._pacing import Halt
+    from clova_studio._quota import Quota, Slot, Ticket
     from clova_studio._retry import RetryPolicy
 
 __all__ = ["Attempts"]
@@ -31,63 +32,137 @@ ResultT = TypeVar("ResultT", bound=Result)
 logger = logging.getLogger("clova_studio")
 
 _LOGGED_WAIT = 2.0
+_MOMENT = 0.001
 
 
 @dataclass(slots=True)
 class Attempts:
     """The state of one call between its attempts."""
 
+    call: Call[Any]
     quota: Quota
     policy: RetryPolicy
-    window: float
     max_wait: float | None
-    idempotent: bool
-    request_id: str
     clock: Callable[[], float] = time.monotonic
+    halt: Halt | None = None
     failures: int = 0
     last_error: ClovaStudioError | None = None
+    ticket: Ticket | None = None
+    _order: int | None = None
+    _arrived: float = 0.0
     _started: float = field(default=float("nan"))
     _waited: float = 0.0
     _turned_away: bool = False
+    _logged: bool = False
 
-    def gate_wait(self, waited: float) -> float:
-        """Return how long to wait at the gate now; 0 lets the attempt go.
+    @property
+    def request_id(self) -> str:
+        """The id that goes with every attempt."""
+        return self.call.request_id
 
-        Args:
-            waited: Seconds already spent at the gate before this attempt.
+    def arrive(self) -> bool:
+        """Come to the gate; return whether the attempt may go at once.
 
         Raises:
-            RateLimitError: The wait is known to be longer than ``max_wait``.
+            ConfigurationError: The request alone has more tokens than a window.
+        """
+        self._arrived = now = self.clock()
+        self.ticket = ticket = self.quota.enter(now, self.call, self._order)
+        # A repetition keeps its call's place in the line.
+        self._order = ticket.order
+        self._logged = False
+        if ticket.slot is None:
+            return False
+        self._go(now)
+        return True
+
+    def at_gate(self, ticket: Ticket) -> float:
+        """Return how long to wait before asking again, unless woken; 0 lets the attempt go.
+
+        Raises:
+            RateLimitError: The wait is longer than ``max_wait``, or known to become so.
         """
         now = self.clock()
-        needed = self.quota.wait_needed(now)
-        if needed <= 0:
-            if self._started != self._started:
-                self._started = now
-            self._waited += waited
+        wait = self.quota.poll(ticket, now)
+        if wait is None:
+            self._go(now)
             return 0.0
-        if self.max_wait is not None and waited + needed > self.max_wait:
+        waited = now - self._arrived
+        left = float("inf") if self.max_wait is None else self.max_wait - waited
+        if wait.least > left or left < 0:
             self._turned_away = True
             raise RateLimitError(
-                f"the quota of {self.quota.name} is closed for another {needed:.1f} s, longer than max_wait="
+                f"the quota of {self.quota.name} is used up for another {wait.least:.1f} s, longer than max_wait="
                 f"{self.max_wait:g}: wait, raise max_wait, or send less a minute",
                 status_code=429,
                 code=self.last_error.code if isinstance(self.last_error, APIStatusError) else "42901",
-                retry_after=needed,
+                retry_after=wait.least or None,
                 request_id=self.request_id,
             ) from self.last_error
-        if needed > _LOGGED_WAIT:
-            logger.warning("quota of %s is closed: request %s waits %.1f s", self.quota.name, self.request_id, needed)
-        return needed
+        if wait.least > _LOGGED_WAIT and not self._logged:
+            self._logged = True
+            logger.warning("quota of %s is used up: request %s waits %.1f s", *self._facts(), wait.least)
+        # A little longer than the bound, so that it is over when asked again.
+        return min(wait.nap, left + _MOMENT)
+
+    def leave(self) -> None:
+        """Give up the place in the line."""
+        if self.ticket is not None:
+            self.quota.leave(self.ticket)
+
+    def passed(self, result: Result) -> None:
+        """Take note that the service has let the attempt through.
+
+        Args:
+            result: What came, or the first piece of it.
+        """
+        slot = self._slot
+        if slot is not None:
+            self.quota.passed(slot, self.clock(), result.rate_limit)
+            self.counted(result)
+
+    def counted(self, result: Result) -> None:
+        """Take the service's count of the input, where the result has it."""
+        usage = getattr(result, "usage", None)
+        tokens = getattr(result, "input_tokens", None) if usage is None else usage.prompt_tokens
+        slot = self._slot
+        if isinstance(tokens, int) and slot is not None:
+            self.quota.counted(slot, tokens)
+
+    def abandoned(self) -> None:
+        """Take note that the attempt ended without an answer or an error of ours."""
+        if self._slot is not None:
+            self.quota.dropped(self._slot)
 
     def failed(self, error: ClovaStudioError) -> None:
         """Take note of a failed attempt; a used-up quota is closed for everybody, whether or not we try again."""
-        if self._turned_away:
-            return
         self.failures += 1
         self.last_error = error
+        slot = self._slot
+        if slot is None:
+            return
         if closes_quota(error) and isinstance(error, APIStatusError):
-            self.quota.close(self.clock(), self.policy.quota_delay(self.failures, error, self.window))
+            self.quota.refused(
+                slot,
+                self.clock(),
+                self.policy.quota_delay(self.failures, error, self.quota.window),
+                error.rate_limit,
+                reset_known=error.retry_after is not None,
+            )
+        else:
+            self.quota.dropped(slot)
+
+    @property
+    def _slot(self) -> Slot | None:
+        return None if self.ticket is None else self.ticket.slot
+
+    def _go(self, now: float) -> None:
+        if self._started != self._started:
+            self._started = now
+        self._waited += now - self._arrived
+
+    def _facts(self) -> tuple[str, str]:
+        return self.quota.name, self.request_id
 
     def judged(
         self,
@@ -120,7 +195,7 @@ class Attempts:
         }
 
     def _is_retryable(self, error: BaseException) -> bool:
-        return not self._turned_away and is_retryable(error, idempotent=self.idempotent)
+        return not self._turned_away and is_retryable(error, idempotent=self.call.idempotent)
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

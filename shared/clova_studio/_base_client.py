@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from clova_studio._attempts import Attempts
+from clova_studio._catalogue import model_info
 from clova_studio._config import make_config
 from clova_studio._errors import ClovaStudioError, ConfigurationError
 from clova_studio._events import EventReader
-from clova_studio._pacing import RateLimits, quota_of
+from clova_studio._limits import rate_limits_of
+from clova_studio._pacing import quota_of
 from clova_studio._responses import transport_error
 from clova_studio._retry import RetryPolicy
 from clova_studio._transport import timeouts_of
@@ -21,8 +25,13 @@ if TYPE_CHECKING:
 
     from clova_studio._calls._call import Call
     from clova_studio._config import PathPrefix, Region
+    from clova_studio._limits import RateLimits
+    from clova_studio._pacing import Halt
+    from clova_studio._quota import Quota, QuotaStatus
 
 __all__ = ["BaseClient"]
+
+logger = logging.getLogger("clova_studio")
 
 
 class BaseClient:
@@ -39,14 +48,12 @@ class BaseClient:
         timeout: Any = None,
         max_retries: int | None = None,
         retry: RetryPolicy | None = None,
-        rate_limits: RateLimits | None = None,
+        rate_limits: RateLimits | Literal["test", "service"] | None = None,
         max_wait: float | None = 75.0,
         quota_group: str | None = None,
         http_client: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if rate_limits is not None and not isinstance(rate_limits, RateLimits):
-            raise ConfigurationError(f"rate_limits must be RateLimits(...) or None, got {type(rate_limits).__name__}")
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise ConfigurationError(f"retry must be a RetryPolicy or None, got {type(retry).__name__}")
         check_max_wait(max_wait)
@@ -63,12 +70,14 @@ class BaseClient:
             own_timeouts=http_client is None,
         )
         self._policy = (retry or RetryPolicy()).with_attempts(max_retries)
-        self._limits = rate_limits or RateLimits()
+        self._limits = None if rate_limits is None else rate_limits_of(rate_limits)
         self._max_wait = max_wait
         self._given_http = http_client
         self._closed = False
         # The clock of waits and retries: an attribute, so that a test can turn it without waiting.
         self._clock: Callable[[], float] = time.monotonic
+        self._quotas: dict[str, Quota] = {}
+        self._pid = os.getpid()
         self._reset()
 
     def _reset(self) -> None:
@@ -102,6 +111,8 @@ class BaseClient:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._clock = time.monotonic
+        self._quotas = {}
+        self._pid = os.getpid()
         self._reset()
 
     def __copy__(self) -> Self:
@@ -111,7 +122,42 @@ class BaseClient:
         # A client is a handle on connections; frameworks that copy what holds it mean the same connections.
         return self
 
-    def _attempts(self, call: Call[Any], max_wait: float | None) -> Attempts:
+    def quota(self, model: str) -> QuotaStatus:
+        """Return what is known of a quota, without asking the service.
+
+        All clients, adapters, threads and event loops of the process that use the same key (or ``quota_group``) share
+        it; what other processes and machines send is seen only by its refusals.
+
+        Args:
+            model: A model, or a tool: ``"segmentation"``, ``"summarization"``, ``"sliding"``, ``"reranker"``,
+                ``"rag-reasoning"``, ``"router"`` (routers and skillsets share one), ``"chat-tokenize"``,
+                ``"embedding-tokenize"``, ``"tuning"``; a tuned model of unknown base is ``"task <id>"``.
+
+        Returns:
+            Limits, what is left in this window, and who waits. Without limits, given or learnt, ``None`` for them.
+        """
+        info = model_info(model)
+        return self._quota(info.name if info.known else model).status(self._clock())
+
+    def _quota(self, name: str) -> Quota:
+        """Return a quota, which knows this client's limits."""
+        quota = self._quotas.get(name)
+        if quota is None:
+            quota = quota_of(self._config.base_url, self._config.quota_group, name)
+            if self._limits is not None:
+                clash = quota.give(self._limits.of(name), self._limits.window)
+                if clash is not None:
+                    logger.warning(clash)
+            self._quotas[name] = quota
+        return quota
+
+    def _attempts(self, call: Call[Any], max_wait: float | None, halt: Halt | None = None) -> Attempts:
+        if self._pid != os.getpid():
+            # A forked process has copies of the connections, which are the parent's: two that read from one would get
+            # each other's answers.
+            self._pid = os.getpid()
+            self._quotas = {}
+            self._reset()
         if self._closed:
             raise ConfigurationError(f"this {type(self).__name__} is closed: make a new one")
         if not call.native and self._config.has_old_keys:
@@ -120,13 +166,12 @@ class BaseClient:
                 "apigw_api_key out, or use the native verbs"
             )
         return Attempts(
-            quota=quota_of(self._config.base_url, self._config.quota_group, call.quota),
+            call=call,
+            quota=self._quotas.get(call.quota) or self._quota(call.quota),
             policy=self._policy,
-            window=self._limits.window,
             max_wait=max_wait,
-            idempotent=call.idempotent,
-            request_id=call.request_id,
             clock=self._clock,
+            halt=halt,
         )
 
     def _reader(self, call: Call[Any]) -> EventReader[Any, Any]:
@@ -134,7 +179,7 @@ class BaseClient:
         return EventReader(call, limits.stream if limits else None)
 
     @staticmethod
-    def _error_of(exc: Exception, call: Call[Any]) -> ClovaStudioError | None:
+    def _error_of(exc: BaseException, call: Call[Any]) -> ClovaStudioError | None:
         """Return our error for what a request raised; None if it is nobody's but the caller's."""
         if isinstance(exc, ClovaStudioError):
             return exc

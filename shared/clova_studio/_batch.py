@@ -15,6 +15,7 @@ from clova_studio._calls.text import embed
 from clova_studio._catalogue import EMBEDDING_MODELS
 from clova_studio._checks import check_text
 from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError, RateLimitError
+from clova_studio._pacing import Halt, HaltedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,11 +93,12 @@ class EmbedBatch:
         self._queue = deque(range(len(self.texts)))
         self._results: list[Embedding | ClovaStudioError | None] = [None] * len(self.texts)
         self._first_error: ClovaStudioError | None = None
+        self.halt = Halt()
         self._stopped = False
         self._lock = threading.Lock()
         self._succeeded = 0
-        # For each text that the quota refused: how many had succeeded by then.
-        self._succeeded_at_refusal: dict[int, int] = {}
+        # For each text that the quota refused: how many had succeeded by its last refusal but one, and by its last.
+        self._succeeded_at_refusals: dict[int, tuple[int | None, int]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -107,8 +109,9 @@ class EmbedBatch:
             self._bar.close()
 
     def stop(self) -> None:
-        """Start nothing more."""
+        """Start nothing more, and end the waiting at the gate."""
         self._stopped = True
+        self.halt.stop()
 
     def jobs(self) -> Iterator[EmbedJob]:
         """Yield the jobs of one worker until there is nothing left to start."""
@@ -129,6 +132,8 @@ class EmbedBatch:
     def refuse(self, index: int, error: ClovaStudioError) -> None:
         """Put an error in its text's place, or the text back into the queue."""
         with self._lock:
+            if isinstance(error, HaltedError):
+                return
             if self._goes_back(index, error):
                 # In front: first come, first served.
                 self._queue.appendleft(index)
@@ -139,7 +144,7 @@ class EmbedBatch:
                 self._first_error = error
                 error.message = f"texts[{index}]: {error.message}"
             if self._raise_errors:
-                self._stopped = True
+                self.stop()
 
     def results(self) -> list[Embedding]:
         """Return the vectors in input order.
@@ -159,9 +164,10 @@ class EmbedBatch:
         if self._stopped:
             return False
         if isinstance(error, RateLimitError):
-            # Only while others get through: a quota that lets nobody pass ends the batch.
-            before = self._succeeded_at_refusal.get(index)
-            self._succeeded_at_refusal[index] = self._succeeded
+            # Only while others get through: a quota that lets nobody pass ends the batch. A refusal is faster than an
+            # answer, so what was sent together with a refused attempt counts by the end of the next one.
+            before, last = self._succeeded_at_refusals.get(index, (None, None))
+            self._succeeded_at_refusals[index] = last, self._succeeded
             return before is None or before < self._succeeded
         if self._truncate and isinstance(error, ContextLengthError):
             text = self.texts[index]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clova_studio._attempts import Attempts
     from clova_studio._calls._call import Call
     from clova_studio._events import EventReader
+    from clova_studio._pacing import Halt
 
 __all__ = ["ClovaStudio"]
 
@@ -50,7 +51,9 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
             a stream.
         max_retries: Retries after the first request; goes before ``retry.attempts``. Default 5.
         retry: How failed requests are repeated.
-        rate_limits: What is known of the account's limits.
+        rate_limits: The account's limits, for calls to wait locally instead of being refused: ``RateLimits({...})``,
+            or ``"test"`` or ``"service"`` for what is documented of these keys. Without them calls are sent at once,
+            and limits are learnt from refusals and headers.
         max_wait: Seconds a call may wait at its quota's gate before an attempt, None for no bound. A longer wait is a
             ``RateLimitError`` at once.
         quota_group: A name shared by the keys of one main account, whose quota is one.
@@ -94,15 +97,19 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
         """The OpenAI-compatible paths: ``chat``, ``stream_chat``, ``embed``, ``models``."""
         return OpenAICompatible(self)
 
-    def _send(self, call: Call[ResultT], max_wait: float | EllipsisType | None = ...) -> ResultT:
+    def _send(
+        self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
+    ) -> ResultT:
         content = call.content()
-        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait)
+        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, halt)
 
         def exchange() -> ResultT:
             http = self._connections()
             request = build_request(http, call, content, self._config, stream=False)
             response = http.send(request, auth=self._config.authorize)
-            return attempts.judged(judge, response.status_code, response.headers, response.content, call)
+            result = attempts.judged(judge, response.status_code, response.headers, response.content, call)
+            attempts.passed(result)
+            return result
 
         return self._try(call, attempts, exchange)
 
@@ -111,13 +118,16 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
 
         def open_once() -> Opened[Any, Any]:
             reader = self._reader(call)
-            chunks = self._chunks(call, content, reader)
-            return Opened(next(chunks), chunks, reader)
+            chunks = self._chunks(call, content, reader, attempts)
+            first = next(chunks)
+            attempts.passed(first)
+            return Opened(first, chunks, reader)
 
-        return self._try(call, self._attempts(call, self._max_wait), open_once)
+        attempts = self._attempts(call, self._max_wait)
+        return self._try(call, attempts, open_once)
 
     def _chunks(
-        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any]
+        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any], attempts: Attempts
     ) -> Generator[Any, None, None]:
         http = self._connections()
         request = build_request(http, call, content, self._config, stream=True)
@@ -130,6 +140,7 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
             for piece in response.iter_bytes():
                 yield from reader.feed(piece)
                 if reader.result is not None:
+                    attempts.counted(reader.result)
                     return
             yield from reader.end()
         except Exception as exc:
@@ -145,15 +156,14 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
         """Pass the gate, exchange, and do both again where that can help."""
 
         def attempt() -> T:
-            waited = 0.0
-            while wait := attempts.gate_wait(waited):
-                self._sleep(wait)
-                waited += wait
+            if not attempts.arrive():
+                self._stand(attempts)
             try:
                 return exchange()
-            except Exception as exc:
+            except BaseException as exc:
                 error = self._error_of(exc, call)
                 if error is None:
+                    attempts.abandoned()
                     raise
                 attempts.failed(error)
                 if error is exc:
@@ -174,7 +184,33 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
                 raise first
             return attempt()
 
-        return Retrying(sleep=self._sleep, **attempts.settings())(again)
+        halt = attempts.halt
+        sleep = self._sleep if halt is None or self._sleep is not time.sleep else halt.sleep
+        return Retrying(sleep=sleep, **attempts.settings())(again)
+
+    def _stand(self, attempts: Attempts) -> None:
+        """Stand in line until the attempt may go."""
+        ticket, halt = attempts.ticket, attempts.halt
+        assert ticket is not None  # noqa: S101  it has just come
+        called = threading.Event()
+        ticket.wake = called.set
+        if halt is not None:
+            halt.add(called.set)
+        try:
+            while nap := attempts.at_gate(ticket):
+                if halt is not None:
+                    halt.check(attempts.request_id)
+                if self._sleep is time.sleep:
+                    called.wait(nap)
+                    called.clear()
+                else:
+                    self._sleep(nap)
+        except BaseException:
+            attempts.leave()
+            raise
+        finally:
+            if halt is not None:
+                halt.remove(called.set)
 
     def _connections(self) -> Any:
         http = self._http

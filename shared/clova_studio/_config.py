@@ -14,6 +14,7 @@ from clova_studio._errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
     from pydantic import SecretStr
 
@@ -39,6 +40,8 @@ _OWN_HEADERS = frozenset(
     }
 )
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
+_HEADER_NAME = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +203,8 @@ def _base_url(value: str | None, region: str) -> str:
         return _BASE_URLS[region]
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be a string, got {type(url).__name__}")
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = _split(url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError("base_url must be an http or https URL such as https://clovastudio.stream.ntruss.com")
     if parts.username or parts.password:
         raise ConfigurationError("base_url must not carry a user or password; credentials go in api_key=")
@@ -209,6 +212,17 @@ def _base_url(value: str | None, region: str) -> str:
         raise ConfigurationError("base_url must not carry a query or a fragment")
     # The address of the OpenAI-compatible API, as programs written for other clients have it.
     return url.rstrip("/").removesuffix("/v1/openai").rstrip("/")
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of an address, None for one that would only fail in the middle of a call."""
+    try:
+        parts = urlsplit(url)
+        # A port above 65535, and a label above 63 characters.
+        _, _ = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError:
+        return None
+    return parts if url.isprintable() and " " not in url else None
 
 
 def _path_prefix(value: str) -> str:
@@ -220,7 +234,12 @@ def _path_prefix(value: str) -> str:
 def _headers(value: Mapping[str, str] | None) -> dict[str, str]:
     if value is None:
         return {}
-    for name in value:
+    for name, content in value.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ConfigurationError(f"headers: {name!r} is no name of a header")
+        if not isinstance(content, str) or not _HEADER_VALUE.fullmatch(content):
+            # The value is not shown: it may be a key of a proxy's.
+            raise ConfigurationError(f"headers: {name} must be a string of printable ASCII without blanks at its ends")
         if name.lower() in _OWN_HEADERS:
             raise ConfigurationError(
                 f"headers must not set {name}: the client sets it; keys go in api_key= and apigw_api_key=, the request "

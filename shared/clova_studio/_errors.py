@@ -25,9 +25,13 @@ header or a key; all of them can be pickled.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 from clova_studio._hints import hint_for
+
+if TYPE_CHECKING:
+    from clova_studio.types._base import RateLimit
 
 __all__ = [
     "APIConnectionError",
@@ -51,17 +55,22 @@ __all__ = [
 ]
 
 
+_KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
+
+
 class ClovaStudioError(Exception):
     """Root of every error that this package raises.
 
     Attributes:
         message: What happened and what to do, without secrets.
         request_id: The id that went with the request as ``X-NCP-CLOVASTUDIO-REQUEST-ID``; None before sending.
-        partial: What had arrived before the error: a partial result for streams, the list of results and errors for
-            ``embed_many``; None where nothing can have arrived.
+        partial: What had arrived before the error: a partial result for streams; for work of several requests, such as
+            ``embed_many``, a list with each result or error in its place; None where nothing can have arrived.
     """
 
     def __init__(self, message: str, *, request_id: str | None = None, partial: Any = None) -> None:
+        # A key in the wrong argument is shown by no message about that argument.
+        message = _KEY.sub("nv-***", message)
         super().__init__(message)
         self.message = message
         self.request_id = request_id
@@ -71,14 +80,14 @@ class ClovaStudioError(Exception):
         return f"{self.message} [request id {self.request_id}]" if self.request_id else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The default rebuilds with ``args`` alone and would lose, or fail on, the keyword-only facts.
-        return _rebuild, (type(self), self.args, self.__dict__)
+        # The default rebuilds with ``args`` alone and would lose, or fail on, the keyword-only facts. These come last:
+        # ``partial`` may hold the error itself.
+        return _rebuild, (type(self), self.args), self.__dict__
 
 
-def _rebuild(cls: type[ClovaStudioError], args: tuple[Any, ...], state: dict[str, Any]) -> ClovaStudioError:
+def _rebuild(cls: type[ClovaStudioError], args: tuple[Any, ...]) -> ClovaStudioError:
     error = cls.__new__(cls)
     error.args = args
-    error.__dict__.update(state)
     return error
 
 
@@ -123,6 +132,7 @@ class APIStatusError(ClovaStudioError):
         status_code: The HTTP status; 200 where the error came in the body or the stream of a 200.
         code: The five-digit code of the service as a string, None where the answer had none.
         retry_after: Seconds to wait as the answer's headers gave them, None where they did not.
+        rate_limit: What the ``x-ratelimit-*`` headers said (``clova_studio.RateLimit``), None where there were none.
         body: The answer as parsed JSON, or the first 500 characters of anything else.
         hint: One sentence in English and one in Korean on what to do, None for codes without a documented remedy.
     """
@@ -142,6 +152,7 @@ class APIStatusError(ClovaStudioError):
         self.status_code = status_code
         self.code = code
         self.retry_after = retry_after
+        self.rate_limit: RateLimit | None = None
         self.body = body
         self.hint = hint_for(code, message)
 

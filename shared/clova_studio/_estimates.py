@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["estimate_message_tokens", "estimate_tokens"]
+__all__ = ["estimate_body_tokens", "estimate_message_tokens", "estimate_tokens"]
 
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff]")
 _HAN_AND_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -57,14 +57,34 @@ def estimate_message_tokens(
     """
     total = sum(count(_json(tool)) for tool in tools)
     for message in wire:
-        content = message["content"]
+        content = message.get("content") or ""
         total += _PER_MESSAGE
         if isinstance(content, str):
             total += count(content)
         else:
-            total += sum(count(part["text"]) if part["type"] == "text" else _PER_IMAGE for part in content)
-        if message.get("toolCalls"):
-            total += count(_json(message["toolCalls"]))
+            total += sum(count(part["text"]) if part.get("type") == "text" else _PER_IMAGE for part in content)
+        calls = message.get("toolCalls") or message.get("tool_calls")
+        if calls:
+            total += count(_json(calls))
+    return total
+
+
+def estimate_body_tokens(body: Mapping[str, Any]) -> int:
+    """Return about how many tokens the input of a request has.
+
+    Args:
+        body: The body of any API as the wire has it.
+    """
+    total = 0
+    if body.get("messages"):
+        total += estimate_message_tokens(body["messages"], body.get("tools") or ())
+    for name in ("text", "input", "query"):
+        if isinstance(body.get(name), str):
+            total += estimate_tokens(body[name])
+    total += sum(estimate_tokens(text) for text in body.get("texts") or ())
+    total += sum(estimate_tokens(document["doc"]) for document in body.get("documents") or ())
+    if body.get("responseFormat"):
+        total += estimate_tokens(_json(body["responseFormat"]))
     return total
 
 

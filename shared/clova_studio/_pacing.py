@@ -1,62 +1,25 @@
-"""Quotas: what the account may send, kept once for every client, adapter, thread and event loop of the process.
+"""The quotas of the process, and the line in front of each: what waits there, and what ends the waiting.
 
-The service counts per main account and model, so one refused call must hold back all others: a 429 closes the quota's
-gate until its reset, and every attempt, also a retry, passes the gate first. No I/O and no sleeping in here: a gate
-says how long to wait, the caller waits.
+The service counts per main account and model, so one refused call must hold back all others: there is one quota for
+every client, adapter, thread and event loop.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from clova_studio._errors import ConfigurationError
+from clova_studio._errors import ClovaStudioError
+from clova_studio._quota import Quota
 
-__all__ = ["Quota", "RateLimits", "quota_of"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+__all__ = ["Halt", "HaltedError", "quota_of"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimits:
-    """What is known of the account's limits.
-
-    Attributes:
-        window: Seconds in which the service counts. A refusal without a reset header closes the quota for a share of
-            it.
-    """
-
-    window: float = 60.0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.window, (int, float)) or isinstance(self.window, bool) or not self.window > 0:
-            raise ConfigurationError(f"rate_limits: window must be a number of seconds above 0, got {self.window!r}")
-
-
-class Quota:
-    """The gate in front of one quota. Safe to use from any thread."""
-
-    __slots__ = ("_closed_until", "_lock", "name")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._closed_until = float("-inf")
-        self._lock = threading.Lock()
-
-    def wait_needed(self, now: float) -> float:
-        """Return the seconds until the gate opens; 0 if it is open.
-
-        Args:
-            now: The monotonic time.
-        """
-        # One read of one reference: no lock on the way of every request.
-        return max(0.0, self._closed_until - now)
-
-    def close(self, now: float, seconds: float) -> None:
-        """Close the gate for everybody. A shorter closing never opens a longer one."""
-        with self._lock:
-            self._closed_until = max(self._closed_until, now + seconds)
-
-
-_quotas: dict[tuple[str, str, str], Quota] = {}
+# By process: a forked one has a copy of its parent's quotas, whose locks somebody may hold who is not there.
+_quotas: dict[tuple[int, str, str, str], Quota] = {}
 _quotas_lock = threading.Lock()
 
 
@@ -68,9 +31,53 @@ def quota_of(base_url: str, group: str, name: str) -> Quota:
         group: The client's ``quota_group``, or a hash of its key.
         name: The model or the tool.
     """
-    key = (base_url, group, name)
+    key = (os.getpid(), base_url, group, name)
     quota = _quotas.get(key)
     if quota is None:
         with _quotas_lock:
             quota = _quotas.setdefault(key, Quota(name))
     return quota
+
+
+class HaltedError(ClovaStudioError):
+    """A request was not sent because its batch had ended. It never leaves the batch."""
+
+
+class Halt:
+    """Ends the waiting of a whole batch: one that failed or is interrupted must not wait for its quota."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._wakers: list[Callable[[], None]] = []
+
+    def stop(self) -> None:
+        """End all waiting, now and later."""
+        with self._lock:
+            self._stopped.set()
+            wakers = list(self._wakers)
+        for wake in wakers:
+            wake()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless it is over."""
+        self._stopped.wait(seconds)
+
+    def add(self, wake: Callable[[], None]) -> None:
+        """Have something called when it is over."""
+        with self._lock:
+            self._wakers.append(wake)
+
+    def check(self, request_id: str) -> None:
+        """Go no further if it is over.
+
+        Raises:
+            HaltedError: It is.
+        """
+        if self._stopped.is_set():
+            raise HaltedError("the batch has ended", request_id=request_id)
+
+    def remove(self, wake: Callable[[], None]) -> None:
+        """Have it called no more."""
+        with self._lock:
+            self._wakers.remove(wake)

@@ -6,6 +6,7 @@ negative; ``Retry-After`` is nearly never sent.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -29,7 +30,8 @@ def parse_duration(text: str | None) -> float | None:
     sign = -1.0 if text.startswith("-") else 1.0
     bare = text.lstrip("+-")
     try:
-        return sign * float(bare) if bare[:1].isdigit() else None
+        value = float(bare) if bare[:1].isdigit() else math.inf
+        return sign * value if math.isfinite(value) else None
     except ValueError:
         pass
     parts = _PART.findall(bare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -33,6 +34,8 @@ ResultT = TypeVar("ResultT", bound=Result)
 _SUCCESS = "20000"
 _NO_CONTENT = "20400"
 _SNIPPET = 500
+# Some gateways repeat the key that they refuse.
+_KEY = re.compile(rb"nv-[0-9A-Za-z_-]{4,}")
 
 
 class _Status(WireModel):
@@ -119,7 +122,7 @@ def error_in(status_code: int, headers: Mapping[str, str], body: bytes, request_
             body=_snippet(body),
             request_id=request_id,
         )
-    return status_error(
+    error = status_error(
         message or f"HTTP {status_code} without a message of the service",
         status_code=status_code,
         code=code,
@@ -127,6 +130,8 @@ def error_in(status_code: int, headers: Mapping[str, str], body: bytes, request_
         body=parsed if parsed is not None else _snippet(body),
         request_id=request_id,
     )
+    error.rate_limit = parse_rate_limit(headers)
+    return error
 
 
 def parse_payload(model: type[ResultT], data: bytes, request_id: str) -> ResultT:
@@ -180,7 +185,7 @@ def refuse_error_event(event: ServerSentEvent, request_id: str) -> None:
         )
 
 
-def transport_error(exc: Exception, request_id: str) -> ClovaStudioError | None:
+def transport_error(exc: BaseException, request_id: str) -> ClovaStudioError | None:
     """Return the error for an exception of the HTTP library, or None if it is not one.
 
     By the names of its classes, so that a caller's httpx2 client works like an httpx one. The exception's request,
@@ -196,15 +201,15 @@ def transport_error(exc: Exception, request_id: str) -> ClovaStudioError | None:
     return APIConnectionError(_described(exc), request_id=request_id)
 
 
-def _described(exc: Exception) -> str:
+def _described(exc: BaseException) -> str:
     text = str(exc)
     return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
 
 
 def _json_or_none(body: bytes) -> Any:
     try:
-        return json.loads(body)
-    except ValueError:
+        return json.loads(_KEY.sub(b"nv-***", body))
+    except (ValueError, RecursionError):  # the second is nesting that no answer of the service has
         return None
 
 
@@ -220,7 +225,7 @@ def _status_of(parsed: Any) -> tuple[str | None, str | None]:
 
 
 def _snippet(body: bytes) -> str:
-    return body[: _SNIPPET * 4].decode("utf-8", "replace")[:_SNIPPET]
+    return _KEY.sub(b"nv-***", body[: _SNIPPET * 4]).decode("utf-8", "replace")[:_SNIPPET]
 
 
 def _nonsense(status_code: int, headers: Mapping[str, str], body: bytes, wanted: str) -> str:

@@ -7,6 +7,7 @@ exception, on cancellation.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 
 from clova_studio._errors import StreamError
@@ -32,6 +33,7 @@ __all__ = [
     "Opened",
     "SkillsetStream",
     "Stream",
+    "first_of",
 ]
 
 ChunkT = TypeVar("ChunkT", bound=Result)
@@ -52,6 +54,21 @@ class AsyncOpened(NamedTuple, Generic[ChunkT, ResultT]):
     first: ChunkT
     rest: AsyncGenerator[ChunkT, None]
     reader: EventReader[ChunkT, ResultT]
+
+
+async def first_of(chunks: AsyncGenerator[ChunkT, None]) -> ChunkT:
+    """Return the first chunk of a generator that its stream alone closes.
+
+    A loop that ends closes all generators that it knows of at once, this one and those around it that close this one in
+    turn, which asyncio then complains of. The connection is closed with the loop's others in any case.
+    """
+    known, dropped = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, dropped)
+    try:
+        first = anext(chunks)
+    finally:
+        sys.set_asyncgen_hooks(known, dropped)
+    return await first
 
 
 class _StreamState(Generic[ChunkT, ResultT]):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clova_studio._calls._call import Call
     from clova_studio._config import Config
 
-__all__ = ["LoopClients", "build_request", "make_async_client", "make_client", "timeouts_of"]
+__all__ = ["LoopClients", "build_request", "make_async_client", "make_client", "reclaim", "timeouts_of", "watched"]
 
 # No bound of ours: how much may be under way is the caller's and the quota's matter.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
@@ -82,6 +82,74 @@ def build_request(http: Any, call: Call[Any], content: bytes | None, config: Con
     )
 
 
+class Handshake:
+    """Holds the connection of a request while its TLS handshake lasts, for ``reclaim``.
+
+    A ``trace`` extension of httpx: until the handshake is over, no connection pool knows of the connection.
+    """
+
+    __slots__ = ("stream",)
+
+    def __init__(self) -> None:
+        self.stream: Any = None
+
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self.stream = info["return_value"]
+        elif event == "connection.start_tls.complete":
+            self.stream = None
+
+
+def watched(request: Any) -> Any:
+    """Return an async request whose connection ``reclaim`` can close at any time."""
+    if request.url.scheme == "https":
+        request.extensions["trace"] = Handshake()
+    return request
+
+
+async def reclaim(http: Any, request: Any) -> None:
+    """Close what a cancelled request left behind.
+
+    httpcore shields its tidying up by anyio's scopes, and a bare ``task.cancel()`` goes through those: cancelled at
+    some of its awaits it keeps the connection, busy for ever, in its pool, or loses it in a TLS handshake. The pool
+    offers no other way to find out than its own lists; a transport that has none (a test's) is left alone.
+
+    Args:
+        http: The async client that sent it.
+        request: The request.
+    """
+    lost: list[Any] = []
+    handshake = request.extensions.get("trace")
+    if isinstance(handshake, Handshake) and handshake.stream is not None:
+        lost.append(handshake.stream)
+    find = getattr(http, "_transport_for_url", None)
+    pool = getattr(find(request.url), "_pool", None) if find is not None else None
+    entries, lines = getattr(pool, "_requests", None), getattr(pool, "_connections", None)
+    assign = getattr(pool, "_assign_requests_to_connections", None)
+    if entries is not None and lines is not None and assign is not None:
+        # The lists first, without an await in between: whoever comes next finds them whole.
+        for entry in [entry for entry in entries if entry.request.extensions is request.extensions]:
+            entries.remove(entry)
+        used = {id(entry.connection) for entry in entries}
+        for line in [line for line in lines if id(line) not in used and not line.is_idle()]:
+            lines.remove(line)
+            lost.append(line)
+        lost += assign()
+    await _close(lost)
+
+
+async def _close(lines: list[Any]) -> None:
+    """Close connections, all of them also when cancelled."""
+    cancelled = None
+    for line in lines:
+        try:
+            await line.aclose()
+        except asyncio.CancelledError as exc:  # the socket is closed before the first await
+            cancelled = exc
+    if cancelled is not None:
+        raise cancelled
+
+
 class LoopClients:
     """One connection pool for each event loop, closed when its loop ends.
 
@@ -130,4 +198,11 @@ class LoopClients:
             with self._lock:
                 if loop in self._clients and self._clients[loop][0] is client:
                     del self._clients[loop]
-            await client.aclose()
+            parts = (client._transport, *client._mounts.values())  # noqa: SLF001  the list is gone when aclose is cancelled
+            pools = [getattr(part, "_pool", None) for part in parts]
+            lines = [line for pool in pools for line in getattr(pool, "connections", ())]
+            try:
+                await client.aclose()
+            except asyncio.CancelledError:
+                await _close(lines)
+                raise

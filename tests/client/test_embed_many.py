@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 import time
 from typing import Any
@@ -143,6 +144,7 @@ def test_on_error_raise_keeps_what_succeeded(make: Any) -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         number = int(json.loads(request.content)["text"].split()[-1])
         seen.append(number)
+        time.sleep(0.002)  # or one thread sends a dozen while the other is not even running
         return answer(envelope("40104", "Invalid key"), 401) if number == 9 else vector_of(request)
 
     with pytest.raises(AuthenticationError, match=r"texts\[9\]") as caught:
@@ -197,6 +199,54 @@ def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
         client.embed_many(TEXTS[:3], max_concurrency=1, max_wait=100)
     assert len(client.embed_many(TEXTS[:3], max_concurrency=1)) == 3
     assert sum(clock.sleeps) == pytest.approx(500)
+
+
+@pytest.mark.parametrize("make", CLIENTS)
+def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
+    """A failure ends the batch at once, although other texts of it wait at a gate that is closed for minutes."""
+    under_way = threading.Event()
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["text"] == TEXTS[0]:
+            return answer(envelope("42901", "no"), 429, x_ratelimit_reset_requests="500s")
+        return answer(envelope("40104", "Invalid key"), 401)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["text"] == TEXTS[0]:
+            under_way.wait(20)
+        else:
+            under_way.set()
+            time.sleep(0.2)  # in which the other is refused, and waits at the gate
+        return answered(request)
+
+    async def ahandler(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0.05 if json.loads(request.content)["text"] == TEXTS[0] else 0.2)
+        return answered(request)
+
+    with pytest.raises(AuthenticationError, match=r"texts\[1\]") as caught:
+        canned(make, handler if make is ClovaStudio else ahandler, TEXTS[:2], max_concurrency=2)
+    assert caught.value.partial == [None, caught.value]
+
+
+@pytest.mark.parametrize("make", CLIENTS)
+def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
+    """However long each answer takes, vectors stand in the order of their texts, and few are under way at once."""
+    speeds = random.Random(7)  # noqa: S311  no secret
+    helpers: set[int] = set()
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        helpers.add(sum(thread.name.startswith("clova-embed") for thread in threading.enumerate()))
+        time.sleep(speeds.choice((0, 0, 0.001, 0.005)))
+        return vector_of(request)
+
+    async def ahandler(request: httpx.Request) -> httpx.Response:
+        helpers.add(len(asyncio.all_tasks()) - 1)
+        await asyncio.sleep(speeds.choice((0, 0, 0.001, 0.005)))
+        return vector_of(request)
+
+    vectors = canned(make, handler if make is ClovaStudio else ahandler, [f"글 {i}" for i in range(2000)])
+    assert [vector.embedding for vector in vectors] == [[float(i)] for i in range(2000)]
+    assert max(helpers) == 32  # one a request under way, not one a text
 
 
 def test_progress_is_drawn_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

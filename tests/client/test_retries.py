@@ -9,7 +9,6 @@ import pytest
 from client_support import KEY, MESSAGES, OK, Clock, answer, bytewise, envelope, sample, sse
 
 import clova_studio as cs
-from clova_studio._pacing import Quota
 from clova_studio._ratelimit_headers import parse_duration, parse_retry_after
 
 EMBEDDED = OK + b'{"embedding":[0.5,-1.5],"inputTokens":3}}'
@@ -223,15 +222,6 @@ def test_one_refusal_holds_back_every_client_of_the_account() -> None:
     assert sum(clock.sleeps) == 0
     second.chat(MESSAGES)
     assert sum(clock.sleeps) == pytest.approx(30)
-
-
-def test_a_shorter_closing_never_opens_a_longer_one() -> None:
-    """The gate stays closed until the latest of the times that refusals named."""
-    quota = Quota("HCX-005")
-    quota.close(100.0, 30.0)
-    quota.close(101.0, 2.0)
-    assert quota.wait_needed(104.0) == pytest.approx(26.0)
-    assert quota.wait_needed(130.0) == 0
 
 
 def test_retries_and_long_waits_are_logged_once_and_without_secrets(both, caplog: pytest.LogCaptureFixture) -> None:

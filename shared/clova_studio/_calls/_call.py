@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from clova_studio._config import check_request_id, make_request_id
 from clova_studio._errors import ConfigurationError
+from clova_studio._estimates import estimate_body_tokens
 from clova_studio.types._base import Result
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 ResultT = TypeVar("ResultT", bound=Result)
+
+_CAPS = ("maxTokens", "maxCompletionTokens", "max_tokens", "max_completion_tokens")
 
 MAX_BODY_BYTES = 50 * 1024 * 1024
 
@@ -52,6 +55,7 @@ class Call(Generic[ResultT]):
         assembler: Makes the assembler of a streamed answer from the request id; None for an API that is not streamed.
         request_id: The id that goes with it and its repetitions.
         timeout: Time limits of this call, None for the client's.
+        default_output: The output cap that the service takes where the body has none.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -65,6 +69,20 @@ class Call(Generic[ResultT]):
     assembler: Callable[[str], Any] | None = None
     request_id: str = field(default_factory=make_request_id)
     timeout: Any = None
+    default_output: int = 0
+
+    def input_tokens(self) -> int:
+        """Return about how many tokens the input has."""
+        return estimate_body_tokens(self.body or {})
+
+    def output_tokens(self) -> int:
+        """Return the requested maximum output: the service charges it whatever the answer has."""
+        body = self.body or {}
+        for name in _CAPS:
+            cap = body.get(name)
+            if isinstance(cap, int):
+                return cap
+        return self.default_output
 
     def content(self) -> bytes | None:
         """Return the body as JSON in UTF-8.

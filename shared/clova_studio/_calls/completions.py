@@ -92,9 +92,14 @@ def complete(
         body,
         CompletionResult,
         quota=model if task_id is None else f"task {task_id}",
+        default_output=_DEFAULT_OUTPUT,
         request_id=fresh_or_given(request_id),
         timeout=timeout,
     )
+
+
+# Source: the Completions page.
+_DEFAULT_OUTPUT = 100
 
 
 def count_completion_tokens(

@@ -124,9 +124,14 @@ def chat(
         quota=info.name,
         native=False,
         assembler=OpenAIAssembler,
+        default_output=_DEFAULT_OUTPUT,
         request_id=fresh_or_given(request_id),
         timeout=timeout,
     )
+
+
+# Source: the OpenAI compatibility page.
+_DEFAULT_OUTPUT = 512
 
 
 def embed(input: str, *, model: str, request_id: str | None = None, timeout: Any = None) -> Call[OpenAIEmbeddings]:

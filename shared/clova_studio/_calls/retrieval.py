@@ -71,6 +71,7 @@ def rerank(
         body,
         RerankResult,
         quota="reranker",
+        default_output=_DEFAULT_OUTPUT,
         request_id=fresh_or_given(request_id),
         timeout=timeout,
     )
@@ -113,9 +114,14 @@ def reason(
         body,
         ReasoningResult,
         quota="rag-reasoning",
+        default_output=_DEFAULT_OUTPUT,
         request_id=fresh_or_given(request_id),
         timeout=timeout,
     )
+
+
+# Source: the reranker and RAG reasoning pages.
+_DEFAULT_OUTPUT = 1_024
 
 
 def _documents(documents: Any) -> list[dict[str, str]]:

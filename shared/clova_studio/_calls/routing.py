@@ -16,7 +16,7 @@ from clova_studio.types.skillsets import SkillsetResult
 __all__ = ["route", "skillset"]
 
 # All routers and skillsets of an account, in all versions, are counted together.
-_QUOTA = "router and skillset"
+_QUOTA = "router"
 
 
 def route(

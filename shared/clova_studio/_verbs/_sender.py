@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from clova_studio._calls._call import Call
+    from clova_studio._pacing import Halt
     from clova_studio._streams import AsyncOpened, Opened
     from clova_studio.types._base import Result
 
@@ -24,7 +25,9 @@ class Sender:
     if TYPE_CHECKING:
         _sleep: Callable[[float], None]
 
-        def _send(self, call: Call[ResultT], max_wait: float | EllipsisType | None = ...) -> ResultT: ...
+        def _send(
+            self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
+        ) -> ResultT: ...
 
         def _open(self, call: Call[Any]) -> Opened[Any, Any]: ...
 
@@ -35,6 +38,8 @@ class AsyncSender:
     if TYPE_CHECKING:
         _sleep: Callable[[float], Awaitable[None]]
 
-        async def _send(self, call: Call[ResultT], max_wait: float | EllipsisType | None = ...) -> ResultT: ...
+        async def _send(
+            self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
+        ) -> ResultT: ...
 
         async def _open(self, call: Call[Any]) -> AsyncOpened[Any, Any]: ...

@@ -97,7 +97,7 @@ class TextVerbs(Sender):
         def work() -> None:
             for job in batch.jobs():
                 try:
-                    job.done(self._send(job.call(), max_wait=max_wait))
+                    job.done(self._send(job.call(), max_wait=max_wait, halt=batch.halt))
                 except ClovaStudioError as error:
                     job.failed(error)
 
@@ -328,7 +328,7 @@ class AsyncTextVerbs(AsyncSender):
         async def work() -> None:
             for job in batch.jobs():
                 try:
-                    job.done(await self._send(job.call(), max_wait=max_wait))
+                    job.done(await self._send(job.call(), max_wait=max_wait, halt=batch.halt))
                 except ClovaStudioError as error:
                     job.failed(error)
 

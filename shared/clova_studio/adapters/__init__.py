@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._schemas import clean_schema, response_schema, wire_function, wire_response_format
     from clova_studio.adapters._segmentation import TopicSpan, asegment_texts, segment_texts
     from clova_studio.adapters._summaries import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
+    from clova_studio.adapters._work import aask_all, ask_all
 
 _HOMES = {
     "clova_studio._estimates": ("estimate_message_tokens", "estimate_tokens"),
@@ -58,6 +59,7 @@ _HOMES = {
     "clova_studio.adapters._schemas": ("clean_schema", "response_schema", "wire_function", "wire_response_format"),
     "clova_studio.adapters._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),
     "clova_studio.adapters._summaries": ("MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"),
+    "clova_studio.adapters._work": ("aask_all", "ask_all"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -77,7 +79,9 @@ __all__ = [
     "RerankAnswer",
     "RerankRequest",
     "TopicSpan",
+    "aask_all",
     "asegment_texts",
+    "ask_all",
     "asummarize_texts",
     "chat_request",
     "clean_schema",

@@ -82,7 +82,8 @@ class ConnectionFields(BaseModel):
         timeout: Seconds, ``clova_studio.Timeouts`` or an httpx timeout. Also ``request_timeout``.
         max_retries: Retries after the first request; None for the client's 5. There is no other layer of retries.
         retry: A ``clova_studio.RetryPolicy``.
-        rate_limits: What is known of the account's limits, as ``clova_studio.ClovaStudio`` takes it.
+        rate_limits: The account's limits, as ``clova_studio.ClovaStudio`` takes them: ``RateLimits({...})``,
+            ``"test"`` or ``"service"``.
         max_wait: Seconds a call may wait at its quota's gate, None for no bound.
         quota_group: A name shared by the keys of one main account.
         headers: Headers to send with every request. Also ``default_headers``.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clova_studio._errors import ConfigurationError
+from clova_studio._errors import ClovaStudioError, ConfigurationError
 from clova_studio._segments import TextSpan, align_segments, segmentation_windows
+from clova_studio.adapters._work import aask_all, ask_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,18 +53,20 @@ def segment_texts(
         The chunks of each text in order, each an exact slice; only white space lies between them.
 
     Raises:
-        ClovaStudioError: A request failed.
+        ClovaStudioError: The first request that failed; no other was started after it. Its ``partial`` has a list for
+            each text, with its chunks in order, the error in the place of a window that failed, and None in the place
+            of one that was not asked. Topics are counted among those that are there.
     """
     windows = _windows(texts)
 
     def segment(window: _Window) -> Segmentation:
         return client.segment(_text(texts, window), **options)
 
-    if len(windows) <= 1:
-        answers = [segment(window) for window in windows]
-    else:
-        with ThreadPoolExecutor(min(max_concurrency, len(windows)), "clova-segment") as pool:
-            answers = list(pool.map(segment, windows))
+    try:
+        answers = ask_all(segment, windows, max_concurrency=max_concurrency)
+    except ClovaStudioError as error:
+        _tell(error, texts, windows, max_chunk_size)
+        raise
     return _spans(texts, windows, answers, max_chunk_size)
 
 
@@ -88,18 +89,15 @@ async def asegment_texts(
         ClovaStudioError: As there.
     """
     windows = _windows(texts)
-    slots = asyncio.Semaphore(max_concurrency)
 
     async def segment(window: _Window) -> Segmentation:
-        async with slots:
-            return await client.segment(_text(texts, window), **options)
+        return await client.segment(_text(texts, window), **options)
 
-    tasks = [asyncio.ensure_future(segment(window)) for window in windows]
     try:
-        answers = list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
+        answers = await aask_all(segment, windows, max_concurrency=max_concurrency)
+    except ClovaStudioError as error:
+        _tell(error, texts, windows, max_chunk_size)
+        raise
     return _spans(texts, windows, answers, max_chunk_size)
 
 
@@ -114,13 +112,27 @@ def _text(texts: Sequence[str], window: _Window) -> str:
     return texts[window.text][window.span.start : window.span.end]
 
 
+def _tell(
+    error: ClovaStudioError, texts: Sequence[str], windows: Sequence[_Window], max_chunk_size: int | None
+) -> None:
+    """Make the error of a window one of the texts: which of them failed, and what there is of the others."""
+    if len(texts) > 1:
+        failed = next(window.text for window, answer in zip(windows, error.partial, strict=True) if answer is error)
+        error.message = f"texts[{failed}]: {error.message}"
+    error.partial = _spans(texts, windows, error.partial, max_chunk_size)
+
+
 def _spans(
-    texts: Sequence[str], windows: Sequence[_Window], answers: Sequence[Segmentation], max_chunk_size: int | None
+    texts: Sequence[str], windows: Sequence[_Window], answers: Sequence[Any], max_chunk_size: int | None
 ) -> list[list[TopicSpan]]:
-    spans: list[list[TopicSpan]] = [[] for _ in texts]
+    # Of work that failed, errors and None stand among the answers, and then among the chunks.
+    spans: list[list[Any]] = [[] for _ in texts]
     topics = [0] * len(texts)
     for window, answer in zip(windows, answers, strict=True):
         source = texts[window.text]
+        if answer is None or isinstance(answer, ClovaStudioError):
+            spans[window.text].append(answer)
+            continue
         for topic in align_segments(source, answer.topic_seg, window=window.span):
             cut = [topic]
             if max_chunk_size is not None and topic.end - topic.start > max_chunk_size:

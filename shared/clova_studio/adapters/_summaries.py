@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._calls.text import MAX_SUMMARIZATION_CHARACTERS
+from clova_studio._errors import ClovaStudioError
 from clova_studio._segments import segmentation_windows
+from clova_studio.adapters._work import aask_all, ask_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from clova_studio._async_client import AsyncClovaStudio
     from clova_studio._client import ClovaStudio
@@ -41,7 +42,9 @@ def summarize_texts(
         The summary; ``""``, without a request, where there is nothing but white space.
 
     Raises:
-        ClovaStudioError: A request failed.
+        ClovaStudioError: The first request that failed; no other was started after it. Its ``partial`` has a list for
+            each round so far, with the summaries of its parts in order; in the last one the error stands in the place
+            of a part that failed, and None in that of a part that was not asked.
     """
     rounds = _Rounds(texts, max_characters)
 
@@ -49,11 +52,8 @@ def summarize_texts(
         return client.summarize(part, **options).text
 
     while rounds.parts:
-        if len(rounds.parts) == 1:
-            rounds.add([summarize(rounds.parts[0])])
-            continue
-        with ThreadPoolExecutor(min(max_concurrency, len(rounds.parts)), "clova-summarize") as pool:
-            rounds.add(list(pool.map(summarize, rounds.parts)))
+        with rounds.kept():
+            rounds.add(ask_all(summarize, rounds.parts, max_concurrency=max_concurrency))
     return rounds.summary
 
 
@@ -76,19 +76,13 @@ async def asummarize_texts(
         ClovaStudioError: As there.
     """
     rounds = _Rounds(texts, max_characters)
-    slots = asyncio.Semaphore(max_concurrency)
 
     async def summarize(part: list[str]) -> str:
-        async with slots:
-            return (await client.summarize(part, **options)).text
+        return (await client.summarize(part, **options)).text
 
     while rounds.parts:
-        tasks = [asyncio.ensure_future(summarize(part)) for part in rounds.parts]
-        try:
-            rounds.add(list(await asyncio.gather(*tasks)))
-        finally:
-            for task in tasks:
-                task.cancel()
+        with rounds.kept():
+            rounds.add(await aask_all(summarize, rounds.parts, max_concurrency=max_concurrency))
     return rounds.summary
 
 
@@ -100,10 +94,21 @@ class _Rounds:
         self._limit = limit
         self.summary = ""
         self._size = sum(map(len, said))
+        self._done: list[list[str]] = []
         self.parts = _parts_of(said, limit)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Put the summaries of the rounds before it on the error of a round."""
+        try:
+            yield
+        except ClovaStudioError as error:
+            error.partial = [*self._done, error.partial]
+            raise
 
     def add(self, summaries: list[str]) -> None:
         """Take the summaries of the parts."""
+        self._done.append(summaries)
         said = [text for text in summaries if text.strip()]
         self.summary = "\n".join(said)
         size = sum(map(len, summaries))

@@ -21,6 +21,8 @@ class WireModel(BaseModel):
         protected_namespaces=(),
         # Each class is a dozen milliseconds of schema building at import; most are used by no one program.
         defer_build=True,
+        # What did not fit goes with our errors as their context, and may be anything, also a key that was echoed.
+        hide_input_in_errors=True,
     )
 
 

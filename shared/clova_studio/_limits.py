@@ -1,0 +1,212 @@
+"""What is known of a quota's size: limits that were given, told in headers, or inferred from refusals. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from clova_studio._catalogue import model_info
+from clova_studio._errors import ConfigurationError
+
+__all__ = ["Bound", "Limit", "RateLimits", "rate_limits_of"]
+
+Limit = tuple[int | None, int | None]
+"""Requests and tokens a window; None where the number is not known."""
+
+# Source: the rate-limit page of the user guide (2025-07-17) and, for bge-m3 and the service keys, values observed in
+# public code. A model or tool that is not named here has no number that could be found.
+_PRESETS: Mapping[str, Mapping[str, Limit]] = {
+    "test": {
+        "HCX-007": (60, 60_000),
+        "HCX-005": (60, 60_000),
+        "HCX-DASH-002": (90, 80_000),
+        "HCX-003": (200, 30_000),
+        "HCX-DASH-001": (200, 30_000),
+        "bge-m3": (60, 40_000),
+    },
+    "service": {
+        "HCX-007": (180, 300_000),
+        "HCX-005": (300, 180_000),
+        "bge-m3": (540, 960_000),
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """The account's limits, for calls to wait locally so that a refusal is rare.
+
+        >>> RateLimits({"HCX-005": (60, 60_000), "bge-m3": (60, None)}).of("HCX-005")
+        (60, 60000)
+
+    ``rate_limits="test"`` and ``"service"`` stand for what is documented of the two kinds of keys. Without limits calls
+    are sent at once, and a refusal holds back the others; what refusals and headers tell of the limits is heeded then.
+
+    Attributes:
+        limits: Model or tool -> requests and tokens a window; None for a number that is not known. Tokens are the input
+            and the requested maximum output. Tools are named as ``client.quota`` names them: ``"segmentation"``,
+            ``"summarization"``, ``"reranker"``, ``"rag-reasoning"``, ``"router"`` and so on.
+        window: Seconds in which the service counts. A refusal without a reset header closes the quota for a share of
+            it.
+
+    Raises:
+        ConfigurationError: A limit is no pair of whole numbers from 1, or the window no number above 0.
+    """
+
+    limits: Mapping[str, Limit] | Iterable[tuple[str, Limit]] = ()
+    window: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.window, (int, float)) or isinstance(self.window, bool) or not 0 < self.window < math.inf:
+            raise ConfigurationError(f"rate_limits: window must be a number of seconds above 0, got {self.window!r}")
+        given: Any = self.limits.items() if isinstance(self.limits, Mapping) else self.limits
+        items = list(given) if isinstance(given, Iterable) else [given]
+        if any(not isinstance(item, (tuple, list)) or len(item) != 2 for item in items):  # noqa: PLR2004  name and limit
+            raise ConfigurationError(
+                "rate_limits: limits must be a mapping such as {'HCX-005': (60, 60_000)}, got something else"
+            )
+        # A sorted tuple, so that limits can be compared, hashed and pickled.
+        checked = dict(_checked(name, limit) for name, limit in items)
+        object.__setattr__(self, "limits", tuple(sorted(checked.items())))
+
+    @classmethod
+    def preset(cls, name: Literal["test", "service"]) -> Self:
+        """Return what is documented of a kind of key.
+
+        Args:
+            name: ``"test"`` for test keys, ``"service"`` for keys of service apps.
+
+        Raises:
+            ConfigurationError: There is no such preset.
+        """
+        if name not in _PRESETS:
+            raise ConfigurationError(f"rate_limits must be 'test', 'service', RateLimits(...) or None, got {name!r}")
+        return cls(_PRESETS[name])
+
+    def of(self, name: str) -> Limit:
+        """Return requests and tokens a window of a model or tool, ``(None, None)`` if it is not among the limits."""
+        return dict(self.limits).get(_known(name), (None, None))
+
+
+def rate_limits_of(given: RateLimits | str | None) -> RateLimits:
+    """Return limits in any form that a client takes.
+
+    Raises:
+        ConfigurationError: It is none of these forms.
+    """
+    if given is None:
+        return RateLimits()
+    if isinstance(given, RateLimits):
+        return given
+    if isinstance(given, str):
+        return RateLimits.preset(given)  # type: ignore[arg-type]  # checked there
+    raise ConfigurationError(
+        f"rate_limits must be 'test', 'service', RateLimits(...) or None, got {type(given).__name__}"
+    )
+
+
+def _known(name: str) -> str:
+    """Return a model's name as quotas have it: upper and lower case are the same."""
+    info = model_info(name)
+    return info.name if info.known else name
+
+
+def _checked(name: Any, limit: Any) -> tuple[str, Limit]:
+    if not isinstance(name, str):
+        raise ConfigurationError(f"rate_limits: the name of a model or tool must be a string, got {name!r}")
+    pair = tuple(limit) if isinstance(limit, (tuple, list)) else ()
+    if len(pair) != 2 or any(  # noqa: PLR2004  requests and tokens
+        value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1) for value in pair
+    ):
+        raise ConfigurationError(
+            f"rate_limits: {name} must be (requests, tokens) a window, each a whole number from 1 or None; got "
+            f"{limit!r}"
+        )
+    return _known(name), pair
+
+
+class Bound:
+    """How many requests, or tokens, a window has, as far as it is known.
+
+    What was given holds always. What headers told, and what was inferred from refusals, holds once the service has
+    refused something. An inferred bound may be too small (somebody else used the account as well), so it grows when it
+    was pressed for a whole window without a refusal: by little, then by twice as much each time. When growing is
+    refused the next try comes after twice as many windows.
+    """
+
+    __slots__ = ("_grew", "_hold", "_pressed", "_since", "_step", "given", "inferred", "told")
+
+    _FIRST_STEP = 0.016
+    _LAST_STEP = 0.5
+    _LONGEST_HOLD = 16
+
+    def __init__(self) -> None:
+        self.given: float | None = None
+        self.told: float | None = None
+        self.inferred: float | None = None
+        self._since = 0.0
+        self._pressed = False
+        self._grew = False
+        self._step = self._FIRST_STEP
+        self._hold = 1
+
+    @property
+    def hard(self) -> float | None:
+        """The bound that is no guess."""
+        known = [value for value in (self.given, self.told) if value is not None]
+        return min(known) if known else None
+
+    def limit(self, *, refused: bool) -> float | None:
+        """Return the bound that holds, None for none.
+
+        Args:
+            refused: Whether the service has refused something.
+        """
+        if not refused:
+            return self.given
+        known = [value for value in (self.given, self.told, self.inferred) if value is not None]
+        return min(known) if known else None
+
+    @property
+    def source(self) -> Literal["given", "headers", "inferred"] | None:
+        """Where the bound comes from that would hold after a refusal."""
+        limit = self.limit(refused=True)
+        if limit is None:
+            return None
+        return "given" if limit == self.given else "headers" if limit == self.told else "inferred"
+
+    def infer(self, let_through: float, now: float) -> None:
+        """Take what was let through in the window of a refusal.
+
+        Args:
+            let_through: Requests or tokens.
+            now: The time.
+        """
+        if self._grew:
+            self._hold = min(self._hold * 2, self._LONGEST_HOLD)
+            self._grew = False
+        self._step = self._FIRST_STEP
+        self._since = now
+        self._pressed = False
+        if self.inferred is None or let_through < self.inferred:
+            self.inferred = max(1.0, let_through)
+
+    def press(self, now: float, window: float) -> None:
+        """Say that somebody waits for the bound; it grows if that has been so for long enough."""
+        if self.inferred is None or self.limit(refused=True) != self.inferred:
+            return
+        if self._pressed and now - self._since >= window * self._hold:
+            self.inferred = max(self.inferred + 1, self.inferred * (1 + self._step))
+            self._step = min(self._step * 2, self._LAST_STEP)
+            self._since = now
+            self._grew = True
+            self._hold = max(1, self._hold)
+        self._pressed = True
+
+    def confirm(self, now: float, window: float) -> None:
+        """Say that something was let through; what has grown and stood a whole window is not in doubt any more."""
+        if self._grew and now - self._since >= window:
+            self._grew = False
+            self._hold = 1
