@@ -7,6 +7,7 @@ in another one and answers fixed bytes.
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 import subprocess
 import sys
@@ -103,6 +104,33 @@ def import_langchain(_: str) -> tuple[float, float, float]:
     )
 
 
+def pacing(name: str) -> bool:
+    """Print how much of the rate that a quota allows 420 calls at once reach, and what they lose; return the verdict.
+
+    Not a ratio of CPU: the server's window is the baseline. It has an emulator of its own.
+    """
+    import pacing_scenario
+
+    title, arguments, first = pacing_scenario.MODES[name]
+    window, limits = pacing_scenario.WINDOW, pacing_scenario.LIMITS
+    logging.getLogger("clova_studio").setLevel(logging.ERROR)  # a line for each retry
+    outcome = pacing_scenario.run(window=window, limits=limits, **arguments)
+    a_window = limits[0] if "max_tokens" not in arguments else sum(mark < window * 0.9 for mark in outcome.marks)
+    share = outcome.share_of_allowed(window, a_window, from_window=first)
+    bar = 0.80 if first else 0.95
+    lost = outcome.calls - outcome.answered
+    most_refused = 0.01 if "given" in title else 1.0
+    passed = share >= bar and not lost and outcome.refused_share <= most_refused
+    print(
+        f"{'quota, ' + title:<56} {share:>6.1%} of the rate (bar {bar:.0%}), {outcome.refused_share:.1%} refused, "
+        f"{lost} lost {'pass' if passed else 'short'}",
+        flush=True,
+    )
+    return passed
+
+
+PACING = ("pacing-limits", "pacing-tokens", "pacing-headers", "pacing-headerless")
+
 ROWS = {
     "chat": (chat, "CPU of client.chat / raw httpx", 1.4),
     "stream": (stream, "CPU a token of client.stream_chat / raw httpx + json", 1.4),
@@ -113,9 +141,9 @@ ROWS = {
 
 def main(wanted: list[str]) -> None:
     """Print the table of the wanted rows, all without any."""
-    unknown = set(wanted) - set(ROWS)
+    unknown = set(wanted) - {*ROWS, *PACING}
     if unknown:
-        sys.exit(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}")
+        sys.exit(f"no such row: {', '.join(unknown)}; there are {', '.join([*ROWS, *PACING])}")
     script = Path(__file__).with_name("stand_in.py")
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as server:
         base_url = f"http://127.0.0.1:{(server.stdout or sys.stdin).readline().strip()}"
@@ -130,6 +158,9 @@ def main(wanted: list[str]) -> None:
                 flush=True,
             )
         server.terminate()
+    for name in PACING:
+        if not wanted or name in wanted:
+            pacing(name)
 
 
 if __name__ == "__main__":
