@@ -1,0 +1,178 @@
+"""``clova-studio chat``: one question, or a conversation on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from clova_studio._cli._parsing import add_connection_options, connect
+from clova_studio._cli._terminal import complain, is_terminal, note, read_text, say, say_json
+from clova_studio._errors import AuthenticationError, ClovaStudioError, ConfigurationError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from clova_studio import ChatResult, ClovaStudio
+
+__all__ = ["add_arguments", "run"]
+
+# Names of the options here -> names of the client's.
+_OPTIONS = (
+    "thinking",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "repetition_penalty",
+    "stop",
+    "seed",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``clova-studio chat``."""
+    parser.description = (
+        "Ask a model. The answer goes to stdout as it comes; thinking and the tokens used go to stderr.\n"
+        "The prompt is the argument or stdin; on a terminal without an argument it is a conversation,\n"
+        "in which /new starts afresh and Ctrl-D ends."
+    )
+    parser.epilog = """\
+examples:
+  clova-studio chat '한국의 수도는 어디인가요?'
+  clova-studio chat --model HCX-007 --thinking high '12!는 몇 자리 수인가요?'
+  cat report.txt | clova-studio chat --system '세 문장으로 요약해 줘.'"""
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="what to ask; '-' reads stdin")
+    parser.add_argument("--model", default="HCX-005", help="the chat model (default: %(default)s)")
+    parser.add_argument("--system", metavar="TEXT", help="a system message")
+    parser.add_argument("--task-id", metavar="ID", help="a tuned model, whose base is --model")
+    options = parser.add_argument_group("options of the model (what is left out is left to the service)")
+    options.add_argument("--thinking", choices=("none", "low", "medium", "high"), help="how much HCX-007 thinks")
+    options.add_argument("--max-tokens", type=int, metavar="N", help="output cap, thinking included")
+    options.add_argument("--temperature", type=float, metavar="X", help="0 to 1")
+    options.add_argument("--top-p", type=float, metavar="X", help="above 0, up to 1")
+    options.add_argument("--top-k", type=int, metavar="N", help="0 to 128")
+    options.add_argument("--repetition-penalty", type=float, metavar="X", help="v3: up to 2, v1: up to 10")
+    options.add_argument("--stop", action="append", metavar="TEXT", help="where to end (can be repeated)")
+    options.add_argument("--seed", type=int, metavar="N", help="0 is random")
+    output = parser.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="print the whole answer as JSON at its end")
+    output.add_argument("--quiet", action="store_true", help="nothing but the answer: no thinking, no usage")
+    add_connection_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``clova-studio chat``.
+
+    Raises:
+        ConfigurationError: The prompt is empty, or an option is out of range.
+        ClovaStudioError: The service refused or could not be reached; what had come of the answer is printed.
+    """
+    talks = arguments.prompt is None and is_terminal(sys.stdin)
+    if talks and arguments.json:
+        raise ConfigurationError("--json is for one answer: give a PROMPT")
+    with connect(arguments) as client:
+        if talks:
+            return _converse(client, arguments)
+        prompt = read_text(None) if arguments.prompt in {None, "-"} else arguments.prompt
+        if not prompt.strip():
+            raise ConfigurationError("PROMPT is empty: ask something")
+        messages = [*_system(arguments), {"role": "user", "content": prompt}]
+        if arguments.json:
+            result = client.chat(messages, **_settings(arguments))
+            say_json(result.model_dump(mode="json", exclude_none=True))
+        else:
+            result = _answer(client, messages, arguments)
+            _report(result, arguments)
+    return 0
+
+
+def _converse(client: ClovaStudio, arguments: argparse.Namespace) -> int:
+    """Talk until the end of stdin. A turn that fails or is interrupted is taken back."""
+    messages: list[Any] = _system(arguments)
+    note(f"{arguments.model}; /new starts afresh, Ctrl-D ends", colour="dim")
+    while True:
+        try:
+            prompt = _ask()
+        except EOFError:
+            say()
+            return 0
+        if prompt.strip() == "/new":
+            messages = _system(arguments)
+        if prompt.strip() in {"", "/new"}:
+            continue
+        turn = [*messages, {"role": "user", "content": prompt}]
+        try:
+            result = _answer(client, turn, arguments)
+        except AuthenticationError:
+            raise
+        except ClovaStudioError as error:
+            complain(error)
+        except KeyboardInterrupt:
+            note("[interrupted]", colour="dim")
+        else:
+            messages = [*turn, result.message]
+            _report(result, arguments)
+
+
+def _ask() -> str:
+    if is_terminal(sys.stdout):
+        try:
+            import readline  # noqa: F401  line editing and history for input()
+        except ImportError:  # not on every platform
+            pass
+        return input("> ")
+    note("> ", end="")
+    return input()
+
+
+def _answer(client: ClovaStudio, messages: list[Any], arguments: argparse.Namespace) -> ChatResult:
+    """Stream an answer to stdout, its thinking to stderr."""
+    last, thinks = "\n", False
+    try:
+        with client.stream_chat(messages, **_settings(arguments)) as stream:
+            for chunk in stream:
+                thought, text = chunk.message.thinking_content, chunk.message.content
+                if thought and not arguments.quiet:
+                    note(thought, end="", colour="dim")
+                    thinks = True
+                if text:
+                    if thinks:
+                        note("")
+                        thinks = False
+                    say(text, end="")
+                    last = text[-1]
+            return stream.result()
+    finally:
+        if thinks:
+            note("")
+        if last != "\n":
+            say()
+
+
+def _report(result: ChatResult, arguments: argparse.Namespace) -> None:
+    """Say on stderr what the answer cost and why it ended."""
+    if arguments.quiet:
+        return
+    facts = [arguments.model]
+    usage = result.usage
+    if usage is not None:
+        details = usage.completion_tokens_details
+        thought = details.thinking_tokens if details is not None else None
+        spent = f"{usage.prompt_tokens:,} in + {usage.completion_tokens:,} out"
+        if thought:
+            spent += f" ({thought:,} of them thinking)"
+        facts.append(f"{spent} = {usage.total_tokens:,} tokens")
+    if result.finish_reason == "length":
+        facts.append("cut off at the output cap: raise --max-tokens")
+    elif result.finish_reason:
+        facts.append(result.finish_reason)
+    note(f"[{'; '.join(facts)}]", colour="dim")
+
+
+def _system(arguments: argparse.Namespace) -> list[Any]:
+    return [] if arguments.system is None else [{"role": "system", "content": arguments.system}]
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {name: getattr(arguments, name) for name in (*_OPTIONS, "task_id")}
+    return {"model": arguments.model, **{name: value for name, value in given.items() if value is not None}}
