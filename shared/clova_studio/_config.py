@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-__all__ = ["Config", "PathPrefix", "Region", "Timeouts", "make_config", "make_request_id"]
+__all__ = ["BASE_URLS", "Config", "PathPrefix", "Region", "Timeouts", "make_config", "make_request_id"]
 
 Region: TypeAlias = Literal["public", "gov"]
 PathPrefix: TypeAlias = Literal["", "testapp", "serviceapp"]
 
-_BASE_URLS: dict[str, str] = {
+BASE_URLS: dict[str, str] = {
     "public": "https://clovastudio.stream.ntruss.com",
     "gov": "https://clovastudio.stream.gov-ntruss.com",
 }
@@ -196,11 +196,11 @@ def _auth_headers(key: str, apigw_key: str | None) -> dict[str, str]:
 
 
 def _base_url(value: str | None, region: str) -> str:
-    if region not in _BASE_URLS:
+    if region not in BASE_URLS:
         raise ConfigurationError(f"region must be 'public' or 'gov', got {region!r}; another host goes in base_url=")
     url = value if value is not None else os.environ.get("CLOVASTUDIO_BASE_URL", "").strip()
     if not url and value is None:
-        return _BASE_URLS[region]
+        return BASE_URLS[region]
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be a string, got {type(url).__name__}")
     parts = _split(url)

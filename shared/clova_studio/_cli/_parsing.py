@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from clova_studio import ClovaStudio
 
-__all__ = ["EXIT_CODES", "Parser", "add_connection_options", "connect", "key_settings", "refuse_secret"]
+__all__ = [
+    "EXIT_CODES",
+    "KEY_VARIABLES",
+    "Parser",
+    "add_connection_options",
+    "connect",
+    "key_settings",
+    "refuse_secret",
+]
 
 EXIT_CODES = (
     "exit codes: 0 good, 1 the service refused or could not be reached, 2 wrong use, 130 interrupted,\n"
@@ -26,7 +34,7 @@ environment:
   NCP_APIGW_API_KEY     the second key of the old pair; used only beside a key that does not start with nv-
   CLOVASTUDIO_BASE_URL  another address, such as that of the emulator
   NO_COLOR              no colours"""
-_KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
+KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
 _NEW_KEY = "nv-"
 
 
@@ -53,7 +61,9 @@ class _RefusedSecret(argparse.Action):
     def __init__(self, option_strings: Sequence[str], dest: str, *, const: str, **settings: Any) -> None:
         super().__init__(option_strings, dest, nargs="?", const=const, help=argparse.SUPPRESS, **settings)
 
-    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+    def __call__(
+        self, parser: argparse.ArgumentParser, _namespace: Any, _values: Any, option: str | None = None
+    ) -> None:
         parser.error(f"{option} is not taken: arguments show in process lists and shell histories. {self.const}")
 
 
@@ -68,8 +78,13 @@ def refuse_secret(parser: argparse.ArgumentParser, *options: str, instead: str) 
     parser.add_argument(*options, dest=argparse.SUPPRESS, action=_RefusedSecret, const=instead, default=None)
 
 
-def add_connection_options(parser: argparse.ArgumentParser) -> None:
-    """Add where to send, how long to wait, and the refusal of keys."""
+def add_connection_options(parser: argparse.ArgumentParser, *, retries: bool = True) -> None:
+    """Add where to send, how long to wait, and the refusal of keys.
+
+    Args:
+        parser: The parser.
+        retries: Whether the command repeats requests, and so has ``--max-retries``.
+    """
     group = parser.add_argument_group("connection")
     where = group.add_mutually_exclusive_group()
     where.add_argument("--region", choices=("public", "gov"), help="cloud of the account (default: public)")
@@ -78,7 +93,8 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
         "--path-prefix", choices=("testapp", "serviceapp"), default="", help="for apps that have it in their paths"
     )
     group.add_argument("--timeout", type=float, metavar="SECONDS", help="time limit of each read of an answer")
-    group.add_argument("--max-retries", type=int, metavar="N", help="retries after a failed request (default: 5)")
+    if retries:
+        group.add_argument("--max-retries", type=int, metavar="N", help="retries after a failed request (default: 5)")
     refuse_secret(
         parser,
         "--api-key",
@@ -96,7 +112,7 @@ def key_settings() -> dict[str, str]:
 
     The second key of the old pair often lies about long after a new key was made: a new key goes alone.
     """
-    name = next((name for name in _KEY_VARIABLES if os.environ.get(name, "").strip()), None)
+    name = next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
     if name is None:
         return {}
     settings = {"api_key": os.environ[name].strip()}
@@ -135,6 +151,6 @@ def connect(arguments: argparse.Namespace, **settings: Any) -> ClovaStudio:
         "base_url": arguments.base_url,
         "path_prefix": arguments.path_prefix,
         "timeout": arguments.timeout,
-        "max_retries": arguments.max_retries,
+        "max_retries": getattr(arguments, "max_retries", None),
     }
     return ClovaStudio(**{**options, **keys, **settings})

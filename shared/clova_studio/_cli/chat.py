@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -116,10 +117,8 @@ def _converse(client: ClovaStudio, arguments: argparse.Namespace) -> int:
 
 def _ask() -> str:
     if is_terminal(sys.stdout):
-        try:
+        with contextlib.suppress(ImportError):  # not on every platform
             import readline  # noqa: F401  line editing and history for input()
-        except ImportError:  # not on every platform
-            pass
         return input("> ")
     note("> ", end="")
     return input()

@@ -51,7 +51,12 @@ def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *,
     if not known_form or (accepted is not None and key not in accepted):
         # The page writes "Invalid key", the recorded answer "Invalid Key".
         raise Refusal("40104", "Invalid Key" if settings.observed else None)
-    if isinstance(accepted, Mapping) and prefix and accepted[key] != prefix.removesuffix("app"):
+    kind = accepted[key] if isinstance(accepted, Mapping) else None
+    if kind == "unregistered":
+        # A service key whose service app is not approved: the words were recorded, with 401 and without their code;
+        # "service app not registered" stands with 40100 ("4xx" troubleshooting page).
+        raise Refusal("40100", "No Service App" if settings.observed else None)
+    if kind is not None and prefix and kind != prefix.removesuffix("app"):
         # "Test key: everything except service apps; service key: only registered service apps" (overview page).
         raise Refusal("40100")
     return key

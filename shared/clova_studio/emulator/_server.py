@@ -231,7 +231,9 @@ def serve(
         behaviour: ``"observed"`` or ``"documented"``: which form answers take where recorded traffic and the API guide
             differ.
         api_keys: None accepts every well-formed key; a collection accepts just those; a mapping also says which are
-            ``"test"`` and which ``"service"`` keys, for the prefixes ``/testapp`` and ``/serviceapp``.
+            ``"test"`` and which ``"service"`` keys, for the prefixes ``/testapp`` and ``/serviceapp``, and which are
+            ``"unregistered"``: service keys without a registered service app, which are refused everywhere. A key of
+            the other cloud is a key that is not among them.
         rate_limits: Model or tool -> requests and tokens in a window. Tokens are input plus requested maximum output.
             Tools are ``"segmentation"``, ``"summarization"``, ``"sliding"``, ``"reranker"``, ``"rag-reasoning"``,
             ``"skill-trainer"`` (routers and skillsets together), ``"tuning"``, ``"chat-tokenize"``,

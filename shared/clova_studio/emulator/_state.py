@@ -16,6 +16,7 @@ Behaviour = Literal["documented", "observed"]
 Scripted = str | Mapping[str, Any] | Fault
 
 DEFAULT_KEY = "nv-emulator-test-key"
+KEY_KINDS = frozenset({"test", "service", "unregistered"})
 
 
 @dataclass
@@ -61,6 +62,12 @@ class Settings:
     def __post_init__(self) -> None:
         if self.behaviour not in {"documented", "observed"}:
             raise ValueError(f"behaviour must be 'documented' or 'observed', not {self.behaviour!r}")
+        if isinstance(self.api_keys, Mapping):
+            unknown = sorted(set(self.api_keys.values()) - KEY_KINDS)
+            if unknown:
+                raise ValueError(
+                    f"api_keys: {unknown[0]!r} is no kind of key; known are {', '.join(sorted(KEY_KINDS))}"
+                )
         if self.tuning_seconds is not None and not self.tuning_seconds >= 0:
             raise ValueError(f"tuning_seconds must be a number of seconds, not {self.tuning_seconds!r}")
 

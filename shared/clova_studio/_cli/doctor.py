@@ -1,0 +1,177 @@
+"""``clova-studio doctor``: what is wrong with a key or a connection, and what to do."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from clova_studio._cli._parsing import add_connection_options
+from clova_studio._cli._terminal import paint, say, say_json, scrub
+
+if TYPE_CHECKING:
+    import argparse
+
+    from clova_studio._cli._diagnosis import Finding
+
+__all__ = ["Report", "add_arguments", "run"]
+
+_KEY_WORDS = {
+    "none": "none",
+    "new": "test or service key (nv-...)",
+    "old": "old-style key (not nv-...), alone",
+    "old pair": "old pair of keys",
+}
+_PACKAGES = (
+    "clova-studio",
+    "httpx",
+    "pydantic",
+    "tenacity",
+    "langchain-core",
+    "langchain-text-splitters",
+    "llama-index-core",
+    "starlette",
+    "uvicorn",
+    "pyyaml",
+    "numpy",
+    "tqdm",
+)
+# The rest come with extras: missing is fine.
+_REQUIRED = 4
+
+
+@dataclass
+class Report:
+    """What a run of the doctor found; the fields are those of its JSON.
+
+    Attributes:
+        key: Kind of the key and the variable that holds it; never the key.
+        address: Where requests go.
+        checks: What was tried, in order: name, whether it went well, milliseconds, HTTP status and code.
+        rate_limits: Model or tool -> what the headers of its answer said, None where they said nothing.
+        versions: Of Python, the package and what it stands on.
+        findings: What is wrong.
+    """
+
+    key: dict[str, Any] = field(default_factory=dict)
+    address: dict[str, Any] = field(default_factory=dict)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    rate_limits: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    versions: dict[str, str | None] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong that stops requests."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``clova-studio doctor``."""
+    parser.description = (
+        "Find out why a key or a connection does not work: kind of the key, whether the service is reached and how\n"
+        "fast, whether it takes the key, what is left of the quota, versions. Each problem has one hint, in English\n"
+        "and Korean. Sends one request without the key, one to the token calculator, and a chat of one output token;\n"
+        "a refused path is tried with the other prefixes. Exit code 1 means that something is wrong."
+    )
+    parser.add_argument("--model", default="HCX-005", help="the chat model to try (default: %(default)s)")
+    parser.add_argument("--no-chat", action="store_true", help="send no chat: no tokens are used")
+    parser.add_argument(
+        "--also",
+        metavar="WHERE",
+        help="where else to try a key that is refused: 'public', 'gov' or a URL; the key is sent there",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_connection_options(parser, retries=False)
+    parser.set_defaults(timeout=10.0)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``clova-studio doctor``.
+
+    Returns:
+        0 if requests work, 1 if not.
+
+    Raises:
+        ConfigurationError: An option is wrong.
+    """
+    from clova_studio._cli._probes import examine
+
+    report = examine(arguments)
+    report.versions = _versions()
+    if arguments.json:
+        say_json({"ok": report.ok, **asdict(report)})
+    else:
+        _print(report)
+    return 0 if report.ok else 1
+
+
+def _versions() -> dict[str, str | None]:
+    import platform
+    import ssl
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str | None] = {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION}
+    for i, name in enumerate(_PACKAGES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            if i < _REQUIRED:
+                found[name] = None
+    return found
+
+
+def _print(report: Report) -> None:
+    source = f", from {report.key['source']}" if report.key["source"] else ""
+    _line("key", f"{_KEY_WORDS[report.key['kind']]}{source}")
+    address = report.address
+    _line("address", f"{address['base_url']}, {_prefix_words(address['path_prefix'])}")
+    if address["proxy"]:
+        _line("proxy", address["proxy"])
+    for check in report.checks:
+        mark = paint("ok", "green", sys.stdout) if check["ok"] else paint("failed", "red", sys.stdout)
+        codes = [f"HTTP {check['status_code']}" if check["status_code"] else "", check["code"] or ""]
+        facts = [f"{check['milliseconds']:.0f} ms", " ".join(filter(None, codes)), check["note"]]
+        _line(check["name"], f"{mark} ({', '.join(filter(None, facts))})")
+    for name, limit in report.rate_limits.items():
+        _line("quota", f"{name}: {_quota_words(limit)}")
+    _line("versions", ", ".join(f"{name} {number or 'missing'}" for name, number in report.versions.items()))
+    for finding in report.findings:
+        colour = "red" if finding.severity == "error" else "yellow"
+        facts = [
+            f"HTTP {finding.status_code}" if finding.status_code else "",
+            f"code {finding.code}" if finding.code else "",
+            finding.message or "",
+            f"request id {finding.request_id}" if finding.request_id else "",
+        ]
+        say()
+        say(f"{paint(finding.severity.upper(), colour, sys.stdout)} {finding.id}")
+        said = ", ".join(filter(None, facts))
+        if said:
+            say(scrub(f"  ({said})"))
+        for language in ("en", "ko"):
+            say(scrub(f"  {finding.problem[language]}\n    -> {finding.remedy[language]}"))
+    if not report.findings:
+        say()
+        say(paint("No problem found. / 문제가 없습니다.", "green", sys.stdout))
+
+
+def _line(name: str, text: str) -> None:
+    say(scrub(f"{name:<10}{text}"))
+
+
+def _prefix_words(prefix: str) -> str:
+    return f"path prefix /{prefix}" if prefix else "no path prefix"
+
+
+def _quota_words(limit: dict[str, Any] | None) -> str:
+    if limit is None:
+        return "the answer had no x-ratelimit-* headers"
+    parts = []
+    for what in ("requests", "tokens"):
+        most, left, reset = (limit.get(f"{kind}_{what}") for kind in ("limit", "remaining", "reset"))
+        if most is None and left is None:
+            continue
+        numbers = " of ".join(f"{number:,}" for number in (left, most) if number is not None)
+        parts.append(f"{numbers} {what} left" + ("" if reset is None else f", reset in {max(0.0, reset):g} s"))
+    return "; ".join(parts) or "the headers gave no numbers"
