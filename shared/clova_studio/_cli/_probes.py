@@ -13,7 +13,8 @@ from urllib.request import getproxies, proxy_bypass
 
 from clova_studio import ClovaStudio, ClovaStudioError, ConfigurationError
 from clova_studio._catalogue import model_info
-from clova_studio._cli._diagnosis import Finding, KeyKind, Situation, diagnose, finding
+from clova_studio._cli._diagnosis import KeyKind, Situation, diagnose
+from clova_studio._cli._findings import Finding, finding
 from clova_studio._cli._parsing import KEY_VARIABLES, connect, key_settings
 from clova_studio._cli.doctor import Report
 from clova_studio._config import BASE_URLS, make_request_id

@@ -12,7 +12,7 @@ from clova_studio._cli._terminal import paint, say, say_json, scrub
 if TYPE_CHECKING:
     import argparse
 
-    from clova_studio._cli._diagnosis import Finding
+    from clova_studio._cli._findings import Finding
 
 __all__ = ["Report", "add_arguments", "run"]
 
