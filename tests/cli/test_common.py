@@ -48,7 +48,8 @@ for arguments in (["--help"], ["chat", "--help"], ["doctor", "--help"], ["tuning
         main(arguments)
     except SystemExit:
         pass
-print([name for name in ("httpx", "pydantic", "tenacity", "importlib.metadata", "langchain_clova") if name in sys.modules])
+heavy = ("httpx", "pydantic", "tenacity", "importlib.metadata", "langchain_clova")
+print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -161,3 +162,31 @@ def test_interrupted_waiting(spawn: Callable[..., Any], monkeypatch: pytest.Monk
     assert process.returncode == 130
     assert "tuning get" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+@pytest.mark.parametrize("without", ["", "tqdm"], ids=["tqdm", "no tqdm"])
+@pytest.mark.usefixtures("storage")
+def test_progress_on_a_terminal(server: EmulatorServer, without: str) -> None:
+    """On a terminal waiting shows a bar of the training steps, without tqdm the changes of the status."""
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    hidden = f"import sys; sys.modules.update(dict.fromkeys({without.split()!r}))"
+    code = f"{hidden}; from clova_studio._cli import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code, *CREATE, *WAIT], stdout=subprocess.DEVNULL, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 1024):
+            shown += piece
+    except OSError:  # the other side is closed
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    assert (b"SUCCEEDED: 100%|" in shown) is not bool(without)
+    assert (b": SUCCEEDED\r\n" in shown) is bool(without)

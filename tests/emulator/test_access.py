@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import httpx
 import pytest
 from emulator_support import connect, user
 
 from clova_studio.emulator import EmulatorServer, serve
+
+if TYPE_CHECKING:
+    from clova_studio.emulator._state import Behaviour
 
 H5 = "/v3/chat-completions/HCX-005"
 PAIR = {"x-ncp-clovastudio-api-key": "NTA0MjU2MWZlZTcxNDJiY", "x-ncp-apigw-api-key": "k2"}
@@ -60,6 +65,22 @@ def test_key_kinds() -> None:
         ]:
             answer = client.post(prefix + H5, json=user("안녕"), headers={"authorization": f"Bearer {key}"})
             assert answer.status_code == code, (key, prefix)
+
+
+@pytest.mark.parametrize(("behaviour", "message"), [("observed", "No Service App"), ("documented", "Unauthorized")])
+def test_a_service_key_without_an_app(behaviour: Behaviour, message: str) -> None:
+    """A service key whose app is not registered is refused on every path, in the recorded or the documented words."""
+    with serve(api_keys={"nv-u": "unregistered"}, behaviour=behaviour) as server, connect(server) as client:
+        for prefix in ("", "/testapp", "/serviceapp"):
+            assert status(client.post(prefix + H5, json=user("안녕"))) == (401, "40100", message)
+        answer = client.get("/v1/openai/models")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "40100")
+
+
+def test_unknown_kinds_of_keys() -> None:
+    """A kind of key that does not exist is refused by name at the start."""
+    with pytest.raises(ValueError, match="'tset' is no kind of key"):
+        serve(api_keys={"nv-t": "tset"})
 
 
 @pytest.mark.parametrize(

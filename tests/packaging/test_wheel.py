@@ -162,6 +162,24 @@ def test_commands_name_their_extra(bare: Path) -> None:
         assert f"clova-studio[{extra}]" in done.stderr
 
 
+def test_commands_without_extras(bare: Path) -> None:
+    """The other commands run on the bare install; without a service to reach they say so with exit code 1."""
+    script = str(bare.parent / "clova-studio")
+    environment = {"CLOVASTUDIO_API_KEY": "nv-test", "CLOVASTUDIO_BASE_URL": "http://127.0.0.1:9"}
+    for words, code in (
+        ("models --local", 0),
+        ("tokens 안녕 --local", 0),
+        ("chat 안녕 --max-retries 0", 1),
+        ("tokens 안녕 --max-retries 0", 1),
+        ("tuning list --max-retries 0", 1),
+        ("doctor", 1),
+    ):
+        done = subprocess.run([script, *words.split()], capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == code, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert (done.stdout if words == "doctor" else done.stderr) or code == 0
+
+
 PLUGIN_TEST = """
 def test_without_the_fixture():
     pass
