@@ -66,9 +66,17 @@ def test_a_key_is_no_argument(cli: Callable[..., Any], command: list[str], optio
         assert "CLOVASTUDIO_API_KEY" in ran.err
 
 
-@pytest.mark.parametrize("words", [["--apikeys", "NTA0MjU2MWZlZTcxNDJiY"], ["--x=nv-cli-unknown-key"], ["--mode", "x"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--apikeys", "NTA0MjU2MWZlZTcxNDJiY"],
+        ["--x=nv-cli-unknown-key"],
+        ["--mode", "x"],
+        ["--max-tokens", "nv-cli-unknown-key"],
+    ],
+)
 def test_unknown_options(cli: Callable[..., Any], words: list[str]) -> None:
-    """An unknown option is named, its value is not, and a shortened name is unknown too."""
+    """An unknown option is named and a shortened name is unknown too; a key in the wrong place is not shown."""
     ran = cli("chat", "안녕", *words)
     assert ran.code == 2
     assert words[0].partition("=")[0] in ran.err
