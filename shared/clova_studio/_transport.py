@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from clova_studio._config import Timeouts
+from clova_studio._errors import ConfigurationError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from clova_studio._calls._call import Call
     from clova_studio._config import Config
@@ -41,12 +43,31 @@ def _user_agent() -> str:
 
 def make_client() -> httpx.Client:
     """Return a new connection pool."""
-    return httpx.Client(verify=_ssl_context(), limits=_LIMITS)
+    with _proxies_checked():
+        return httpx.Client(verify=_ssl_context(), limits=_LIMITS)
 
 
 def make_async_client() -> httpx.AsyncClient:
     """Return a new connection pool for the running event loop."""
-    return httpx.AsyncClient(verify=_ssl_context(), limits=_LIMITS)
+    with _proxies_checked():
+        return httpx.AsyncClient(verify=_ssl_context(), limits=_LIMITS)
+
+
+@contextmanager
+def _proxies_checked() -> Iterator[None]:
+    """Say what is wrong when the environment's proxies are what httpx cannot use; their addresses may hold passwords.
+
+    Raises:
+        ConfigurationError: It is so.
+    """
+    try:
+        yield
+    except (ValueError, ImportError, httpx.InvalidURL) as exc:
+        missing = " (SOCKS needs: pip install 'httpx[socks]')" if isinstance(exc, ImportError) else ""
+        raise ConfigurationError(
+            "the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY cannot be used: give an http:// or https:// address"
+            f"{missing}, unset it, or pass an http_client of your own"
+        ) from None
 
 
 def timeouts_of(call: Call[Any], config: Config) -> Timeouts | None:

@@ -239,3 +239,14 @@ def test_request_ids() -> None:
         with pytest.raises(ConfigurationError, match="request_id"):
             client.chat(MESSAGES, request_id=bad)
     assert len(wire.requests) == 3
+
+
+@pytest.mark.parametrize("proxy", ["foo://user:hidden@host", "http://[::1", "socks5://user:hidden@host:1"])
+async def test_a_proxy_that_cannot_be_used_is_said_by_name(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment that httpx cannot use is wrong use, named without its address, at the first call."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY") as caught:
+        ClovaStudio(KEY).embed("글")
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY"):
+        await AsyncClovaStudio(KEY).embed("글")

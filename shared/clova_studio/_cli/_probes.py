@@ -127,7 +127,7 @@ def _reach(base_url: str, timeout: float, situation: Situation, report: Report) 
                 headers={"Accept": "application/json", "X-NCP-CLOVASTUDIO-REQUEST-ID": request_id},
                 timeout=timeout,
             )
-    except (ImportError, ValueError) as exc:  # the proxy's address is none, or needs a package
+    except ConfigurationError as exc:  # the proxy's address is none, or needs a package
         report.checks.append(_check("reach", started, ok=False))
         report.findings.append(finding("proxy", exc, proxy=situation.proxy))
         return False
