@@ -1,167 +1,121 @@
-"""Speed as ratios in one run on one machine: ``make bench``, or one row with ``make bench ARGS=chat``.
+"""Speed and memory as ratios in one run on one machine: ``make bench``.
 
-Each ratio is the median of interleaved pairs after a warm-up. CPU is the process time of this process; the server runs
-in another one and answers fixed bytes.
+Rows by name, and the results as JSON: ``make bench ARGS="chat invoke --json results.json"``. README.md in this folder
+says what is measured and how.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
-import logging
-import statistics
+import platform
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import httpx
-
-from clova_studio import ClovaStudio
+import rows_adapters
+import rows_calls
+import rows_embeddings
+import rows_imports
+import rows_quota
+import rows_streams
+from measuring import BaselineError, Measured, Row
+from workers import naver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-PAIRS = 7
-CALLS = 200
-TOKENS = 5_000
-MESSAGES = [{"role": "user", "content": "대한민국의 수도는 어디인가요?"}]
-
-
-def cpu(work: Callable[[], object]) -> float:
-    """Return the CPU seconds of this process for some work."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def wall_of_import(statement: str) -> float:
-    """Return the seconds that a fresh interpreter takes for a statement."""
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", statement], check=True)
-    return time.perf_counter() - start
-
-
-def pairs(ours: Callable[[], float], baseline: Callable[[], float]) -> tuple[float, float, float]:
-    """Return the medians of both and of their ratio."""
-    ours()
-    baseline()
-    measured = [(ours(), baseline()) for _ in range(PAIRS)]
-    return (
-        statistics.median(a for a, _ in measured),
-        statistics.median(b for _, b in measured),
-        statistics.median(a / b for a, b in measured),
-    )
-
-
-def chat(base_url: str) -> tuple[float, float, float]:
-    """CPU of client.chat against a raw httpx POST and json()."""
-    body = {"messages": MESSAGES}
-    headers = {"Authorization": "Bearer nv-bench"}
-    url = f"{base_url}/v3/chat-completions/HCX-005"
-    with ClovaStudio("nv-bench", base_url=base_url) as client, httpx.Client() as raw:
-        return pairs(
-            lambda: cpu(lambda: [client.chat(MESSAGES) for _ in range(CALLS)]) / CALLS,
-            lambda: cpu(lambda: [raw.post(url, json=body, headers=headers).json() for _ in range(CALLS)]) / CALLS,
-        )
-
-
-def stream(base_url: str) -> tuple[float, float, float]:
-    """CPU a token of client.stream_chat against a raw httpx byte stream and json.loads per event."""
-    body = {"messages": MESSAGES}
-    headers = {"Authorization": "Bearer nv-bench", "Accept": "text/event-stream"}
-
-    def ours() -> None:
-        with client.stream_chat(MESSAGES) as chunks:
-            for _ in chunks:
-                pass
-
-    def bare() -> None:
-        buffer = b""
-        with raw.stream("POST", f"{base_url}/sse/{TOKENS}/v3", json=body, headers=headers) as response:
-            for piece in response.iter_bytes():
-                *events, buffer = (buffer + piece).split(b"\n\n")
-                for event in events:
-                    json.loads(event[event.index(b"data:") + 5 :])
-
-    with ClovaStudio("nv-bench", base_url=f"{base_url}/sse/{TOKENS}") as client, httpx.Client() as raw:
-        return pairs(lambda: cpu(ours) / TOKENS, lambda: cpu(bare) / TOKENS)
-
-
-def import_client(_: str) -> tuple[float, float, float]:
-    """Importing the client against importing its dependencies."""
-    return pairs(
-        lambda: wall_of_import("from clova_studio import ClovaStudio"),
-        lambda: wall_of_import("import httpx, pydantic, tenacity"),
-    )
-
-
-def import_langchain(_: str) -> tuple[float, float, float]:
-    """Importing ChatClovaX against importing LangChain's base class."""
-    return pairs(
-        lambda: wall_of_import("from langchain_clova import ChatClovaX"),
-        lambda: wall_of_import("from langchain_core.language_models import BaseChatModel"),
-    )
-
-
-def pacing(name: str) -> bool:
-    """Print how much of the rate that a quota allows 420 calls at once reach, and what they lose; return the verdict.
-
-    Not a ratio of CPU: the server's window is the baseline. It has an emulator of its own.
-    """
-    import pacing_scenario
-
-    title, arguments, first = pacing_scenario.MODES[name]
-    window, limits = pacing_scenario.WINDOW, pacing_scenario.LIMITS
-    logging.getLogger("clova_studio").setLevel(logging.ERROR)  # a line for each retry
-    outcome = pacing_scenario.run(window=window, limits=limits, **arguments)
-    a_window = limits[0] if "max_tokens" not in arguments else sum(mark < window * 0.9 for mark in outcome.marks)
-    share = outcome.share_of_allowed(window, a_window, from_window=first)
-    bar = 0.80 if first else 0.95
-    lost = outcome.calls - outcome.answered
-    most_refused = 0.01 if "given" in title else 1.0
-    passed = share >= bar and not lost and outcome.refused_share <= most_refused
-    print(
-        f"{'quota, ' + title:<56} {share:>6.1%} of the rate (bar {bar:.0%}), {outcome.refused_share:.1%} refused, "
-        f"{lost} lost {'pass' if passed else 'short'}",
-        flush=True,
-    )
-    return passed
-
-
-PACING = ("pacing-limits", "pacing-tokens", "pacing-headers", "pacing-headerless")
+    from collections.abc import Iterator
 
 ROWS = {
-    "chat": (chat, "CPU of client.chat / raw httpx", 1.4),
-    "stream": (stream, "CPU a token of client.stream_chat / raw httpx + json", 1.4),
-    "import-client": (import_client, "import ClovaStudio / its dependencies", 1.35),
-    "import-langchain": (import_langchain, "import ChatClovaX / BaseChatModel", 1.2),
+    row.name: row
+    for module in (rows_imports, rows_calls, rows_embeddings, rows_adapters, rows_streams, rows_quota)
+    for row in module.ROWS
 }
+SCALES = {"us": (1e6, "us"), "ms": (1e3, "ms"), "s": (1, "s"), "kB": (1e-3, "kB"), "MB": (1e-6, "MB"), "%": (100, "%")}
+PACKAGES = ("httpx", "pydantic", "tenacity", "langchain-core", "llama-index-core")
 
 
-def main(wanted: list[str]) -> None:
-    """Print the table of the wanted rows, all without any."""
-    unknown = set(wanted) - {*ROWS, *PACING}
-    if unknown:
-        sys.exit(f"no such row: {', '.join(unknown)}; there are {', '.join([*ROWS, *PACING])}")
+@contextlib.contextmanager
+def stand_in() -> Iterator[str]:
+    """Run the server that answers fixed bytes; give its address."""
     script = Path(__file__).with_name("stand_in.py")
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as server:
-        base_url = f"http://127.0.0.1:{(server.stdout or sys.stdin).readline().strip()}"
-        print(f"{'work':<56} {'ours':>10} {'baseline':>10} {'ratio':>6} {'bar':>5}")
-        for name, (row, title, bar) in ROWS.items():
-            if wanted and name not in wanted:
-                continue
-            ours, baseline, ratio = row(base_url)
-            verdict = "pass" if ratio <= bar else "short"
-            print(
-                f"{title:<56} {ours * 1e6:>8.1f}us {baseline * 1e6:>8.1f}us {ratio:>6.2f} {bar:>5} {verdict}",
-                flush=True,
-            )
-        server.terminate()
-    for name in PACING:
-        if not wanted or name in wanted:
-            pacing(name)
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.terminate()
+
+
+def amount(value: float, unit: str) -> str:
+    """Return a value in its unit."""
+    scale, name = SCALES.get(unit, (1, ""))
+    return f"{value * scale:,.{1 if name else 0}f}{name}"
+
+
+def measured(row: Row, base_url: str) -> dict[str, Any]:
+    """Measure a row, and print and return its line."""
+    try:
+        found: Measured | None = row.measure(base_url)
+        why = ", ".join(found.faults)
+    except (BaselineError, OSError, ValueError) as exc:
+        found, why = None, str(exc) or type(exc).__name__
+    verdict = "pass" if found is not None and row.passed(found) else "short"
+    bar = f"{'>=' if row.at_least else '<='}{row.bar:g}"
+    ours, baseline, ratio = (
+        ("-", "-", "-")
+        if found is None
+        else (amount(found.ours, row.unit), amount(found.baseline, row.unit), f"{found.ratio:.2f}")
+    )
+    told = "; ".join(part for part in (why, found.note if found else "") if part)
+    print(f"{row.title:<78} {ours:>10} {baseline:>10} {ratio:>6} {bar:>7} {verdict:<5} {told}".rstrip(), flush=True)
+    return {
+        "name": row.name,
+        "title": row.title,
+        "unit": row.unit,
+        "bar": bar,
+        "verdict": verdict,
+        "ours": found.ours if found else None,
+        "baseline": found.baseline if found else None,
+        "ratio": found.ratio if found else None,
+        "told": told,
+    }
+
+
+def surroundings(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the figures depend on."""
+    around: dict[str, Any] = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+    if any("langchain-naver" in line["title"] for line in lines):
+        with contextlib.suppress(BaselineError), naver() as theirs:
+            around["baseline packages"] = theirs.do("versions").value
+    return around
+
+
+def main() -> int:
+    """Print the table of the wanted rows, all without any; return 1 if one of them is short."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(ROWS)}; without any, all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.rows if name not in ROWS]
+    if unknown:
+        parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    print(f"{'work':<78} {'ours':>10} {'baseline':>10} {'ratio':>6} {'bar':>7}")
+    with stand_in() as base_url:
+        lines = [measured(row, base_url) for row in ROWS.values() if not arguments.rows or row.name in arguments.rows]
+    if arguments.json is not None:
+        text = json.dumps({**surroundings(lines), "rows": lines}, ensure_ascii=False, indent=2)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+    return int(any(line["verdict"] != "pass" for line in lines))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main())

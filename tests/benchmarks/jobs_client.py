@@ -1,0 +1,111 @@
+"""Jobs of the client."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import resource
+
+import psutil
+
+from clova_studio import AsyncClovaStudio, ClovaStudio
+
+MESSAGES = [{"role": "user", "content": "대한민국의 수도는 어디인가요?"}]
+
+
+@functools.cache
+def client(base_url: str) -> ClovaStudio:
+    """Return the client for an address."""
+    return ClovaStudio("nv-bench", base_url=base_url)
+
+
+def chat(base_url: str, calls: int) -> None:
+    """Ask so many times."""
+    asking = client(base_url)
+    for _ in range(calls):
+        asking.chat(MESSAGES)
+
+
+def stream(base_url: str, tokens: int, streams: int = 1) -> None:
+    """Read so many streams of so many tokens."""
+    asking = client(f"{base_url}/sse/{tokens}")
+    for _ in range(streams):
+        with asking.stream_chat(MESSAGES) as chunks:
+            read = sum(1 for _ in chunks)
+        check(read, tokens + 1)
+
+
+def embed_many(base_url: str, texts: int) -> None:
+    """Embed so many texts."""
+    check(len(client(base_url).embed_many([f"문서 {i}" for i in range(texts)])), texts)
+
+
+def embed_many_memory(base_url: str, texts: int) -> float:
+    """Return by how many bytes the process grew at most while it embedded."""
+    embed_many(base_url, 64)
+    before = rss()
+    vectors = client(base_url).embed_many([f"문서 {i}" for i in range(texts)])
+    check(len(vectors), texts)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024 - before
+
+
+def held(base_url: str, streams: int) -> float:
+    """Return the bytes that an open stream takes, of so many at once."""
+    asking = client(f"{base_url}/hold")
+    opened = [asking.stream_chat(MESSAGES).__enter__()]
+    before = rss()
+    opened += [asking.stream_chat(MESSAGES).__enter__() for _ in range(streams)]
+    grown = (rss() - before) / streams
+    for one in opened:
+        one.close()
+    return grown
+
+
+def held_async(base_url: str, streams: int) -> float:
+    """Return the bytes that an open stream takes, of so many at once on one event loop."""
+
+    async def grown() -> float:
+        async with AsyncClovaStudio("nv-bench", base_url=f"{base_url}/hold") as asking:
+            opened = [await asking.stream_chat(MESSAGES).__aenter__()]
+            before = rss()
+            opened += [await asking.stream_chat(MESSAGES).__aenter__() for _ in range(streams)]
+            found = (rss() - before) / streams
+            for one in opened:
+                await one.aclose()
+        return found
+
+    return asyncio.run(grown())
+
+
+def many_streams(base_url: str, streams: int) -> int:
+    """Return how many of so many streams, all open at once on one client, came to their end."""
+
+    async def read(asking: AsyncClovaStudio, all_open: asyncio.Barrier) -> str | None:
+        async with asking.stream_chat(MESSAGES) as chunks:
+            await anext(chunks)
+            await all_open.wait()
+            async for _ in chunks:
+                pass
+        return chunks.result().finish_reason
+
+    async def finished() -> int:
+        all_open = asyncio.Barrier(streams)
+        async with AsyncClovaStudio("nv-bench", base_url=f"{base_url}/sse/50") as asking:
+            ends = await asyncio.gather(*(read(asking, all_open) for _ in range(streams)))
+        return sum(end == "stop" for end in ends)
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8_192), most))
+    return asyncio.run(finished())
+
+
+def rss() -> int:
+    """Return the memory of this process in bytes."""
+    return int(psutil.Process(os.getpid()).memory_info().rss)
+
+
+def check(found: int, expected: int) -> None:
+    """Refuse work that was not done."""
+    if found != expected:
+        raise RuntimeError(f"{found} instead of {expected}")
