@@ -6,12 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from tenacity import AsyncRetrying
-
 from clova_studio._base_client import BaseClient
 from clova_studio._errors import ClovaStudioError
-from clova_studio._responses import judge
-from clova_studio._streams import AsyncOpened, first_of
 from clova_studio._transport import LoopClients, build_request, reclaim, watched
 from clova_studio._verbs.chat import AsyncChatVerbs
 from clova_studio._verbs.completions import AsyncCompletionVerbs
@@ -20,7 +16,6 @@ from clova_studio._verbs.retrieval import AsyncRetrievalVerbs
 from clova_studio._verbs.routing import AsyncRoutingVerbs
 from clova_studio._verbs.text import AsyncTextVerbs
 from clova_studio._verbs.tuning import AsyncTuning
-from clova_studio.types._base import Result
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -30,11 +25,13 @@ if TYPE_CHECKING:
     from clova_studio._calls._call import Call
     from clova_studio._events import EventReader
     from clova_studio._pacing import Halt
+    from clova_studio._streams import AsyncOpened
+    from clova_studio.types._base import Result
 
 __all__ = ["AsyncClovaStudio"]
 
 T = TypeVar("T")
-ResultT = TypeVar("ResultT", bound=Result)
+ResultT = TypeVar("ResultT", bound="Result")
 
 
 class AsyncClovaStudio(
@@ -77,6 +74,8 @@ class AsyncClovaStudio(
     async def _send(
         self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
     ) -> ResultT:
+        from clova_studio._responses import judge
+
         content = call.content()
         attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, halt)
 
@@ -95,6 +94,8 @@ class AsyncClovaStudio(
         return await self._try(call, attempts, exchange)
 
     async def _open(self, call: Call[Any]) -> AsyncOpened[Any, Any]:
+        from clova_studio._streams import AsyncOpened, first_of
+
         content = call.content()
 
         async def open_once() -> AsyncOpened[Any, Any]:
@@ -163,6 +164,8 @@ class AsyncClovaStudio(
             if not attempts.may_retry(error):
                 raise
             failure: ClovaStudioError | None = error
+
+        from tenacity import AsyncRetrying
 
         async def again() -> T:
             nonlocal failure

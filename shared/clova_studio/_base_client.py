@@ -1,4 +1,8 @@
-"""What the two clients share: settings, and everything about a call that needs no I/O."""
+"""What the two clients share: settings, and everything about a call that needs no I/O.
+
+What only a call needs is imported when there is one: with the pydantic models behind it, it is most of what importing
+the client would cost.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from clova_studio._attempts import Attempts
 from clova_studio._catalogue import model_info
 from clova_studio._config import make_config
 from clova_studio._errors import ClovaStudioError, ConfigurationError
-from clova_studio._events import EventReader
 from clova_studio._limits import rate_limits_of
 from clova_studio._pacing import quota_of
-from clova_studio._responses import transport_error
 from clova_studio._retry import RetryPolicy
 from clova_studio._transport import timeouts_of
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from clova_studio._attempts import Attempts
     from clova_studio._calls._call import Call
     from clova_studio._config import PathPrefix, Region
+    from clova_studio._events import EventReader
     from clova_studio._limits import RateLimits
     from clova_studio._pacing import Halt
     from clova_studio._quota import Quota, QuotaStatus
@@ -152,6 +155,8 @@ class BaseClient:
         return quota
 
     def _attempts(self, call: Call[Any], max_wait: float | None, halt: Halt | None = None) -> Attempts:
+        from clova_studio._attempts import Attempts
+
         if self._pid != os.getpid():
             # A forked process has copies of the connections, which are the parent's: two that read from one would get
             # each other's answers.
@@ -175,6 +180,8 @@ class BaseClient:
         )
 
     def _reader(self, call: Call[Any]) -> EventReader[Any, Any]:
+        from clova_studio._events import EventReader
+
         limits = timeouts_of(call, self._config)
         return EventReader(call, limits.stream if limits else None)
 
@@ -183,6 +190,8 @@ class BaseClient:
         """Return our error for what a request raised; None if it is nobody's but the caller's."""
         if isinstance(exc, ClovaStudioError):
             return exc
+        from clova_studio._responses import transport_error
+
         return transport_error(exc, call.request_id)
 
 

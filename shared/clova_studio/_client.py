@@ -7,12 +7,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from tenacity import Retrying
-
 from clova_studio._base_client import BaseClient
 from clova_studio._errors import ClovaStudioError
-from clova_studio._responses import judge
-from clova_studio._streams import Opened
 from clova_studio._transport import build_request, make_client
 from clova_studio._verbs.chat import ChatVerbs
 from clova_studio._verbs.completions import CompletionVerbs
@@ -21,7 +17,6 @@ from clova_studio._verbs.retrieval import RetrievalVerbs
 from clova_studio._verbs.routing import RoutingVerbs
 from clova_studio._verbs.text import TextVerbs
 from clova_studio._verbs.tuning import Tuning
-from clova_studio.types._base import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -31,11 +26,13 @@ if TYPE_CHECKING:
     from clova_studio._calls._call import Call
     from clova_studio._events import EventReader
     from clova_studio._pacing import Halt
+    from clova_studio._streams import Opened
+    from clova_studio.types._base import Result
 
 __all__ = ["ClovaStudio"]
 
 T = TypeVar("T")
-ResultT = TypeVar("ResultT", bound=Result)
+ResultT = TypeVar("ResultT", bound="Result")
 
 
 class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, CompletionVerbs, BaseClient):
@@ -100,6 +97,8 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
     def _send(
         self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
     ) -> ResultT:
+        from clova_studio._responses import judge
+
         content = call.content()
         attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, halt)
 
@@ -114,6 +113,8 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
         return self._try(call, attempts, exchange)
 
     def _open(self, call: Call[Any]) -> Opened[Any, Any]:
+        from clova_studio._streams import Opened
+
         content = call.content()
 
         def open_once() -> Opened[Any, Any]:
@@ -176,6 +177,8 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
             if not attempts.may_retry(error):
                 raise
             failure: ClovaStudioError | None = error
+
+        from tenacity import Retrying
 
         def again() -> T:
             nonlocal failure

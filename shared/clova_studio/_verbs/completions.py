@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Unpack
 
-from clova_studio._calls import completions as calls
+from clova_studio import _calls
 from clova_studio._verbs._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class CompletionVerbs(Sender):
         """
         warnings.warn(COMPLETIONS_DEPRECATED, DeprecationWarning, stacklevel=2)
         return self._send(
-            calls.complete(text, model=model, task_id=task_id, request_id=request_id, timeout=timeout, options=options)
+            _calls.completions.complete(
+                text, model=model, task_id=task_id, request_id=request_id, timeout=timeout, options=options
+            )
         )
 
     def count_completion_tokens(
@@ -77,7 +79,9 @@ class CompletionVerbs(Sender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._send(calls.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout))
+        return self._send(
+            _calls.completions.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)
+        )
 
 
 class AsyncCompletionVerbs(AsyncSender):
@@ -115,7 +119,9 @@ class AsyncCompletionVerbs(AsyncSender):
         """
         warnings.warn(COMPLETIONS_DEPRECATED, DeprecationWarning, stacklevel=2)
         return await self._send(
-            calls.complete(text, model=model, task_id=task_id, request_id=request_id, timeout=timeout, options=options)
+            _calls.completions.complete(
+                text, model=model, task_id=task_id, request_id=request_id, timeout=timeout, options=options
+            )
         )
 
     async def count_completion_tokens(
@@ -138,5 +144,5 @@ class AsyncCompletionVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            calls.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)
+            _calls.completions.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from clova_studio._calls import openai as calls
-from clova_studio._streams import AsyncOpenAIChatStream, OpenAIChatStream
+from clova_studio import _calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from clova_studio._calls.openai import OpenAIChatOptions
+    from clova_studio._streams import AsyncOpenAIChatStream, OpenAIChatStream
     from clova_studio._verbs._sender import AsyncSender, Sender
     from clova_studio.types.openai import OpenAIChatResult, OpenAIEmbeddings, OpenAIModels
 
@@ -50,7 +50,9 @@ class OpenAICompatible:
             APIConnectionError: No whole answer came.
         """
         return self._client._send(
-            calls.chat(messages, model=model, stream=False, request_id=request_id, timeout=timeout, options=options)
+            _calls.openai.chat(
+                messages, model=model, stream=False, request_id=request_id, timeout=timeout, options=options
+            )
         )
 
     def stream_chat(
@@ -80,7 +82,11 @@ class OpenAICompatible:
                 ``partial``. Before the first chunk the errors are those of ``chat``.
         """
         client = self._client
-        call = calls.chat(messages, model=model, stream=True, request_id=request_id, timeout=timeout, options=options)
+        from clova_studio._streams import OpenAIChatStream
+
+        call = _calls.openai.chat(
+            messages, model=model, stream=True, request_id=request_id, timeout=timeout, options=options
+        )
         return OpenAIChatStream(lambda: client._open(call), call.request_id)
 
     def embed(
@@ -102,7 +108,7 @@ class OpenAICompatible:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._client._send(calls.embed(input, model=model, request_id=request_id, timeout=timeout))
+        return self._client._send(_calls.openai.embed(input, model=model, request_id=request_id, timeout=timeout))
 
     def models(self, *, request_id: str | None = None, timeout: Any = None) -> OpenAIModels:
         """Return the models that the key can use. Source: the OpenAI compatibility page of the API guide.
@@ -115,7 +121,7 @@ class OpenAICompatible:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._client._send(calls.models(request_id=request_id, timeout=timeout))
+        return self._client._send(_calls.openai.models(request_id=request_id, timeout=timeout))
 
 
 class AsyncOpenAICompatible:
@@ -151,7 +157,9 @@ class AsyncOpenAICompatible:
             APIConnectionError: No whole answer came.
         """
         return await self._client._send(
-            calls.chat(messages, model=model, stream=False, request_id=request_id, timeout=timeout, options=options)
+            _calls.openai.chat(
+                messages, model=model, stream=False, request_id=request_id, timeout=timeout, options=options
+            )
         )
 
     def stream_chat(
@@ -181,7 +189,11 @@ class AsyncOpenAICompatible:
                 ``partial``. Before the first chunk the errors are those of ``chat``.
         """
         client = self._client
-        call = calls.chat(messages, model=model, stream=True, request_id=request_id, timeout=timeout, options=options)
+        from clova_studio._streams import AsyncOpenAIChatStream
+
+        call = _calls.openai.chat(
+            messages, model=model, stream=True, request_id=request_id, timeout=timeout, options=options
+        )
         return AsyncOpenAIChatStream(lambda: client._open(call), call.request_id)
 
     async def embed(
@@ -203,7 +215,7 @@ class AsyncOpenAICompatible:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._client._send(calls.embed(input, model=model, request_id=request_id, timeout=timeout))
+        return await self._client._send(_calls.openai.embed(input, model=model, request_id=request_id, timeout=timeout))
 
     async def models(self, *, request_id: str | None = None, timeout: Any = None) -> OpenAIModels:
         """Return the models that the key can use. Source: the OpenAI compatibility page of the API guide.
@@ -216,4 +228,4 @@ class AsyncOpenAICompatible:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._client._send(calls.models(request_id=request_id, timeout=timeout))
+        return await self._client._send(_calls.openai.models(request_id=request_id, timeout=timeout))

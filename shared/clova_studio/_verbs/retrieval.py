@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from clova_studio._calls import retrieval as calls
+from clova_studio import _calls
 from clova_studio._verbs._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ class RetrievalVerbs(Sender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._send(calls.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout))
+        return self._send(
+            _calls.retrieval.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+        )
 
     def reason(
         self,
@@ -81,7 +83,9 @@ class RetrievalVerbs(Sender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._send(calls.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options))
+        return self._send(
+            _calls.retrieval.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)
+        )
 
 
 class AsyncRetrievalVerbs(AsyncSender):
@@ -116,7 +120,7 @@ class AsyncRetrievalVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            calls.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+            _calls.retrieval.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
         )
 
     async def reason(
@@ -151,5 +155,5 @@ class AsyncRetrievalVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            calls.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)
+            _calls.retrieval.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)
         )

@@ -6,8 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
-from clova_studio._batch import EmbedBatch
-from clova_studio._calls import text as calls
+from clova_studio import _calls
 from clova_studio._errors import ClovaStudioError
 from clova_studio._verbs._sender import AsyncSender, Sender
 
@@ -46,7 +45,7 @@ class TextVerbs(Sender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._send(calls.embed(text, model=model, request_id=request_id, timeout=timeout))
+        return self._send(_calls.text.embed(text, model=model, request_id=request_id, timeout=timeout))
 
     def embed_many(
         self,
@@ -83,6 +82,8 @@ class TextVerbs(Sender):
             ConfigurationError: A text is empty or an argument wrong; nothing was sent.
             ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
         """
+        from clova_studio._batch import EmbedBatch
+
         batch = EmbedBatch(
             texts,
             model=model,
@@ -132,7 +133,7 @@ class TextVerbs(Sender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._send(calls.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
+        return self._send(_calls.text.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
 
     def segment(
         self,
@@ -167,7 +168,7 @@ class TextVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            calls.segment(
+            _calls.text.segment(
                 text,
                 alpha=alpha,
                 seg_cnt=seg_cnt,
@@ -212,7 +213,7 @@ class TextVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            calls.summarize(
+            _calls.text.summarize(
                 texts,
                 auto_sentence_splitter=auto_sentence_splitter,
                 seg_count=seg_count,
@@ -250,7 +251,7 @@ class TextVerbs(Sender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        call = calls.slide(messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+        call = _calls.text.slide(messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
         return self._send(call).messages
 
 
@@ -277,7 +278,7 @@ class AsyncTextVerbs(AsyncSender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._send(calls.embed(text, model=model, request_id=request_id, timeout=timeout))
+        return await self._send(_calls.text.embed(text, model=model, request_id=request_id, timeout=timeout))
 
     async def embed_many(
         self,
@@ -314,6 +315,8 @@ class AsyncTextVerbs(AsyncSender):
             ConfigurationError: A text is empty or an argument wrong; nothing was sent.
             ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
         """
+        from clova_studio._batch import EmbedBatch
+
         batch = EmbedBatch(
             texts,
             model=model,
@@ -356,7 +359,7 @@ class AsyncTextVerbs(AsyncSender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._send(calls.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
+        return await self._send(_calls.text.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
 
     async def segment(
         self,
@@ -391,7 +394,7 @@ class AsyncTextVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            calls.segment(
+            _calls.text.segment(
                 text,
                 alpha=alpha,
                 seg_cnt=seg_cnt,
@@ -436,7 +439,7 @@ class AsyncTextVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            calls.summarize(
+            _calls.text.summarize(
                 texts,
                 auto_sentence_splitter=auto_sentence_splitter,
                 seg_count=seg_count,
@@ -474,5 +477,5 @@ class AsyncTextVerbs(AsyncSender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        call = calls.slide(messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+        call = _calls.text.slide(messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
         return (await self._send(call)).messages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._calls import tuning as calls
+from clova_studio import _calls
 from clova_studio._checks import number
 from clova_studio._errors import APITimeoutError, ConfigurationError, TuningTaskError
 
@@ -116,7 +116,7 @@ class Tuning:
             APIConnectionError: No whole answer came.
         """
         return self._client._send(
-            calls.create_task(
+            _calls.tuning.create_task(
                 model=model,
                 training_dataset_file_path=training_dataset_file_path,
                 training_dataset_bucket=training_dataset_bucket,
@@ -147,7 +147,7 @@ class Tuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._client._send(calls.get_task(task_id, request_id=request_id, timeout=timeout))
+        return self._client._send(_calls.tuning.get_task(task_id, request_id=request_id, timeout=timeout))
 
     def list(
         self, *, page: int = 0, size: int = 20, request_id: str | None = None, timeout: Any = None
@@ -165,7 +165,9 @@ class Tuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._client._send(calls.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout))
+        return self._client._send(
+            _calls.tuning.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout)
+        )
 
     def iter(self, *, size: int = 100, timeout: Any = None) -> Iterator[TuningTask]:
         """Yield all tasks, page by page.
@@ -228,7 +230,7 @@ class Tuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        self._client._send(calls.delete_task(task_id, request_id=request_id, timeout=timeout))
+        self._client._send(_calls.tuning.delete_task(task_id, request_id=request_id, timeout=timeout))
 
 
 class AsyncTuning:
@@ -284,7 +286,7 @@ class AsyncTuning:
             APIConnectionError: No whole answer came.
         """
         return await self._client._send(
-            calls.create_task(
+            _calls.tuning.create_task(
                 model=model,
                 training_dataset_file_path=training_dataset_file_path,
                 training_dataset_bucket=training_dataset_bucket,
@@ -315,7 +317,7 @@ class AsyncTuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._client._send(calls.get_task(task_id, request_id=request_id, timeout=timeout))
+        return await self._client._send(_calls.tuning.get_task(task_id, request_id=request_id, timeout=timeout))
 
     async def list(
         self, *, page: int = 0, size: int = 20, request_id: str | None = None, timeout: Any = None
@@ -333,7 +335,9 @@ class AsyncTuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._client._send(calls.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout))
+        return await self._client._send(
+            _calls.tuning.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout)
+        )
 
     async def iter(self, *, size: int = 100, timeout: Any = None) -> AsyncIterator[TuningTask]:
         """Yield all tasks, page by page.
@@ -397,4 +401,4 @@ class AsyncTuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        await self._client._send(calls.delete_task(task_id, request_id=request_id, timeout=timeout))
+        await self._client._send(_calls.tuning.delete_task(task_id, request_id=request_id, timeout=timeout))
