@@ -121,8 +121,9 @@ class AsyncClovaStudio(
                     yield reader.whole(response.status_code, response.headers, await response.aread())
                     return
                 async for piece in response.aiter_bytes():
-                    for chunk in reader.feed(piece):
-                        yield chunk
+                    reader.feed(piece)
+                    while reader.advance():
+                        yield reader.take()
                     if reader.result is not None:
                         attempts.counted(reader.result)
                         return

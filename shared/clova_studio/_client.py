@@ -139,7 +139,9 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
                 yield reader.whole(response.status_code, response.headers, response.read())
                 return
             for piece in response.iter_bytes():
-                yield from reader.feed(piece)
+                reader.feed(piece)
+                while reader.advance():
+                    yield reader.take()
                 if reader.result is not None:
                     attempts.counted(reader.result)
                     return

@@ -48,14 +48,27 @@ class Assembler(Protocol[ChunkT_co, ResultT]):
 
 
 class EventReader(Generic[ChunkT, ResultT]):
-    """Reads one streamed answer.
+    """Reads one streamed answer: ``feed`` it, then ``take`` a chunk each time that it can ``advance``.
+
+    No frame holds a chunk that the caller may be done with: an open stream takes little more memory than its bytes.
 
     Args:
         call: What was asked.
         stall: Seconds without an event after which a stream counts as dead, None for no limit.
     """
 
-    __slots__ = ("_assembler", "_call", "_decoder", "_last_event", "_rate_limit", "_request_id", "_stall", "_started")
+    __slots__ = (
+        "_assembler",
+        "_call",
+        "_decoder",
+        "_events",
+        "_last_event",
+        "_rate_limit",
+        "_ready",
+        "_request_id",
+        "_stall",
+        "_started",
+    )
 
     def __init__(self, call: Call[ResultT], stall: float | None) -> None:
         if call.assembler is None:
@@ -65,6 +78,9 @@ class EventReader(Generic[ChunkT, ResultT]):
         self._request_id = call.request_id
         self._stall = stall
         self._decoder = SSEDecoder()
+        # The next one last.
+        self._events: list[ServerSentEvent] = []
+        self._ready: list[ChunkT] = []
         self._last_event = time.monotonic()
         self._rate_limit: RateLimit | None = None
         self._started = False
@@ -97,19 +113,43 @@ class EventReader(Generic[ChunkT, ResultT]):
         result = judge(status_code, headers, body, self._call)
         return self._assembler.finish(result)
 
-    def feed(self, piece: bytes) -> Iterator[ChunkT]:
-        """Yield the chunks that are complete with this piece of the body, each before the next event is looked at."""
+    def feed(self, piece: bytes) -> None:
+        """Take a piece of the body, when there is nothing left to take of the one before."""
         events = self._decoder.feed(piece)
         if events:
             self._last_event = time.monotonic()
         elif self._stall is not None and time.monotonic() - self._last_event > self._stall:
             # Bytes keep trickling in, so no read ever times out; but nothing comes of it.
             raise APITimeoutError(f"no event of the stream for {self._stall:g} s", request_id=self._request_id)
-        yield from self._chunks(events)
+        events.reverse()
+        self._events = events
+
+    def advance(self) -> bool:
+        """Read on to the next chunk of what was fed, no further; return whether there is one to take."""
+        assembler, events = self._assembler, self._events
+        while events:
+            chunk = assembler.feed(events.pop())
+            complete = assembler.result
+            if complete is not None:
+                events.clear()
+                complete.rate_limit = self._rate_limit
+                if chunk is not None:
+                    chunk.rate_limit = self._rate_limit
+            if chunk is not None:
+                self._started = True
+                self._ready.append(chunk)
+                return True
+        return False
+
+    def take(self) -> ChunkT:
+        """Return the chunk that was read."""
+        return self._ready.pop()
 
     def end(self) -> Iterator[ChunkT]:
         """Yield what the end of the body completes, and refuse an answer that is not whole."""
-        yield from self._chunks(self._decoder.flush())
+        self._events = self._decoder.flush()
+        while self.advance():
+            yield self.take()
         if self.result is None:
             self._assembler.end()
         if self.result is None:
@@ -136,17 +176,3 @@ class EventReader(Generic[ChunkT, ResultT]):
         )
         interrupted.__cause__ = error
         return interrupted
-
-    def _chunks(self, events: list[ServerSentEvent]) -> Iterator[ChunkT]:
-        for event in events:
-            chunk = self._assembler.feed(event)
-            complete = self.result
-            if complete is not None:
-                complete.rate_limit = self._rate_limit
-            if chunk is not None:
-                self._started = True
-                if complete is not None:
-                    chunk.rate_limit = self._rate_limit
-                yield chunk
-            if complete is not None:
-                return
