@@ -114,7 +114,8 @@ class Config:
 
         As an httpx auth callable, so that no header mapping that we build, log or keep ever holds a key.
         """
-        request.headers.update(self.auth_headers)
+        for name, value in self.auth_headers.items():
+            request.headers[name] = value
         return request
 
 

@@ -42,6 +42,9 @@ def parse_duration(text: str | None) -> float | None:
 
 def parse_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
     """Return the rate-limit headers of an answer, or None if there are none."""
+    # Each look-up goes through all headers of an answer, and most answers have none of these.
+    if not any(name.startswith("x-ratelimit-") for name in headers):
+        return None
     found: dict[str, float | int] = {}
     for name in _NAMES:
         text = headers.get("x-ratelimit-" + name.replace("_", "-"))
