@@ -52,10 +52,16 @@ def embed_many_memory(base_url: str, texts: int) -> float:
 
 def held(base_url: str, streams: int) -> float:
     """Return the bytes that an open stream takes, of so many at once."""
-    asking = client(f"{base_url}/hold")
-    opened = [asking.stream_chat(MESSAGES).__enter__()]
+    asking, opened = client(f"{base_url}/hold"), []
+
+    def add() -> None:
+        opened.append(asking.stream_chat(MESSAGES))
+        next(opened[-1])
+
+    add()
     before = rss()
-    opened += [asking.stream_chat(MESSAGES).__enter__() for _ in range(streams)]
+    for _ in range(streams):
+        add()
     grown = (rss() - before) / streams
     for one in opened:
         one.close()
@@ -67,9 +73,16 @@ def held_async(base_url: str, streams: int) -> float:
 
     async def grown() -> float:
         async with AsyncClovaStudio("nv-bench", base_url=f"{base_url}/hold") as asking:
-            opened = [await asking.stream_chat(MESSAGES).__aenter__()]
+            opened = []
+
+            async def add() -> None:
+                opened.append(asking.stream_chat(MESSAGES))
+                await anext(opened[-1])
+
+            await add()
             before = rss()
-            opened += [await asking.stream_chat(MESSAGES).__aenter__() for _ in range(streams)]
+            for _ in range(streams):
+                await add()
             found = (rss() - before) / streams
             for one in opened:
                 await one.aclose()
