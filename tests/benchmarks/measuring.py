@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 PAIRS = 7
 
 
-class BaselineError(Exception):
-    """There is nothing to compare with: the row fails, whatever ours took."""
+class UnmeasurableError(Exception):
+    """Ours or the baseline cannot be installed or run: the row is short, for there is nothing to compare."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from measuring import BaselineError, Measured, Row, compare
+from measuring import Measured, Row, UnmeasurableError, compare
 from workers import ENVIRONMENTS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def printed(statement: str) -> str:
     environ["PYTHONPYCACHEPREFIX"] = str(ENVIRONMENTS / "bytecode")
     done = subprocess.run([sys.executable, "-c", statement], check=False, capture_output=True, env=environ, text=True)
     if done.returncode:
-        raise BaselineError(f"{statement}: {done.stderr.strip().splitlines()[-1]}")
+        raise UnmeasurableError(f"{statement}: {done.stderr.strip().splitlines()[-1]}")
     return done.stdout
 
 

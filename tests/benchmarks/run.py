@@ -23,7 +23,7 @@ import rows_embeddings
 import rows_imports
 import rows_quota
 import rows_streams
-from measuring import BaselineError, Measured, Row
+from measuring import Measured, Row, UnmeasurableError
 from workers import naver
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def measured(row: Row, base_url: str) -> dict[str, Any]:
     try:
         found: Measured | None = row.measure(base_url)
         why = ", ".join(found.faults)
-    except (BaselineError, OSError, ValueError) as exc:
+    except (UnmeasurableError, OSError, ValueError) as exc:
         found, why = None, str(exc) or type(exc).__name__
     verdict = "pass" if found is not None and row.passed(found) else "short"
     bar = f"{'>=' if row.at_least else '<='}{row.bar:g}"
@@ -94,7 +94,7 @@ def surroundings(lines: list[dict[str, Any]]) -> dict[str, Any]:
         "packages": {name: version(name) for name in PACKAGES},
     }
     if any("langchain-naver" in line["title"] for line in lines):
-        with contextlib.suppress(BaselineError), naver() as theirs:
+        with contextlib.suppress(UnmeasurableError), naver() as theirs:
             around["baseline packages"] = theirs.do("versions").value
     return around
 

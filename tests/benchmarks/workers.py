@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from measuring import BaselineError
+from measuring import UnmeasurableError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,7 +61,7 @@ class Worker:
         """Do a job.
 
         Raises:
-            BaselineError: It failed.
+            UnmeasurableError: It failed.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -72,7 +72,7 @@ class Worker:
         except OSError as exc:
             answer = {"error": str(exc)}
         if "error" in answer:
-            raise BaselineError(f"{self._jobs}.{job}: {answer['error']}")
+            raise UnmeasurableError(f"{self._jobs}.{job}: {answer['error']}")
         return Spent(**answer)
 
 
@@ -86,7 +86,7 @@ def naver() -> Worker:
     """Return a worker with langchain-naver, in an environment of its own, which is made at first use.
 
     Raises:
-        BaselineError: It cannot be installed.
+        UnmeasurableError: It cannot be installed.
     """
     return Worker("jobs_naver", python=naver_python())
 
@@ -96,7 +96,7 @@ def naver_python() -> str:
     """Return the interpreter of langchain-naver's environment.
 
     Raises:
-        BaselineError: It cannot be installed.
+        UnmeasurableError: It cannot be installed.
     """
     version = ".".join(map(str, sys.version_info[:3]))
     home = ENVIRONMENTS / f"{NAVER.replace('==', '-')}-python-{version}"
@@ -110,6 +110,6 @@ def naver_python() -> str:
             made = subprocess.run(command, check=False, capture_output=True, text=True)
             if made.returncode:
                 why = (made.stderr.strip() or made.stdout.strip() or "no reason given").splitlines()[-1]
-                raise BaselineError(f"{NAVER} cannot be installed: {why}")
+                raise UnmeasurableError(f"{NAVER} cannot be installed: {why}")
         done.touch()
     return str(python)
