@@ -1,4 +1,4 @@
-"""The README's section on the command line, as a reader runs it."""
+"""The section on the command line of both READMEs, as a reader runs it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ import pytest
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-BLOCK = re.search(r"^## Command line\n+```sh\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
-def test_the_commands_run_as_printed(server: EmulatorServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("readme", "section"), [("README.md", "Command line"), ("README.ko.md", "명령줄")])
+def test_the_commands_run_as_printed(readme: str, section: str, server: EmulatorServer, tmp_path: Path) -> None:
     """Every line of the block runs in a shell against the emulator, as installed, and none fails."""
-    assert BLOCK is not None
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    block = re.search(rf"^## {section}\n+```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert block is not None
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["sh", "-e", "-c", BLOCK[1]],
+        ["sh", "-e", "-c", block[1]],
         capture_output=True,
         text=True,
         check=False,
