@@ -86,10 +86,6 @@ class ClovaSegmentationTextSplitter(TextSplitter):
                 raise ClovaConfigurationError(f"{name} must be a whole number from 1, got {value!r}")
         # The base class's overlap would spoil the start indices, and its size means nothing here.
         super().__init__(chunk_size=max_chunk_size or 120_000, chunk_overlap=0, add_start_index=add_start_index)
-        if connection.get("client") is not None or connection.get("async_client") is not None:
-            for name in SETTING_NAMES:
-                if connection.get(name) is not None:
-                    raise ClovaConfigurationError(f"{name} belongs to the client that you gave: set it there")
         self._work: dict[str, Any] = {
             "max_chunk_size": max_chunk_size,
             "max_concurrency": max_concurrency,

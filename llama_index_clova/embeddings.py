@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks.schema import CBEventType, EventPayload
-from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # core does not say so
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from pydantic import AliasChoices, Field, PrivateAttr
 
 from clova_studio import ClovaStudioError, ContextLengthError
 from llama_index_clova._batches import Lookup, Queue, Run, Semaphores
+from llama_index_clova._decorators import dispatcher
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["ClovaEmbedding"]
 
 _COLLECTION = "embeddings"
-
-_dispatcher = get_dispatcher(__name__)
 
 
 class ClovaEmbedding(BaseEmbedding, ConnectionFields):
@@ -305,11 +303,11 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         """Tell callbacks and instrumentation of a batch, whose vectors go into the list that this yields."""
         about = self.to_payload()
         vectors: list[list[float]] = []
-        _dispatcher.event(EmbeddingStartEvent(model_dict=about))
+        dispatcher.event(EmbeddingStartEvent(model_dict=about))
         with self.callback_manager.event(CBEventType.EMBEDDING, payload={EventPayload.SERIALIZED: about}) as event:
             yield vectors
             event.on_end(payload={EventPayload.CHUNKS: texts, EventPayload.EMBEDDINGS: vectors})
-        _dispatcher.event(EmbeddingEndEvent(chunks=texts, embeddings=vectors))
+        dispatcher.event(EmbeddingEndEvent(chunks=texts, embeddings=vectors))
 
 
 def _vector_of(entry: Any) -> list[float] | None:

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.callbacks.schema import CBEventType, EventPayload
-from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # core does not say so
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
@@ -19,6 +18,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from clova_studio import ConfigurationError, Usage
 from clova_studio.adapters import RerankRequest
+from llama_index_clova._decorators import dispatcher
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ __all__ = ["ClovaRerank", "ClovaRerankCitation", "ClovaRerankEndEvent", "ClovaRe
 # What events call the model: the service has one reranker, and no name for its model.
 _MODEL = "clova-reranker"
 _MARKS = ("cited", "rank")
-
-_dispatcher = get_dispatcher(__name__)
 
 
 class ClovaRerankCitation(BaseModel):
@@ -202,7 +200,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
     def _events(self, asked: _Asked) -> Iterator[None]:
         """Tell callbacks and instrumentation that a call begins, and in any case that it ends."""
         top_n = len(asked.nodes) if self.top_n is None else self.top_n
-        _dispatcher.event(ReRankStartEvent(query=asked.query, nodes=asked.nodes, top_n=top_n, model_name=_MODEL))
+        dispatcher.event(ReRankStartEvent(query=asked.query, nodes=asked.nodes, top_n=top_n, model_name=_MODEL))
         end = ClovaRerankEndEvent(nodes=[])
         payload: dict[str, Any] = {
             EventPayload.NODES: asked.nodes,
@@ -219,7 +217,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
                     payload={EventPayload.NODES: result.nodes, EventPayload.ADDITIONAL_KWARGS: {"result": result}}
                 )
         finally:
-            _dispatcher.event(end)
+            dispatcher.event(end)
 
 
 class _Asked:

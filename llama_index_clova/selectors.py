@@ -107,10 +107,6 @@ class ClovaRouterSelector(BaseSelector):
             raise ConfigurationError(f"router_id must be a string that is not empty, got {router_id!r}")
         if not _is_whole(version) or version < 1:
             raise ConfigurationError(f"version must be a whole number from 1, got {version!r}")
-        if connection.get("client") is not None or connection.get("async_client") is not None:
-            for name in SETTING_NAMES:
-                if connection.get(name) is not None:
-                    raise ConfigurationError(f"{name} belongs to the client that you gave: set it there")
         self._router_id = router_id
         self._version = version
         self._default = _optional("default", default)

@@ -112,10 +112,6 @@ class ClovaSummarize(BaseSynthesizer):
     ) -> None:
         names = (*SETTING_NAMES, "client", "async_client", *_OPTION_NAMES)
         refuse_unknown(connection, names, type(self).__name__, hints=_HINTS)
-        if connection.get("client") is not None or connection.get("async_client") is not None:
-            for name in SETTING_NAMES:
-                if connection.get(name) is not None:
-                    raise ConfigurationError(f"{name} belongs to the client that you gave: set it there")
         _check_whole("max_characters", max_characters, 100, MAX_SUMMARIZATION_CHARACTERS)
         _check_whole("max_concurrency", max_concurrency, 1, None)
         # The base class takes a model from Settings, and loads a tokenizer for helpers, unless it is given others.

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from clova_studio._calls._call import Call
     from clova_studio._pacing import Halt
-    from clova_studio._quota import Quota, Slot, Ticket
+    from clova_studio._quota import Quota
     from clova_studio._retry import RetryPolicy
+    from clova_studio._tickets import Slot, Ticket
 
 __all__ = ["Attempts"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EMBEDDING_MODELS", "MODELS", "EmbeddingModelInfo", "ModelInfo", "model_info"]
+__all__ = ["DEFAULT_OUTPUT_BY_EFFORT", "EMBEDDING_MODELS", "MODELS", "EmbeddingModelInfo", "ModelInfo", "model_info"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,12 @@ EMBEDDING_MODELS: Mapping[str, EmbeddingModelInfo] = MappingProxyType(
             EmbeddingModelInfo("clir-sts-dolphin", "/v1/api-tools/embedding/clir-sts-dolphin", 500),
         )
     }
+)
+
+
+# Source: the Chat Completions v3 thinking page: the cap that a thinking model takes where a request names none.
+DEFAULT_OUTPUT_BY_EFFORT: Mapping[str, int] = MappingProxyType(
+    {"none": 512, "low": 5_120, "medium": 10_240, "high": 20_480}
 )
 
 

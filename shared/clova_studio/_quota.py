@@ -20,18 +20,18 @@ import threading
 from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from clova_studio._errors import ConfigurationError
 from clova_studio._limits import Bound
+from clova_studio._tickets import Slot, Ticket, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from clova_studio._limits import Limit
+    from clova_studio._tickets import Charge
     from clova_studio.types._base import RateLimit
 
-__all__ = ["Charge", "Quota", "QuotaStatus", "Slot", "Ticket", "Wait"]
+__all__ = ["Quota", "QuotaStatus"]
 
 # How far the arrival of a request at the service may lie after its sending, if its answer is not there earlier: so many
 # seconds, but no more of a short window and no less of a long one than these shares.
@@ -46,81 +46,6 @@ _PATIENCE = 1.0
 _CAUTION = 1.2
 
 _sequence = itertools.count()
-
-
-class Charge(Protocol):
-    """What a request costs in tokens."""
-
-    def input_tokens(self) -> int:
-        """Return about how many tokens the input has."""
-
-    def output_tokens(self) -> int:
-        """Return the requested maximum output, which the service charges whatever the answer has."""
-
-
-class Slot:
-    """A request that the quota let through.
-
-    Attributes:
-        time: When it arrived at the service, as far as that is known.
-        tokens: What it was charged, None while nobody has asked.
-    """
-
-    __slots__ = ("_charge", "estimate", "sent", "time", "tokens", "under_way")
-
-    def __init__(self, now: float, charge: Charge) -> None:
-        self.sent = now
-        self.time = now
-        self.tokens: float | None = None
-        self.estimate: int | None = None
-        self.under_way = True
-        # Held until the service has counted its tokens, or as long as the slot is.
-        self._charge: Charge | None = charge
-
-    def charged(self, ratio: float) -> float:
-        """Return its tokens: the service's count of the input, or an estimate, and the requested output."""
-        if self.tokens is None and self._charge is not None:
-            self.estimate = self._charge.input_tokens()
-            self.tokens = self.estimate * ratio + self._charge.output_tokens()
-        return self.tokens or 0.0
-
-    def known(self, input_tokens: int) -> None:
-        """Take the service's count of the input, and let go of the request."""
-        charge, self._charge = self._charge, None
-        if charge is not None:
-            self.tokens = input_tokens + charge.output_tokens()
-
-
-class Ticket:
-    """A place in the line of a quota.
-
-    Attributes:
-        order: The lower, the earlier its turn.
-        slot: What it got, None while it waits.
-        wake: Called when it is worth asking again.
-    """
-
-    __slots__ = ("charge", "due", "estimate", "order", "slot", "wake")
-
-    def __init__(self, order: int, charge: Charge) -> None:
-        self.order = order
-        self.charge = charge
-        self.estimate: int | None = None
-        self.slot: Slot | None = None
-        self.due = float("inf")
-        self.wake: Callable[[], None] | None = None
-
-
-class Wait(NamedTuple):
-    """How long a ticket has to wait, in seconds.
-
-    Attributes:
-        least: It is at least this long.
-        nap: When to ask again if nobody wakes it.
-    """
-
-    least: float
-    nap: float
 
 
 @dataclass(frozen=True, slots=True)

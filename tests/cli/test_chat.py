@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,7 +111,6 @@ def test_interrupted(spawn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
     assert server.api_key not in out + err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 def test_a_conversation(server: EmulatorServer, spawn: Callable[..., Any]) -> None:
     """On a terminal it is a conversation: it remembers, /new forgets, a failed turn is taken back, Ctrl-D ends."""
     import pty

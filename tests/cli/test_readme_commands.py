@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 @pytest.mark.parametrize(("readme", "section"), [("README.md", "Command line"), ("README.ko.md", "명령줄")])
 def test_the_commands_run_as_printed(readme: str, section: str, server: EmulatorServer, tmp_path: Path) -> None:
     """Every line of the block runs in a shell against the emulator, as installed, and none fails."""

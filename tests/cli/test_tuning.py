@@ -107,7 +107,6 @@ def test_storage_keys_that_are_missing(server: EmulatorServer, cli: Callable[...
     assert not server.requests
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 def test_storage_keys_that_are_typed(server: EmulatorServer, spawn: Callable[..., Any]) -> None:
     """On a terminal missing keys of the bucket are asked for and not echoed."""
     import pty
@@ -164,7 +163,6 @@ def test_interrupted_waiting(spawn: Callable[..., Any], monkeypatch: pytest.Monk
     assert "Traceback" not in err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 @pytest.mark.parametrize("without", ["", "tqdm"], ids=["tqdm", "no tqdm"])
 @pytest.mark.usefixtures("storage")
 def test_progress_on_a_terminal(server: EmulatorServer, without: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import sys
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -12,10 +11,7 @@ from client_support import KEY
 from clova_studio import ClovaStudio
 from clova_studio.emulator import serve
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform == "win32", reason="there is no fork"),
-    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 CLIENTS: list[ClovaStudio] = []
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_index.core.base.llms.types import ThinkingBlock
 from llama_index.core.llms import ChatMessage, MessageRole, TextBlock
 from llama_index.core.prompts import PromptTemplate
+from llama_support import CHAT, COMPLETE, MODELS, QUESTION, STREAMS, asked, kinds, replay, run
 
 from clova_studio import ConfigurationError
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import CHAT, COMPLETE, MODELS, QUESTION, STREAMS, asked, kinds, replay, run
 
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer

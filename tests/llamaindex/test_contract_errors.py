@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import sys
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,15 +12,12 @@ from llama_index.core.base.llms.types import ImageBlock, ThinkingBlock, ToolCall
 from llama_index.core.llms import ChatMessage, TextBlock
 from llama_index.core.prompts import ChatPromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_support import CHAT, COMPLETE, MODELS, QUESTION, STREAMS, STRUCTURED, WITH_TOOLS, asked, run
 from pydantic import BaseModel
 
 import clova_studio
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import CHAT, COMPLETE, MODELS, QUESTION, STREAMS, STRUCTURED, WITH_TOOLS, asked, run
 
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,16 +13,13 @@ from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.rate_limiter import BaseRateLimiter
 from llama_index.core.tools import FunctionTool
+from llama_support import CHAT, COMPLETE, MODELS, STREAMS, STRUCTURED, WITH_TOOLS, asked, replay, run
 from pydantic import BaseModel, PrivateAttr
 
 from clova_studio import ServerError, StreamInterruptedError
 from clova_studio.adapters import _exchange
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import CHAT, COMPLETE, MODELS, STREAMS, STRUCTURED, WITH_TOOLS, asked, replay, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import struct
-import sys
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,16 +21,15 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import ChatPromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_support import CHAT, STRUCTURED, WITH_TOOLS, replay, run
 from pydantic import BaseModel
 
 from clova_studio import ConfigurationError
 from llama_index_clova import ClovaX
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import CHAT, STRUCTURED, WITH_TOOLS, replay, run
-
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clova_studio.emulator import EmulatorServer
 
 

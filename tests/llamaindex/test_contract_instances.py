@@ -8,9 +8,7 @@ import gc
 import json
 import logging
 import pickle
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,14 +17,11 @@ from client_support import open_sockets
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_support import CHAT, COMPLETE, MODELS, QUESTION, STREAMS, STRUCTURED, WITH_TOOLS, asked, run
 from pydantic import BaseModel
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import CHAT, COMPLETE, MODELS, QUESTION, STREAMS, STRUCTURED, WITH_TOOLS, asked, run
 
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer

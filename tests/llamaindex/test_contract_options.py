@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_index.core import PromptHelper
 from llama_index.core.llms import ChatMessage, MessageRole
+from llama_support import CHAT, COMPLETE, MODELS, asked, run
 
 from clova_studio import ConfigurationError
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import CHAT, COMPLETE, MODELS, asked, run
 
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer

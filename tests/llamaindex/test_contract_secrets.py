@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,15 +13,12 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_support import CHAT, COMPLETE, asked, run
 from pydantic import BaseModel, PrivateAttr
 
 from clova_studio import ClovaStudioError, ConfigurationError
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import CHAT, COMPLETE, asked, run
 
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
+from llama_support import MODELS, STRUCTURED, replay, run
 from pydantic import BaseModel, Field
 
 from clova_studio import ClovaStudioError, ConfigurationError
 from clova_studio.adapters import _exchange
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import MODELS, STRUCTURED, replay, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,14 +10,11 @@ from llama_index.core.agent.workflow import AgentStream, FunctionAgent
 from llama_index.core.base.llms.types import ThinkingBlock, ToolCallBlock
 from llama_index.core.llms import ChatMessage, TextBlock
 from llama_index.core.tools import FunctionTool
+from llama_support import CHAT, MODELS, WITH_TOOLS, run
 
 from clova_studio import ClovaStudioError, UnsupportedFunctionError
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import CHAT, MODELS, WITH_TOOLS, run
 
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer

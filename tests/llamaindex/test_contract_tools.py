@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
+from llama_support import MODELS, WITH_TOOLS, calls_of, kinds, replay, run
 
 from clova_studio import ClovaStudioError, ConfigurationError, UnsupportedFunctionError
 from clova_studio.adapters import _exchange
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import MODELS, WITH_TOOLS, calls_of, kinds, replay, run
 
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer

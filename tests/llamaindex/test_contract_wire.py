@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,14 +12,11 @@ from client_support import KEY, Wire, answer, bytewise, sample, sse
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_support import CHAT, STRUCTURED, WITH_TOOLS, calls_of, kinds, run
 from pydantic import BaseModel
 
 from clova_studio import ClovaStudioError
 from llama_index_clova import ClovaX
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from llama_support import CHAT, STRUCTURED, WITH_TOOLS, calls_of, kinds, run
 
 OF_STREAM = ["stream_chat_with_tools", "astream_chat_with_tools"]
 USAGE = {"promptTokens": 134, "completionTokens": 48, "totalTokens": 315}

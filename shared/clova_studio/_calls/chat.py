@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from clova_studio._assembler import ChatAssembler
 from clova_studio._calls._call import Call, fresh_or_given
-from clova_studio._catalogue import ModelInfo, model_info
+from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, model_info
 from clova_studio._chat_body import ChatOptions, chat_request, tools_and_format
 from clova_studio._errors import ConfigurationError
 from clova_studio._messages import wire_messages
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["chat", "count_chat_tokens"]
 
-# Source: the Chat Completions v1 and v3 pages (an older version of the latter; today's names no default) and, for
-# thinking, the v3 thinking page.
+# Source: the Chat Completions v1 and v3 pages (an older version of the latter; today's names no default).
 _DEFAULT_OUTPUT = 100
-_DEFAULT_OUTPUT_BY_EFFORT = {"none": 512, "low": 5_120, "medium": 10_240, "high": 20_480}
 _DEFAULT_OUTPUT_WITH_TOOLS = 1_024
 
 
@@ -36,7 +34,7 @@ def default_output_tokens(info: ModelInfo, body: Mapping[str, Any]) -> int:
     if info.known and info.thinking:
         thinking = body.get("thinking") or {}
         plain = "none" if body.get("tools") or body.get("responseFormat") else "low"
-        return _DEFAULT_OUTPUT_BY_EFFORT.get(thinking.get("effort", plain), _DEFAULT_OUTPUT_BY_EFFORT["low"])
+        return DEFAULT_OUTPUT_BY_EFFORT.get(thinking.get("effort", plain), DEFAULT_OUTPUT_BY_EFFORT["low"])
     return _DEFAULT_OUTPUT_WITH_TOOLS if body.get("tools") else _DEFAULT_OUTPUT
 
 

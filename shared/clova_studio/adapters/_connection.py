@@ -197,8 +197,17 @@ class Connection:
 
     @classmethod
     def of(cls, *, client: Any = None, async_client: Any = None, **settings: Any) -> Self:
-        """Return the connection for arguments as a caller gave them; key and address come from the environment."""
-        if client is None and async_client is None:
+        """Return the connection for arguments as a caller gave them; key and address come from the environment.
+
+        Raises:
+            ConfigurationError: As the class, or there are settings beside a client that has its own.
+        """
+        if client is not None or async_client is not None:
+            unset = Settings()
+            for name, value in settings.items():
+                if value is not None and value != getattr(unset, name):
+                    raise ConfigurationError(f"{name} belongs to the client that you gave: set it there")
+        else:
             key = settings.get("api_key")
             settings["api_key"] = key_from_env() if key is None else _secret(key)
             if settings.get("apigw_api_key") is not None:

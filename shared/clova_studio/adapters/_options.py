@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clova_studio._catalogue import model_info
+from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio.adapters._fields import refuse_unknown
 from clova_studio.adapters._schemas import wire_response_format
@@ -32,7 +32,6 @@ MIN_TOKENS_WITH_TOOLS = 1_024
 # The native API's own default is 100 for the models that do not think, so that nearly every answer would be cut. This
 # is the default of its OpenAI-compatible API, which programs that come from there had.
 DEFAULT_TOKENS = 512
-_DEFAULT_TOKENS_BY_EFFORT = {"none": 512, "low": 5_120, "medium": 10_240, "high": 20_480}
 TUNED_MODEL_PREFIX = "ft:"
 """What stands in front of a task's id where a tuned model is named like any other."""
 
@@ -194,7 +193,7 @@ def default_output_tokens(model: str, thinking: Any = None) -> int:
     if not (info.known and info.thinking):
         return DEFAULT_TOKENS
     effort = thinking.get("effort") if isinstance(thinking, Mapping) else thinking
-    return _DEFAULT_TOKENS_BY_EFFORT.get(effort or "low", DEFAULT_TOKENS)
+    return DEFAULT_OUTPUT_BY_EFFORT.get(effort or "low", DEFAULT_TOKENS)
 
 
 def warn_of_raised_cap(cap: int) -> None:
