@@ -16,6 +16,8 @@ from clova_studio._responses import parse_payload, refuse_error_event
 from clova_studio.types.chat import ChatChunk, ChatResult, Message, ToolCall, ToolCallFunction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clova_studio._sse import ServerSentEvent
 
 __all__ = ["ChatAssembler"]
@@ -30,10 +32,12 @@ class _LastChatChunk(ChatChunk):
 class ChatAssembler:
     """Collects one streamed answer."""
 
-    __slots__ = ("_calls", "_fragments", "_request_id", "_text", "_thinking", "result")
+    __slots__ = ("_calls", "_fragments", "_request_id", "_text", "_thinking", "_validate", "result")
 
     def __init__(self, request_id: str) -> None:
         self._request_id = request_id
+        # What model_validate_json calls in the end; this is done for every token of a stream.
+        self._validate: Callable[[bytes], ChatChunk] = ChatChunk.__pydantic_validator__.validate_json
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._calls: list[ToolCall] = []
@@ -49,10 +53,12 @@ class ChatAssembler:
         """
         if event.event == "token":
             try:
-                chunk = ChatChunk.model_validate_json(event.data)
+                chunk = self._validate(event.data)
             except ValidationError:
                 chunk = parse_payload(ChatChunk, event.data, self._request_id)
-            chunk.request_id = self._request_id
+            # Past __setattr__, which would check what needs no check.
+            chunk.__dict__["request_id"] = self._request_id
+            chunk.__pydantic_fields_set__.add("request_id")
             message = chunk.message
             if message.content:
                 self._text.append(message.content)
