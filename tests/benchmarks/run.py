@@ -1,7 +1,7 @@
 """Speed and memory as ratios in one run on one machine: ``make bench``.
 
-Rows by name, and the results as JSON: ``make bench ARGS="chat invoke --json results.json"``. README.md in this folder
-says what is measured and how.
+Rows by name: ``make bench ARGS="chat invoke"``. The results are kept as JSON. README.md in this folder says what is
+measured and how.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import rows_imports
 import rows_quota
 import rows_streams
 from measuring import Measured, Row, UnmeasurableError
-from workers import naver
+from workers import ENVIRONMENTS, naver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ ROWS = {
     for row in module.ROWS
 }
 SCALES = {"us": (1e6, "us"), "ms": (1e3, "ms"), "s": (1, "s"), "kB": (1e-3, "kB"), "MB": (1e-6, "MB"), "%": (100, "%")}
+HISTORY = ENVIRONMENTS / "results"
 PACKAGES = ("httpx", "pydantic", "tenacity", "langchain-core", "llama-index-core")
 
 
@@ -90,7 +92,7 @@ def surroundings(lines: list[dict[str, Any]]) -> dict[str, Any]:
     around: dict[str, Any] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "packages": {name: version(name) for name in PACKAGES},
     }
     if any("langchain-naver" in line["title"] for line in lines):
@@ -103,7 +105,9 @@ def main() -> int:
     """Print the table of the wanted rows, all without any; return 1 if one of them is short."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(ROWS)}; without any, all")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the results there, not into .benchmarks/results"
+    )
     arguments = parser.parse_args()
     unknown = [name for name in arguments.rows if name not in ROWS]
     if unknown:
@@ -111,9 +115,11 @@ def main() -> int:
     print(f"{'work':<78} {'ours':>10} {'baseline':>10} {'ratio':>6} {'bar':>7}")
     with stand_in() as base_url:
         lines = [measured(row, base_url) for row in ROWS.values() if not arguments.rows or row.name in arguments.rows]
-    if arguments.json is not None:
-        text = json.dumps({**surroundings(lines), "rows": lines}, ensure_ascii=False, indent=2)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+    kept = {**surroundings(lines), "rows": lines}
+    path = arguments.json or HISTORY / f"{kept['time'].replace(':', '')}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(kept, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    print(f"kept in {path}")
     return int(any(line["verdict"] != "pass" for line in lines))
 
 
