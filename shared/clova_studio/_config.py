@@ -246,4 +246,5 @@ def _headers(value: Mapping[str, str] | None) -> dict[str, str]:
                 f"headers must not set {name}: the client sets it; keys go in api_key= and apigw_api_key=, the request "
                 "id in request_id="
             )
-    return dict(value)
+    # In one spelling: a user-agent is to replace the User-Agent, not to go beside it.
+    return {name.title(): content for name, content in value.items()}

@@ -15,6 +15,9 @@ from client_support import KEY, MESSAGES, Wire, answer, envelope, sample
 from pydantic import SecretStr
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, RateLimits, RetryPolicy, Timeouts
+from clova_studio._calls._call import Call, Nothing
+from clova_studio._config import make_config
+from clova_studio._transport import build_request, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +121,22 @@ def test_own_headers_and_agent_are_sent(make: Any) -> None:
     """A caller's headers go with every request; the agent names this package unless the caller names another."""
     assert sent(make, api_key=KEY, headers={"X-Team": "a"}).headers["x-team"] == "a"
     assert sent(make, api_key=KEY).headers["user-agent"].startswith("clova-studio/")
-    assert sent(make, api_key=KEY, headers={"User-Agent": "mine"}).headers["user-agent"] == "mine"
+    for spelling in ("User-Agent", "user-agent", "USER-AGENT"):
+        assert sent(make, api_key=KEY, headers={spelling: "mine"}).headers.get_list("user-agent") == ["mine"]
+
+
+@pytest.mark.parametrize("given", [None, {"X-Team": "a"}, {"accept-encoding": "identity", "connection": "close"}])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("content", [None, b"{}"])
+def test_own_pools_send_what_httpx_would(*, given: dict[str, str] | None, stream: bool, content: bytes | None) -> None:
+    """A request for a pool of our own is the one that httpx's merging gives: method, address, headers, limits, body."""
+    config = make_config(api_key=KEY, headers=given)
+    call = Call("GET" if content is None else "POST", "/v1/x", None, Nothing, "x", timeout=Timeouts(read=7))
+    with make_client() as own, httpx.Client() as merging:
+        ours, theirs = (build_request(http, call, content, config, stream=stream) for http in (own, merging))
+    assert (ours.method, ours.url, ours.content) == (theirs.method, theirs.url, theirs.content)
+    assert sorted(ours.headers.multi_items()) == sorted(theirs.headers.multi_items())
+    assert ours.extensions["timeout"] == theirs.extensions["timeout"]
 
 
 @pytest.mark.parametrize("make", CLIENTS)
