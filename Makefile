@@ -17,6 +17,7 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+	$(BIN)/pyright
 
 unit: $(VENV)/.dev
 	$(BIN)/pytest $(ARGS)

@@ -227,7 +227,7 @@ class Lookup:
 
     def failed(self, part: Sequence[str], error: ClovaStudioError) -> list[tuple[str, list[float]]]:
         """Return what succeeded in a part that failed, and make its error one of the whole batch."""
-        kept = [
+        kept: list[tuple[str, list[float]]] = [
             (text, result.embedding)
             for text, result in zip(part, error.partial or (), strict=False)
             if isinstance(result, Embedding)

@@ -193,10 +193,10 @@ class ClovaSummarize(BaseSynthesizer):
     def _get_prompts(self) -> PromptDictType:
         return {}
 
-    def _update_prompts(self, prompts: PromptDictType) -> None:
-        if prompts:
+    def _update_prompts(self, prompts_dict: PromptDictType) -> None:
+        if prompts_dict:
             raise ConfigurationError(
-                f"{type(self).__name__} has no prompts, the service takes none: {', '.join(sorted(prompts))}"
+                f"{type(self).__name__} has no prompts, the service takes none: {', '.join(sorted(prompts_dict))}"
             )
 
     def __repr__(self) -> str:

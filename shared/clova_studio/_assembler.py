@@ -57,7 +57,7 @@ class ChatAssembler:
             except ValidationError:
                 chunk = parse_payload(ChatChunk, event.data, self._request_id)
             # Past __setattr__, which would check what needs no check.
-            chunk.__dict__["request_id"] = self._request_id
+            vars(chunk)["request_id"] = self._request_id
             chunk.__pydantic_fields_set__.add("request_id")
             message = chunk.message
             if message.content:

@@ -78,11 +78,12 @@ class Timeouts:
             return cls()
         if isinstance(value, cls):
             return value
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return cls(connect=min(5.0, value), read=value, write=value, stream=value)
-        # httpx and httpx2 have the same attributes; neither is imported for this.
-        if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
-            return cls(connect=value.connect, read=value.read, write=value.write, stream=value.read)
+        if not isinstance(value, bool):
+            if isinstance(value, (int, float)):
+                return cls(connect=min(5.0, value), read=value, write=value, stream=value)
+            # httpx and httpx2 have the same attributes; neither is imported for this.
+            if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
+                return cls(connect=value.connect, read=value.read, write=value.write, stream=value.read)
         raise ConfigurationError(
             f"timeout must be seconds, Timeouts, an httpx timeout or None; got {type(value).__name__}"
         )

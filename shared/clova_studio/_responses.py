@@ -185,7 +185,7 @@ def refuse_error_event(event: ServerSentEvent, request_id: str) -> None:
         )
 
 
-def transport_error(exc: BaseException, request_id: str) -> ClovaStudioError | None:
+def transport_error(exc: Any, request_id: str) -> ClovaStudioError | None:
     """Return the error for an exception of the HTTP library, or None if it is not one.
 
     By the names of its classes, so that a caller's httpx2 client works like an httpx one. The exception's request,

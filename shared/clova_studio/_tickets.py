@@ -15,9 +15,11 @@ class Charge(Protocol):
 
     def input_tokens(self) -> int:
         """Return about how many tokens the input has."""
+        ...
 
     def output_tokens(self) -> int:
         """Return the requested maximum output, which the service charges whatever the answer has."""
+        ...
 
 
 class Slot:

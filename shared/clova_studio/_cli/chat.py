@@ -74,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     with connect(arguments) as client:
         if talks:
             return _converse(client, arguments)
-        prompt = read_text(None) if arguments.prompt in {None, "-"} else arguments.prompt
+        given: str | None = arguments.prompt
+        prompt = read_text(None) if given is None or given == "-" else given
         if not prompt.strip():
             raise ConfigurationError("PROMPT is empty: ask something")
         messages = [*_system(arguments), {"role": "user", "content": prompt}]

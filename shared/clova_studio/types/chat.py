@@ -164,7 +164,7 @@ class ChatResult(_ChatPayload):
     @model_validator(mode="after")
     def _same_words_for_both_apis(self) -> ChatResult:
         # Straight into __dict__: these are derived values, not fields that the caller set.
-        values = self.__dict__
+        values = vars(self)
         for index, call in enumerate(values["message"].tool_calls or ()):
             call.index = index
         if values["created"] is not None and values["created"] > 100_000_000_000:  # noqa: PLR2004  then it is milliseconds

@@ -43,7 +43,7 @@ class CompletionResult(Result):
 
     @model_validator(mode="after")
     def _same_words_as_chat(self) -> CompletionResult:
-        values = self.__dict__
+        values = vars(self)
         if values["stop_reason"] is not None and values["finish_reason"] is None:
             reason = values["stop_reason"].lower()
             values["finish_reason"] = FINISH_REASONS.get(reason, reason)

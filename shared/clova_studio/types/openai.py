@@ -163,9 +163,10 @@ class _OpenAIChat(_SnakeResult):
     @model_validator(mode="after")
     def _seconds(self) -> Self:
         # The service sends milliseconds here (observed), the SDKs expect seconds.
-        created = self.__dict__["created"]
+        values = vars(self)
+        created = values["created"]
         if created is not None and created > 100_000_000_000:  # noqa: PLR2004  then it is milliseconds
-            self.__dict__["created"] = created // 1000
+            values["created"] = created // 1000
         return self
 
 
