@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test lint types unit bench clean
+.PHONY: demo test lint types unit bench notebooks clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/clova-studio demo $(ARGS)
@@ -24,6 +24,9 @@ unit: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python tests/notebooks/run.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .benchmarks build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

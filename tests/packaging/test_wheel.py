@@ -96,11 +96,11 @@ def test_wheel_has_exactly_the_three_packages(wheel: Path) -> None:
 
 
 def test_sdist_has_only_what_belongs_in_it(built: Path) -> None:
-    """The source distribution holds the packages, the tests and the project's files, nothing else of the checkout."""
+    """The source distribution holds the packages, notebooks, tests and project files, nothing else of the checkout."""
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
     files = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.ko.md", "README.md", "pyproject.toml"}
-    folders = {"langchain_clova", "llama_index_clova", "shared", "tests"}
+    folders = {"langchain_clova", "llama_index_clova", "notebooks", "shared", "tests"}
     assert tops == files | folders | {"PKG-INFO", ".gitignore"}
 
 
