@@ -1,0 +1,172 @@
+"""The notebooks as a reader gets them: saved with true outputs, and run from clean kernels, with a key and without."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import nbformat
+import pytest
+
+from clova_studio.emulator import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from clova_studio.emulator import RecordedRequest
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "notebooks"
+RUN = Path(__file__).with_name("run.py")
+# Each with the APIs that it asks at the place where the key leads.
+NOTEBOOKS = {
+    "agent_langgraph": {"chat-completions"},
+    "emulator_in_your_tests": {"embedding", "chat-completions"},
+    "index_llama_index": {"segmentation", "embedding", "reranker", "summarization", "chat-completions"},
+    "quotas_and_retries": {"chat-completions"},
+    "rag_langchain": {"segmentation", "embedding", "reranker", "rag-reasoning", "chat-completions"},
+}
+EMULATOR_KEY = "nv-emulator-test-key"
+KEY = "nv-made-up-for-the-notebooks"
+# Where the clock has a say: how often a program asked in vain, what a client made of it, how long it has to wait.
+TIMED = {"measure", "learnt", "max-wait"}
+MACHINE = re.compile(
+    r"/(?:home|Users|root|tmp|usr|opt|var|work)/|[A-Z]:\\\\|site-packages|(?:127\.0\.0\.1|localhost):\d"
+)
+MAX_PICTURE = 100_000
+
+
+class Ran(NamedTuple):
+    """A notebook that was run, and what arrived at the server that the environment named."""
+
+    cells: list[Any]
+    requests: list[RecordedRequest]
+
+
+def read(path: Path) -> Any:
+    """Return a notebook."""
+    return nbformat.read(path, as_version=4)
+
+
+def code_of(cells: list[Any]) -> list[Any]:
+    """Return the cells that hold code."""
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def texts_of(cell: Any) -> list[str]:
+    """Return what a cell shows in words."""
+    return [output["text"] if output.output_type == "stream" else output.data["text/plain"] for output in cell.outputs]
+
+
+def execute(name: str, folder: Path, *, with_key: bool) -> Ran:
+    """Run a notebook in a process of its own, with a key for a server of the test's, or without one."""
+    environment = {name: value for name, value in os.environ.items() if "CLOVASTUDIO" not in name}
+    with serve(api_keys=[KEY]) as server:
+        if with_key:
+            environment |= {"CLOVASTUDIO_API_KEY": KEY, "CLOVASTUDIO_BASE_URL": server.base_url}
+        command = [sys.executable, str(RUN), name, "--into", str(folder), *(["--service"] if with_key else [])]
+        done = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", check=False, cwd=folder, env=environment
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return Ran(read(folder / f"{name}.ipynb").cells, server.requests)
+
+
+@pytest.fixture(scope="module")
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ran]]:
+    """Run notebooks, two at once: all that selected tests want are started together and waited for one by one."""
+    wanted = [
+        (item.callspec.params["name"], item.originalname == test_a_key_is_used.__name__)
+        for item in request.session.items
+        if item.path == request.path and "run" in item.fixturenames
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        jobs: dict[tuple[str, bool], Future[Ran]] = {
+            (name, with_key): pool.submit(execute, name, tmp_path_factory.mktemp(name), with_key=with_key)
+            for name, with_key in wanted
+        }
+        yield lambda name, *, with_key: jobs[name, with_key].result()
+        pool.shutdown(cancel_futures=True)
+
+
+def test_the_folder_holds_the_five_notebooks() -> None:
+    """There are five notebooks, each with a test, and nothing beside them."""
+    assert sorted(path.name for path in FOLDER.iterdir() if path.name != ".ipynb_checkpoints") == [
+        f"{name}.ipynb" for name in NOTEBOOKS
+    ]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_saved_whole(name: str) -> None:
+    """A notebook is saved as one run from top to bottom left it, without an error, a warning or a cell left out."""
+    notebook = read(FOLDER / f"{name}.ipynb")
+    nbformat.validate(notebook)
+    cells = code_of(notebook.cells)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.id
+            assert output.get("name") != "stderr", cell.id
+    pictures = [
+        output.data["image/png"] for cell in cells for output in cell.outputs if "image/png" in output.get("data", {})
+    ]
+    assert all(len(base64.b64decode(picture)) < MAX_PICTURE for picture in pictures)
+    assert pictures or name == "emulator_in_your_tests"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_saved_without_traces(name: str) -> None:
+    """Nothing saved tells of a machine, a front end, a time or a key but the emulator's made-up one."""
+    notebook = read(FOLDER / f"{name}.ipynb")
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.language_info == {"name": "python"}
+    for cell in notebook.cells:
+        assert cell.metadata == {}, cell.id
+        shown = [
+            text for output in cell.get("outputs", []) for text in texts_of(nbformat.NotebookNode(outputs=[output]))
+        ]
+        for text in [cell.source, *shown]:
+            assert not MACHINE.search(text), cell.id
+            assert set(re.findall(r"nv-[\w-]{6,}", text)) <= {EMULATOR_KEY}, cell.id
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_begins_with_what_it_shows(name: str) -> None:
+    """The first cell is a title with prose in Korean and English and how to run it; the second chooses who answers."""
+    title, setup, *_ = read(FOLDER / f"{name}.ipynb").cells
+    assert title.cell_type == "markdown"
+    assert re.match(r"# \S.*\n\n.*[가-힣]", title.source)
+    assert "**To run it:**" in title.source
+    assert "CLOVASTUDIO_API_KEY" in setup.source
+    assert texts_of(setup) == ["No CLOVASTUDIO_API_KEY: a local emulator answers. It is no language model.\n"]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_runs_without_a_key(run: Callable[..., Ran], name: str) -> None:
+    """From a clean kernel a notebook runs without a key, asks nobody else, and shows what is saved of it."""
+    ran = run(name, with_key=False)
+    assert ran.requests == []
+    saved = code_of(read(FOLDER / f"{name}.ipynb").cells)
+    for before, now in zip(saved, code_of(ran.cells), strict=True):
+        assert [output.get("name") for output in now.outputs] == [output.get("name") for output in before.outputs]
+        if now.id not in TIMED:
+            assert texts_of(now) == texts_of(before), f"{name}, {now.id}: save it anew with make notebooks"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_key_is_used(run: Callable[..., Ran], name: str) -> None:
+    """With a key in the environment a notebook runs unchanged and asks the service with it: every API that it shows."""
+    ran = run(name, with_key=True)
+    cells = code_of(ran.cells)
+    assert texts_of(cells[0]) == ["CLOVASTUDIO_API_KEY is set: CLOVA Studio answers.\n"]
+    assert not [cell.id for cell in cells for output in cell.outputs if output.get("name") == "stderr"]
+    assert {request.status for request in ran.requests} == {200}
+    asked = {api for request in ran.requests for api in NOTEBOOKS[name] if api in request.path.split("/")}
+    assert asked == NOTEBOOKS[name]
