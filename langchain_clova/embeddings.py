@@ -153,6 +153,8 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
 class ClovaXEmbeddings(ClovaEmbeddings):
     """``ClovaEmbeddings`` under langchain-naver's name and with its default model, ``clir-emb-dolphin``.
 
+    Source: the embedding page of the API guide; what else there is to give is that of ``ClovaEmbeddings``.
+
     Both models give 1,024 numbers, so an index made with one and searched with the other would give nonsense silently:
     a program that comes from langchain-naver keeps its model by keeping this name.
     """

@@ -37,11 +37,35 @@ ResultT = TypeVar("ResultT", bound="Result")
 class AsyncClovaStudio(
     AsyncChatVerbs, AsyncTextVerbs, AsyncRetrievalVerbs, AsyncRoutingVerbs, AsyncCompletionVerbs, BaseClient
 ):
-    """Client of NAVER CLOVA Studio, awaited; the same as ``ClovaStudio`` otherwise, also in its arguments.
+    """Client of NAVER CLOVA Studio, awaited; the same as ``ClovaStudio`` otherwise.
 
     Safe to share between tasks, event loops and threads: each loop has connections of its own, which are closed when
     ``asyncio.run`` ends it (a loop that is closed by a bare ``loop.close()`` leaves them to the garbage collector).
-    An ``http_client`` of yours (an ``httpx.AsyncClient``) is bound to its own loop.
+
+    Args:
+        api_key: A test or service key (``nv-...``); else ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``.
+        region: ``"public"`` or ``"gov"``.
+        base_url: Another address (or ``CLOVASTUDIO_BASE_URL``); goes before ``region``.
+        path_prefix: ``"testapp"`` or ``"serviceapp"`` for apps that still have it in their paths.
+        apigw_api_key: The second key of the old pair; the ``X-NCP-*`` headers then replace ``Authorization``.
+        timeout: Seconds, ``Timeouts`` or an httpx timeout. Default: connect 5 s, read 300 s, 60 s between two events of
+            a stream.
+        max_retries: Retries after the first request; goes before ``retry.attempts``. Default 5.
+        retry: How failed requests are repeated.
+        rate_limits: The account's limits, for calls to wait locally instead of being refused: ``RateLimits({...})``,
+            or ``"test"`` or ``"service"`` for what is documented of these keys. Without them calls are sent at once,
+            and limits are learnt from refusals and headers.
+        max_wait: Seconds a call may wait at its quota's gate before an attempt, None for no bound. A longer wait is a
+            ``RateLimitError`` at once.
+        quota_group: A name shared by the keys of one main account, whose quota is one.
+        http_client: An ``httpx.AsyncClient`` of yours, for proxies or transports. It stays yours, is not closed, and is
+            bound to its own event loop.
+        headers: Headers to send with every request, besides the client's own.
+
+    Raises:
+        ConfigurationError: A setting is missing or wrong.
+
+    Pickling keeps the settings, the key among them, and leaves the connections behind.
     """
 
     def _reset(self) -> None:

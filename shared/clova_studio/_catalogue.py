@@ -84,6 +84,7 @@ MODELS: Mapping[str, ModelInfo] = MappingProxyType(
         )
     }
 )
+"""The chat models that are known, by name. Source: the Chat Completions v1 and v3 pages of the API guide."""
 
 EMBEDDING_MODELS: Mapping[str, EmbeddingModelInfo] = MappingProxyType(
     {
@@ -95,6 +96,7 @@ EMBEDDING_MODELS: Mapping[str, EmbeddingModelInfo] = MappingProxyType(
         )
     }
 )
+"""The embedding models that are known, by name. Source: the embedding and embedding v2 pages of the API guide."""
 
 
 # Source: the Chat Completions v3 thinking page: the cap that a thinking model takes where a request names none.

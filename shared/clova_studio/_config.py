@@ -53,6 +53,9 @@ class Timeouts:
         read: Between two reads of an answer that is not streamed.
         write: Between two writes of the request.
         stream: Between two events of a stream. Also the limit for its first event.
+
+    Raises:
+        ConfigurationError: A limit is no number above 0.
     """
 
     connect: float | None = 5.0
@@ -73,6 +76,9 @@ class Timeouts:
         Args:
             value: ``Timeouts``; a number of seconds, which bounds every read and the gap between two stream events;
                 None for the defaults; or an httpx timeout object, whose read limit bounds both.
+
+        Raises:
+            ConfigurationError: It is none of these.
         """
         if value is None:
             return cls()

@@ -68,20 +68,31 @@ class DatasetReport:
         return not any(problem.fatal for problem in self.problems)
 
     def raise_for_problems(self) -> None:
-        """Raise a ``ConfigurationError`` that lists what a task would fail for, if there is anything."""
+        """Raise an error that lists what a task would fail for, if there is anything.
+
+        Raises:
+            ConfigurationError: There is.
+        """
         fatal = [problem for problem in self.problems if problem.fatal]
         if fatal:
             lines = [f"{f'row {p.row}: ' if p.row else ''}{p.message} ({p.reason})" for p in fatal]
             raise ConfigurationError("the dataset cannot be used:\n" + "\n".join(lines))
 
     def add(self, reason: str, message: str, row: int | None = None, *, fatal: bool = True) -> None:
-        """Note a problem, unless there are enough already."""
+        """Note a problem, unless there are 100 already.
+
+        Args:
+            reason: The failure reason that a task would end with.
+            message: What is wrong and how to mend it.
+            row: The data row, counted from 1; None for the file as a whole.
+            fatal: Whether a task would fail.
+        """
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(DatasetProblem(reason, message, row, fatal))
 
 
 def validate_dataset(path: str | PathLike[str]) -> DatasetReport:
-    """Check a tuning dataset.
+    """Check a tuning dataset. Source: the tuning task creation page of the API guide.
 
     Checked are the extension (csv or jsonl), the encoding (UTF-8 with BOM), the columns (``System_Prompt`` optional,
     then ``C_ID``, ``T_ID``, ``Text``, ``Completion``, in this order), that ``C_ID`` counts the conversations from 0 and

@@ -86,7 +86,14 @@ class RateLimits:
         return cls(_PRESETS[name])
 
     def of(self, name: str) -> Limit:
-        """Return requests and tokens a window of a model or tool, ``(None, None)`` if it is not among the limits."""
+        """Return the limits of a model or tool.
+
+        Args:
+            name: As in ``limits``; upper and lower case of a model are the same.
+
+        Returns:
+            Requests and tokens a window, ``(None, None)`` if it is not among the limits.
+        """
         return dict(self.limits).get(_known(name), (None, None))
 
 

@@ -42,6 +42,9 @@ class RetryPolicy:
         maximum: The highest upper bound.
         total: No new attempt starts later than this after the first one; a request under way is never cut short, and
             time spent waiting for a quota does not count.
+
+    Raises:
+        ConfigurationError: ``attempts`` is no whole number from 0, or a time is below 0.
     """
 
     attempts: int = 5
@@ -58,7 +61,14 @@ class RetryPolicy:
                 raise ConfigurationError(f"retry: {name} must be seconds from 0, got {value!r}")
 
     def with_attempts(self, attempts: int | None) -> RetryPolicy:
-        """Return the policy with another number of retries; None leaves it."""
+        """Return the policy with another number of retries.
+
+        Args:
+            attempts: Retries after the first request, from 0; None leaves the policy as it is.
+
+        Raises:
+            ConfigurationError: It is no whole number from 0.
+        """
         return self if attempts is None else replace(self, attempts=attempts)
 
     def delay(self, attempt: int, error: BaseException, *, draw: Callable[[], float] = random.random) -> float:
@@ -83,6 +93,15 @@ class RetryPolicy:
 
         What the headers say, or, without a usable header, a share of the window (one that is shorter than the window is
         worth a try: where in the window the refusal fell is not known), 20 % more or less so that callers spread.
+
+        Args:
+            attempt: How many attempts have failed, from 1.
+            error: The refusal.
+            window: Seconds in which the service counts.
+            draw: Returns a number from 0 up to 1.
+
+        Returns:
+            Seconds.
         """
         if error.retry_after is not None:
             return error.retry_after

@@ -27,7 +27,12 @@ _LOOK_AHEAD = 2_000
 
 
 class TextSpan(NamedTuple):
-    """A piece of a text: ``source[start:end]``, in characters."""
+    """A piece of a text: ``source[start:end]``.
+
+    Attributes:
+        start: Where it begins, in characters from 0.
+        end: Where it ends, in characters; the first one that is not part of it.
+    """
 
     start: int
     end: int
@@ -43,6 +48,9 @@ def segmentation_windows(text: str, *, size: int = MAX_SEGMENTATION_CHARACTERS) 
     Returns:
         Consecutive pieces without white space at their ends; only white space lies between them. Empty for a text of
         nothing but white space.
+
+    Raises:
+        ConfigurationError: ``size`` is below 1.
     """
     if size < 1:
         raise ConfigurationError(f"size must be from 1, got {size}")
@@ -63,6 +71,9 @@ def align_segments(
 
     Returns:
         The places of the paragraphs in order, without white space at their ends; only white space lies between them.
+
+    Raises:
+        ConfigurationError: ``max_size`` is below 1.
     """
     if max_size is not None and max_size < 1:
         raise ConfigurationError(f"max_size must be from 1, got {max_size}")

@@ -29,6 +29,7 @@ __all__ = [
 
 MAX_SEGMENTATION_CHARACTERS = 120_000
 MAX_SUMMARIZATION_CHARACTERS = 35_000
+"""Characters that one request to summarization takes. Source: the summarization page of the API guide."""
 _MAX_COUNTED_CHARACTERS = 10_000
 _MAX_SLIDING_TOKENS = 4_096
 

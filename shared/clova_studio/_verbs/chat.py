@@ -43,8 +43,8 @@ class ChatVerbs(Sender):
             base_model: The model on whose quota a tuned one counts; else it has a quota of its own.
             api_version: Overrides the API that the model's name implies, for names that this package does not know and
                 for tuned models on ``/v2/tasks``.
-            request_id: Your id for this request, printable ASCII; else a fresh UUID.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``ChatOptions``.
 
         Returns:
@@ -92,7 +92,7 @@ class ChatVerbs(Sender):
             base_model: As in ``chat``.
             api_version: As in ``chat``.
             request_id: As in ``chat``.
-            timeout: Time limits of this call.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``ChatOptions``.
 
         Returns:
@@ -134,8 +134,8 @@ class ChatVerbs(Sender):
             model: As in ``chat``; the calculators of v1 and v3 differ.
             tools: Tools to count too (v3).
             response_format: A response format to count too (v3).
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The count of each message, of tools and response format, and their ``total``.
@@ -182,8 +182,8 @@ class AsyncChatVerbs(AsyncSender):
             base_model: The model on whose quota a tuned one counts; else it has a quota of its own.
             api_version: Overrides the API that the model's name implies, for names that this package does not know and
                 for tuned models on ``/v2/tasks``.
-            request_id: Your id for this request, printable ASCII; else a fresh UUID.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``ChatOptions``.
 
         Returns:
@@ -231,7 +231,7 @@ class AsyncChatVerbs(AsyncSender):
             base_model: As in ``chat``.
             api_version: As in ``chat``.
             request_id: As in ``chat``.
-            timeout: Time limits of this call.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``ChatOptions``.
 
         Returns:
@@ -273,8 +273,8 @@ class AsyncChatVerbs(AsyncSender):
             model: As in ``chat``; the calculators of v1 and v3 differ.
             tools: Tools to count too (v3).
             response_format: A response format to count too (v3).
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The count of each message, of tools and response format, and their ``total``.

@@ -41,8 +41,8 @@ class CompletionVerbs(Sender):
             text: The prompt.
             model: LK-D2 or LK-B.
             task_id: The task of a tuned model.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``CompletionOptions``.
 
         Returns:
@@ -63,13 +63,15 @@ class CompletionVerbs(Sender):
     def count_completion_tokens(
         self, text: str, *, model: str = "LK-D2", request_id: str | None = None, timeout: Any = None
     ) -> TokenCount:
-        """Count the tokens of a text for legacy completions. In no current page; the path is that of public code.
+        """Count the tokens of a text for legacy completions.
+
+        Source: no current page of the API guide has this calculator; its path is that of public code.
 
         Args:
             text: Not empty.
             model: The completion model.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The count as ``total``.
@@ -105,8 +107,8 @@ class AsyncCompletionVerbs(AsyncSender):
             text: The prompt.
             model: LK-D2 or LK-B.
             task_id: The task of a tuned model.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``CompletionOptions``.
 
         Returns:
@@ -127,13 +129,15 @@ class AsyncCompletionVerbs(AsyncSender):
     async def count_completion_tokens(
         self, text: str, *, model: str = "LK-D2", request_id: str | None = None, timeout: Any = None
     ) -> TokenCount:
-        """Count the tokens of a text for legacy completions. In no current page; the path is that of public code.
+        """Count the tokens of a text for legacy completions.
+
+        Source: no current page of the API guide has this calculator; its path is that of public code.
 
         Args:
             text: Not empty.
             model: The completion model.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The count as ``total``.

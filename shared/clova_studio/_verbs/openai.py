@@ -37,8 +37,8 @@ class OpenAICompatible:
         Args:
             messages: Messages as OpenAI has them; a ``content`` of None is sent as ``""``, which the service wants.
             model: Any chat model, or ``ft:`` and the id of a tuning task.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``OpenAIChatOptions``; what the service does not support is refused by name.
 
         Returns:
@@ -69,8 +69,8 @@ class OpenAICompatible:
         Args:
             messages: As in ``chat``.
             model: As in ``chat``.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``OpenAIChatOptions``.
 
         Returns:
@@ -97,8 +97,8 @@ class OpenAICompatible:
         Args:
             input: One text; lists are not documented to work (``embed_many`` embeds many).
             model: ``bge-m3``, ``clir-emb-dolphin`` or ``clir-sts-dolphin``.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             1,024 floats, asked for as floats: the service has no base64.
@@ -114,8 +114,8 @@ class OpenAICompatible:
         """Return the models that the key can use. Source: the OpenAI compatibility page of the API guide.
 
         Args:
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
             APIStatusError: The service refused, in its subclasses.
@@ -144,8 +144,8 @@ class AsyncOpenAICompatible:
         Args:
             messages: Messages as OpenAI has them; a ``content`` of None is sent as ``""``, which the service wants.
             model: Any chat model, or ``ft:`` and the id of a tuning task.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``OpenAIChatOptions``; what the service does not support is refused by name.
 
         Returns:
@@ -176,8 +176,8 @@ class AsyncOpenAICompatible:
         Args:
             messages: As in ``chat``.
             model: As in ``chat``.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``OpenAIChatOptions``.
 
         Returns:
@@ -204,8 +204,8 @@ class AsyncOpenAICompatible:
         Args:
             input: One text; lists are not documented to work (``embed_many`` embeds many).
             model: ``bge-m3``, ``clir-emb-dolphin`` or ``clir-sts-dolphin``.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             1,024 floats, asked for as floats: the service has no base64.
@@ -221,8 +221,8 @@ class AsyncOpenAICompatible:
         """Return the models that the key can use. Source: the OpenAI compatibility page of the API guide.
 
         Args:
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
             APIStatusError: The service refused, in its subclasses.

@@ -36,8 +36,8 @@ class RetrievalVerbs(Sender):
             documents: ``{"id": ..., "doc": ...}``, or strings, whose ids are then ``doc1``, ``doc2`` and so on. Input
                 may have 128,000 tokens.
             max_tokens: Output cap in tokens, 1 to 4,095; service default 1,024.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The answer with its cited documents in order (without scores: the service has none), or suggested queries
@@ -61,7 +61,9 @@ class RetrievalVerbs(Sender):
         timeout: Any = None,
         **options: Unpack[ReasoningOptions],
     ) -> ReasoningResult:
-        """Take one step of RAG reasoning: searches to make, or the answer. Source: the RAG reasoning page.
+        """Take one step of RAG reasoning: searches to make, or the answer.
+
+        Source: the RAG reasoning page of the API guide.
 
         First ask with the question alone; the result's ``message.tool_calls`` are searches. Then ask with that message
         and one tool message for each call, whose content is ``{"search_result": [{"id": ..., "doc": ...}]}`` (as an
@@ -71,8 +73,8 @@ class RetrievalVerbs(Sender):
             messages: The conversation; contents are text.
             tools: The search tool, in every step: ``{"type": "function", "function": {"name", "description",
                 "parameters"}}``, all required.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``ReasoningOptions``.
 
         Returns:
@@ -107,8 +109,8 @@ class AsyncRetrievalVerbs(AsyncSender):
             documents: ``{"id": ..., "doc": ...}``, or strings, whose ids are then ``doc1``, ``doc2`` and so on. Input
                 may have 128,000 tokens.
             max_tokens: Output cap in tokens, 1 to 4,095; service default 1,024.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The answer with its cited documents in order (without scores: the service has none), or suggested queries
@@ -132,7 +134,9 @@ class AsyncRetrievalVerbs(AsyncSender):
         timeout: Any = None,
         **options: Unpack[ReasoningOptions],
     ) -> ReasoningResult:
-        """Take one step of RAG reasoning: searches to make, or the answer. Source: the RAG reasoning page.
+        """Take one step of RAG reasoning: searches to make, or the answer.
+
+        Source: the RAG reasoning page of the API guide.
 
         First ask with the question alone; the result's ``message.tool_calls`` are searches. Then ask with that message
         and one tool message for each call, whose content is ``{"search_result": [{"id": ..., "doc": ...}]}`` (as an
@@ -142,8 +146,8 @@ class AsyncRetrievalVerbs(AsyncSender):
             messages: The conversation; contents are text.
             tools: The search tool, in every step: ``{"type": "function", "function": {"name", "description",
                 "parameters"}}``, all required.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``ReasoningOptions``.
 
         Returns:

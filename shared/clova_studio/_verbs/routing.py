@@ -37,8 +37,8 @@ class RoutingVerbs(Sender):
             version: Its version, from 1.
             query: What to classify.
             chat_history: Earlier messages of the user (one is what the console allows), no other roles.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The domain (``""`` for none), and the content and safety filters that were hit. Without a domain no filter
@@ -77,8 +77,8 @@ class RoutingVerbs(Sender):
             chat_history: Earlier messages of user and assistant.
             request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
                 "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The final answer and the calls that the skills made.
@@ -122,8 +122,8 @@ class RoutingVerbs(Sender):
             request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
                 "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
             token_stream: Whether the answer comes token by token, too.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             An iterator of ``SkillsetChunk`` (planning, cot, token, finalAnswer) and context manager; its ``result()``
@@ -169,8 +169,8 @@ class AsyncRoutingVerbs(AsyncSender):
             version: Its version, from 1.
             query: What to classify.
             chat_history: Earlier messages of the user (one is what the console allows), no other roles.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The domain (``""`` for none), and the content and safety filters that were hit. Without a domain no filter
@@ -209,8 +209,8 @@ class AsyncRoutingVerbs(AsyncSender):
             chat_history: Earlier messages of user and assistant.
             request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
                 "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The final answer and the calls that the skills made.
@@ -254,8 +254,8 @@ class AsyncRoutingVerbs(AsyncSender):
             request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
                 "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
             token_stream: Whether the answer comes token by token, too.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             An iterator of ``SkillsetChunk`` (planning, cot, token, finalAnswer) and context manager; its ``result()``

@@ -33,8 +33,8 @@ class TextVerbs(Sender):
         Args:
             text: Not empty; up to 8,192 tokens for ``bge-m3`` (v2), 500 for the v1 models.
             model: ``bge-m3``, or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` of v1.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             1,024 floats, not of unit length.
@@ -61,8 +61,9 @@ class TextVerbs(Sender):
     ) -> list[Embedding]:
         """Return the vectors of many texts in their order, several requests at a time.
 
-        The API takes one text a request. A text that is refused for the quota goes back to the queue as long as others
-        get through, so a full quota costs time, not vectors.
+        Source: the embedding and embedding v2 pages of the API guide; they take one text a request. A text that is
+        refused for the quota goes back to the queue as long as others get through, so a full quota costs time, not
+        vectors.
 
         Args:
             texts: Not empty ones; an empty one is named by its index before anything is sent. No texts give no vectors.
@@ -73,7 +74,7 @@ class TextVerbs(Sender):
                 nothing came); ``"return"`` goes on and puts each error in its text's place.
             on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
             max_wait: Seconds a request may wait at the quota's gate; None, the default for batches, for no bound.
-            timeout: Time limits of each request.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
 
         Returns:
             One ``Embedding`` a text, in input order.
@@ -122,8 +123,8 @@ class TextVerbs(Sender):
 
         Args:
             text: 1 to 10,000 characters; the embedding itself takes 8,192 tokens.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The count as ``total``.
@@ -156,8 +157,8 @@ class TextVerbs(Sender):
             post_process: Whether to merge and split afterwards towards the two sizes.
             post_process_max_size: Characters of a paragraph from 1, a soft bound: sentences are never cut.
             post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The paragraphs as lists of sentences. ``align_segments`` finds them in the source again.
@@ -201,8 +202,8 @@ class TextVerbs(Sender):
             seg_max_size: Characters of a paragraph, 1 to 3,000.
             seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
             include_ai_filters: Whether to run the AI filter.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The summary, mostly lines that start with ``- ``.
@@ -240,8 +241,8 @@ class TextVerbs(Sender):
             messages: The conversation; system, user and assistant messages with text.
             model: The v1 model of the chat that follows (HCX-003, HCX-DASH-001).
             max_tokens: Its output cap, 1 to 4,096: input and cap together may have 4,096 tokens.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The messages that are left, in order; the oldest turns after the system message went first.
@@ -266,8 +267,8 @@ class AsyncTextVerbs(AsyncSender):
         Args:
             text: Not empty; up to 8,192 tokens for ``bge-m3`` (v2), 500 for the v1 models.
             model: ``bge-m3``, or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` of v1.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             1,024 floats, not of unit length.
@@ -294,8 +295,9 @@ class AsyncTextVerbs(AsyncSender):
     ) -> list[Embedding]:
         """Return the vectors of many texts in their order, several requests at a time.
 
-        The API takes one text a request. A text that is refused for the quota goes back to the queue as long as others
-        get through, so a full quota costs time, not vectors.
+        Source: the embedding and embedding v2 pages of the API guide; they take one text a request. A text that is
+        refused for the quota goes back to the queue as long as others get through, so a full quota costs time, not
+        vectors.
 
         Args:
             texts: Not empty ones; an empty one is named by its index before anything is sent. No texts give no vectors.
@@ -306,7 +308,7 @@ class AsyncTextVerbs(AsyncSender):
                 nothing came); ``"return"`` goes on and puts each error in its text's place.
             on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
             max_wait: Seconds a request may wait at the quota's gate; None, the default for batches, for no bound.
-            timeout: Time limits of each request.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
 
         Returns:
             One ``Embedding`` a text, in input order.
@@ -348,8 +350,8 @@ class AsyncTextVerbs(AsyncSender):
 
         Args:
             text: 1 to 10,000 characters; the embedding itself takes 8,192 tokens.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The count as ``total``.
@@ -382,8 +384,8 @@ class AsyncTextVerbs(AsyncSender):
             post_process: Whether to merge and split afterwards towards the two sizes.
             post_process_max_size: Characters of a paragraph from 1, a soft bound: sentences are never cut.
             post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The paragraphs as lists of sentences. ``align_segments`` finds them in the source again.
@@ -427,8 +429,8 @@ class AsyncTextVerbs(AsyncSender):
             seg_max_size: Characters of a paragraph, 1 to 3,000.
             seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
             include_ai_filters: Whether to run the AI filter.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The summary, mostly lines that start with ``- ``.
@@ -466,8 +468,8 @@ class AsyncTextVerbs(AsyncSender):
             messages: The conversation; system, user and assistant messages with text.
             model: The v1 model of the chat that follows (HCX-003, HCX-DASH-001).
             max_tokens: Its output cap, 1 to 4,096: input and cap together may have 4,096 tokens.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The messages that are left, in order; the oldest turns after the system message went first.

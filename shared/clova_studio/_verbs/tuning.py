@@ -104,8 +104,8 @@ class Tuning:
             validation_split_ratio: 0 to 0.1; service default 0.
             lora_r: 2 to 64; service default 8.
             lora_alpha: 2 to 512; service default 64.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The task, with status ``WAIT``.
@@ -139,8 +139,8 @@ class Tuning:
 
         Args:
             task_id: Its id.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
             NotFoundError: There is no such task.
@@ -157,8 +157,8 @@ class Tuning:
         Args:
             page: The page, from 0.
             size: Tasks a page, 1 to 100.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
             ConfigurationError: An argument is out of range; nothing was sent.
@@ -170,11 +170,16 @@ class Tuning:
         )
 
     def iter(self, *, size: int = 100, timeout: Any = None) -> Iterator[TuningTask]:
-        """Yield all tasks, page by page.
+        """Yield all tasks, page by page. Source: the tuning task list page of the API guide.
 
         Args:
             size: Tasks a request, 1 to 100.
-            timeout: Time limits of each request.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
+
+        Raises:
+            ConfigurationError: While iterating: ``size`` is out of range; nothing was sent.
+            APIStatusError: While iterating: the service refused, in its subclasses.
+            APIConnectionError: While iterating: no whole answer came.
         """
         number, pages = 0, 1
         while number < pages:
@@ -190,18 +195,19 @@ class Tuning:
         max_wait: float | None = None,
         on_progress: Callable[[TuningTask], object] | None = None,
     ) -> TuningTask:
-        """Ask for a task until it has ended.
+        """Ask for a task until it has ended. Source: the tuning task page of the API guide.
 
         Args:
             task_id: Its id.
-            poll_interval: Seconds between two questions.
-            max_wait: Seconds to wait at most, None for no bound.
+            poll_interval: Seconds between two questions, above 0, up to a day.
+            max_wait: Seconds to wait at most, from 0; None for no bound.
             on_progress: Called with the task after every answer.
 
         Returns:
             The task, with status ``SUCCEEDED``.
 
         Raises:
+            ConfigurationError: ``poll_interval`` or ``max_wait`` is out of range; nothing was sent.
             TuningTaskError: The task failed, with the service's reason on ``reason``; the task is on ``partial``.
             APITimeoutError: It has not ended within ``max_wait``; the task is on ``partial``.
             APIStatusError: The service refused, in its subclasses.
@@ -222,8 +228,8 @@ class Tuning:
 
         Args:
             task_id: Its id. A running task cannot be stopped here, only in the console.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
             NotFoundError: There is no such task; on a repetition it means that the request before did its work.
@@ -274,8 +280,8 @@ class AsyncTuning:
             validation_split_ratio: 0 to 0.1; service default 0.
             lora_r: 2 to 64; service default 8.
             lora_alpha: 2 to 512; service default 64.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The task, with status ``WAIT``.
@@ -309,8 +315,8 @@ class AsyncTuning:
 
         Args:
             task_id: Its id.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
             NotFoundError: There is no such task.
@@ -327,8 +333,8 @@ class AsyncTuning:
         Args:
             page: The page, from 0.
             size: Tasks a page, 1 to 100.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
             ConfigurationError: An argument is out of range; nothing was sent.
@@ -340,11 +346,16 @@ class AsyncTuning:
         )
 
     async def iter(self, *, size: int = 100, timeout: Any = None) -> AsyncIterator[TuningTask]:
-        """Yield all tasks, page by page.
+        """Yield all tasks, page by page. Source: the tuning task list page of the API guide.
 
         Args:
             size: Tasks a request, 1 to 100.
-            timeout: Time limits of each request.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
+
+        Raises:
+            ConfigurationError: While iterating: ``size`` is out of range; nothing was sent.
+            APIStatusError: While iterating: the service refused, in its subclasses.
+            APIConnectionError: While iterating: no whole answer came.
         """
         number, pages = 0, 1
         while number < pages:
@@ -361,18 +372,19 @@ class AsyncTuning:
         max_wait: float | None = None,
         on_progress: Callable[[TuningTask], object] | None = None,
     ) -> TuningTask:
-        """Ask for a task until it has ended.
+        """Ask for a task until it has ended. Source: the tuning task page of the API guide.
 
         Args:
             task_id: Its id.
-            poll_interval: Seconds between two questions.
-            max_wait: Seconds to wait at most, None for no bound.
+            poll_interval: Seconds between two questions, above 0, up to a day.
+            max_wait: Seconds to wait at most, from 0; None for no bound.
             on_progress: Called with the task after every answer.
 
         Returns:
             The task, with status ``SUCCEEDED``.
 
         Raises:
+            ConfigurationError: ``poll_interval`` or ``max_wait`` is out of range; nothing was sent.
             TuningTaskError: The task failed, with the service's reason on ``reason``; the task is on ``partial``.
             APITimeoutError: It has not ended within ``max_wait``; the task is on ``partial``.
             APIStatusError: The service refused, in its subclasses.
@@ -393,8 +405,8 @@ class AsyncTuning:
 
         Args:
             task_id: Its id. A running task cannot be stopped here, only in the console.
-            request_id: Your id for this request.
-            timeout: Time limits of this call.
+            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
+            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
             NotFoundError: There is no such task; on a repetition it means that the request before did its work.

@@ -11,7 +11,13 @@ _TAG = re.compile(r"<(/?)\s*(doc-?\d+)\s*>")
 
 
 class Cited(NamedTuple):
-    """A tagged passage: ``answer[start:end]`` is from the document with this id."""
+    """A tagged passage: ``answer[start:end]`` is from a document.
+
+    Attributes:
+        id: The document's id, as the tag has it.
+        start: Where the passage begins, in characters from 0.
+        end: Where it ends, in characters.
+    """
 
     id: str
     start: int

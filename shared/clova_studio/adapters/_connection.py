@@ -102,6 +102,7 @@ class Settings:
 
 
 SETTING_NAMES = tuple(Settings.__dataclass_fields__)
+"""The names of a client's settings that every adapter takes; see ``ConnectionFields``."""
 
 
 def _digest(secret: SecretStr | None) -> bytes | None:
@@ -199,6 +200,11 @@ class Connection:
     def of(cls, *, client: Any = None, async_client: Any = None, **settings: Any) -> Self:
         """Return the connection for arguments as a caller gave them; key and address come from the environment.
 
+        Args:
+            client: A ``ClovaStudio`` of the caller's; it stays open.
+            async_client: An ``AsyncClovaStudio`` of the caller's; it stays open.
+            **settings: Settings of the clients to make, as ``ConnectionFields`` has them.
+
         Raises:
             ConfigurationError: As the class, or there are settings beside a client that has its own.
         """
@@ -270,6 +276,9 @@ class Connection:
 
     def with_max_retries(self, max_retries: int) -> Connection:
         """Return the same connection with another number of retries.
+
+        Args:
+            max_retries: Retries after the first request, from 0.
 
         Raises:
             ConfigurationError: The clients are the caller's, and their retries fixed.

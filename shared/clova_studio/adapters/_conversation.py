@@ -21,12 +21,21 @@ __all__ = ["Conversation", "json_text", "text_part", "with_instruction"]
 
 
 def text_part(text: str) -> dict[str, Any]:
-    """Return the wire's part for a text."""
+    """Return the wire's part for a text.
+
+    Args:
+        text: The text, as it is.
+    """
     return {"type": "text", "text": text}
 
 
 def with_instruction(wire: Sequence[dict[str, Any]], instruction: str) -> list[dict[str, Any]]:
-    """Return the messages of a request with a sentence more in the system message."""
+    """Return the messages of a request with a sentence more in the system message.
+
+    Args:
+        wire: The messages in the wire's form; they are not changed. Without a system message in front, one is made.
+        instruction: The sentence.
+    """
     if wire and wire[0]["role"] == "system":
         return [{"role": "system", "content": f"{wire[0]['content']}\n\n{instruction}"}, *wire[1:]]
     return [{"role": "system", "content": instruction}, *wire]
@@ -142,5 +151,9 @@ class Conversation:
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON that people and models can read."""
+    """Return a value as JSON that people and models can read: Hangul as it is, what JSON cannot hold as text.
+
+    Args:
+        value: Any value.
+    """
     return json.dumps(value, ensure_ascii=False, default=str)

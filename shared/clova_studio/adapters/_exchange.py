@@ -153,6 +153,9 @@ class Exchange:
     def answered(self, result: ChatResult) -> bool:
         """Take a whole answer.
 
+        Args:
+            result: The answer to the current request.
+
         Returns:
             Whether it stands; otherwise there is another request.
         """
@@ -163,11 +166,18 @@ class Exchange:
         return True
 
     def total_usage(self, usage: Usage | None) -> Usage | None:
-        """Return the tokens of all requests of the call, the last one's being ``usage``."""
+        """Return the tokens of all requests of the call.
+
+        Args:
+            usage: Those of the last one; None where the service did not say.
+        """
         return usage if self._spent is None else _sum(self._spent, usage)
 
     def streamed(self, piece: ChatChunk) -> list[tuple[ChatChunk, bool]]:
         """Take a piece of a streamed answer.
+
+        Args:
+            piece: The next chunk of the answer to the current request.
 
         Returns:
             The pieces that can be given out, each with whether it is the last one.

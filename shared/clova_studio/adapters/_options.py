@@ -197,7 +197,11 @@ def default_output_tokens(model: str, thinking: Any = None) -> int:
 
 
 def warn_of_raised_cap(cap: int) -> None:
-    """Say that an output cap of the constructor was too small for tools."""
+    """Warn that an output cap of the constructor was too small for tools, and was raised to 1,024 tokens.
+
+    Args:
+        cap: The cap that was given, in tokens.
+    """
     warnings.warn(
         f"max_tokens={cap} raised to {MIN_TOKENS_WITH_TOOLS}: with tools the service takes no smaller output cap",
         stacklevel=2,

@@ -46,6 +46,7 @@ class RerankRequest:
 
     Attributes:
         documents: What to send; empty if there is nothing to ask.
+        place_of: For each id that is sent, the text's place among ``texts``, from 0.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:

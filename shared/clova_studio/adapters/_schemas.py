@@ -75,6 +75,11 @@ def wire_response_format(given: Any) -> dict[str, Any]:
 def response_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON Schema in the keywords that structured outputs supports.
 
+    Source: the Chat Completions v3 structured outputs page of the API guide.
+
+    Args:
+        schema: A JSON Schema with an object at its root; it is not changed.
+
     Raises:
         ConfigurationError: Its root is no object, or it is recursive.
     """

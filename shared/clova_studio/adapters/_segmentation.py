@@ -20,7 +20,13 @@ __all__ = ["TopicSpan", "asegment_texts", "segment_texts"]
 
 
 class TopicSpan(NamedTuple):
-    """A chunk of a text: ``source[start:end]``, and the number of the topic that it belongs to, from 0."""
+    """A chunk of a text: ``source[start:end]``.
+
+    Attributes:
+        start: Where it begins, in characters from 0.
+        end: Where it ends, in characters.
+        topic: The number of the topic that it belongs to, from 0.
+    """
 
     start: int
     end: int

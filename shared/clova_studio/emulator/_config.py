@@ -1,6 +1,6 @@
 """The emulator's configuration: its routers, its skillsets, and how training goes.
 
-The service keeps these in its console; here they come from a YAML or JSON file or a mapping::
+The service keeps these in its console; here they come from a YAML or JSON file or a mapping:
 
     routers:
       - id: travel01                  # as in /v1/routers/travel01/versions/1/route

@@ -44,6 +44,9 @@ class Fault:
         after: Token events before a stream fails.
         seconds: How long a ``delay`` takes.
         delay: Seconds between two bytes of a ``trickle``.
+
+    Raises:
+        ValueError: The kind is unknown, or ``times`` or ``every`` is below 1.
     """
 
     kind: str
@@ -75,7 +78,13 @@ class Fault:
         return 1.0 if self.kind == "delay" else 0.005
 
     def hits(self, path: str, *, streamed: bool, with_tools: bool) -> bool:
-        """Whether a request is of the sort that this fault concerns."""
+        """Whether a request is of the sort that this fault concerns.
+
+        Args:
+            path: Path of the request.
+            streamed: Whether its answer is a stream.
+            with_tools: Whether it has tools.
+        """
         if self.path is not None and self.path not in path:
             return False
         if self.kind in STREAM_KINDS and not streamed:

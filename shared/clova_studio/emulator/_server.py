@@ -78,7 +78,13 @@ class _Server(uvicorn.Server):
 class EmulatorServer:
     """A local CLOVA Studio that runs in the background.
 
-    Use it as a context manager, or with `start` and `stop`. Its methods can be called from any thread.
+    Use it as a context manager, or with `start` and `stop`. Its methods can be called from any thread. `serve` makes
+    one from settings by name.
+
+    Args:
+        settings: How it behaves; None for the defaults of `serve`.
+        host: Address to listen on.
+        port: Port; 0 takes a free one.
     """
 
     def __init__(self, settings: Settings | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -108,6 +114,7 @@ class EmulatorServer:
 
         Raises:
             OSError: The address is in use or not allowed.
+            RuntimeError: It did not start within 30 seconds.
         """
         if self._server is not None:
             return self
@@ -167,7 +174,11 @@ class EmulatorServer:
 
     @property
     def base_url(self) -> str:
-        """Where the server listens, without a slash at the end."""
+        """Where the server listens, without a slash at the end.
+
+        Raises:
+            RuntimeError: It was never started, so that it has no port yet.
+        """
         if self._bound_port is None:
             raise RuntimeError("The emulator was not started: use `with serve() as server:` or `server.start()`.")
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -201,7 +212,11 @@ class EmulatorServer:
         self._state.script(answers)
 
     def add_fault(self, fault: Fault) -> None:
-        """Add a failure."""
+        """Add a failure, for the requests that arrive from now on.
+
+        Args:
+            fault: What goes wrong, and for which requests.
+        """
         self._state.add_fault(fault)
 
     def reset(self) -> None:
@@ -243,9 +258,9 @@ def serve(
         token_latency: Seconds between two token events.
         faults: Failures; see `Fault`.
         rate_limit_headers: Whether answers carry the x-ratelimit-* headers; None follows the behaviour.
-        config: Routers, skillsets and training, as a mapping or the path of a YAML or JSON file; see
-            `clova_studio.emulator._config`. By default there are a router ``travel01`` (domains 날씨 and 여행) and a
-            skillset ``weather1``, each in version 1.
+        config: Routers, skillsets and training, as a mapping or the path of a YAML or JSON file; its fields stand under
+            "Configuration" on the emulator's page of the documentation. By default there are a router ``travel01``
+            (domains 날씨 and 여행) and a skillset ``weather1``, each in version 1.
         tuning_seconds: How long training takes, before the configuration's ``tuning.seconds``; by default a second.
             Training fails when a reason's name stands in the dataset's path (``train/file.encoding.csv``), when a word
             of the configuration's ``tuning.failures`` does, or when the file is neither csv nor jsonl.

@@ -41,7 +41,11 @@ class CompletionTokensDetails(WireModel):
 class Usage(WireModel):
     """Tokens of a request.
 
-    The service's own sum does not always add up (observed), so ``total_tokens`` is what it said.
+    Attributes:
+        prompt_tokens: Input tokens; those of the tools' definitions are not always among them (observed).
+        completion_tokens: Output tokens, thinking included.
+        total_tokens: Their sum as the service said it; it does not always add up (observed).
+        completion_tokens_details: What part of the output was thinking; None where the service did not say.
     """
 
     prompt_tokens: int = 0
@@ -100,6 +104,8 @@ class ToolCall(WireModel):
 
     Attributes:
         id: ``call_`` and 24 characters; the tool's answer names it. None in the later fragments of a stream.
+        type: ``function``, the only one there is.
+        function: The tool's name and its arguments.
         index: Which call of the answer this is, or this fragment belongs to, from 0. The wire has no such field; it is
             counted here.
     """
@@ -114,9 +120,11 @@ class Message(WireModel):
     """A message of the model, or its next piece in a stream.
 
     Attributes:
+        role: ``assistant``; in a sliding window also ``system`` or ``user``.
         content: The text; ``""`` while the model thinks or calls tools.
         thinking_content: The thinking text of HCX-007, None where there is none. May expose the system prompt.
         tool_calls: The tools to call, None where there are none.
+        tool_call_id: In a tool's answer, the id of the call that it answers; None in every other message.
     """
 
     role: str = "assistant"
@@ -190,6 +198,15 @@ class ChatChunk(_ChatPayload):
     ``ai_filter``.
 
     Attributes:
+        message: The next piece: of the text, of the thinking, or of tool calls.
+        finish_reason: In the last chunk, as in ``ChatResult``.
+        created: Unix time in seconds, where the service sends it.
+        seed: The seed that was used, where the service sends it.
+        usage: In the last chunk: the tokens of the request.
+        ai_filter: In the last chunk: findings of the AI filter, None where it was off.
+        stop_reason: v1 only: ``length``, ``end_token`` or ``stop_before``, as sent.
+        input_length: v1 only: input tokens.
+        output_length: v1 only: output tokens.
         is_last: Whether the answer ends with it. Other fields do not tell: documentation has ``usage`` in every chunk.
     """
 

@@ -71,7 +71,14 @@ class OpenAIFunction(_SnakeModel):
 
 
 class OpenAIToolCall(_SnakeModel):
-    """A call of a tool that the model asks for."""
+    """A call of a tool that the model asks for.
+
+    Attributes:
+        id: Its id, which the tool's answer names; None in the later fragments of a stream.
+        type: ``function``; None in the later fragments of a stream.
+        index: In a stream, which call of the answer this fragment belongs to, from 0.
+        function: The tool's name and its arguments.
+    """
 
     id: str | None = None
     type: str | None = "function"
@@ -83,6 +90,7 @@ class OpenAIMessage(_SnakeModel):
     """A message of the model, or its next piece in a stream.
 
     Attributes:
+        role: ``assistant``; None in the later chunks of a stream.
         content: The text; ``""`` while the model thinks or calls tools.
         reasoning_content: The thinking text of HCX-007, whichever of its two names (``thinking_content``) the service
             used; None where there is none.
@@ -116,6 +124,7 @@ class OpenAIChoice(_SnakeModel):
     """A choice; there is always one.
 
     Attributes:
+        index: Its place, 0.
         message: The message of a whole answer.
         delta: What is new, in a stream.
         finish_reason: ``stop``, ``length`` or ``tool_calls``; None before the end of a stream.
@@ -133,9 +142,12 @@ class OpenAIChoice(_SnakeModel):
 
 
 class OpenAIUsage(_SnakeModel):
-    """Tokens.
+    """Tokens of a request.
 
     Attributes:
+        prompt_tokens: Input tokens.
+        completion_tokens: Output tokens, thinking included.
+        total_tokens: Their sum, as the service said it.
         completion_tokens_details: With ``reasoning_tokens`` for the tokens spent on thinking.
     """
 
@@ -175,10 +187,12 @@ class OpenAIChatResult(_OpenAIChat):
 
     Attributes:
         id: 32 hexadecimal characters.
-        created: Unix time in seconds.
+        object: ``chat.completion``, where the service sends it.
+        created: Unix time in seconds (the service sends milliseconds, observed).
         model: The model; the base model for a tuned one.
         choices: One choice.
         usage: Tokens, None where a stream did not say.
+        seed: The seed that was used, where the service sends it.
     """
 
     choices: list[OpenAIChoice] = Field(min_length=1)
@@ -195,7 +209,17 @@ class OpenAIChatResult(_OpenAIChat):
 
 
 class OpenAIChatChunk(_OpenAIChat):
-    """A piece of a streamed answer: ``choices[0].delta`` holds only what is new."""
+    """A piece of a streamed answer: ``choices[0].delta`` holds only what is new.
+
+    Attributes:
+        id: The id of the answer, where the service sends it.
+        object: ``chat.completion.chunk``, where the service sends it.
+        created: Unix time in seconds.
+        model: The model; the base model for a tuned one.
+        choices: One choice; none in a chunk that carries only usage.
+        usage: Tokens, in the chunk that has them.
+        seed: The seed that was used, where the service sends it.
+    """
 
     @property
     def delta(self) -> OpenAIMessage:
@@ -209,7 +233,12 @@ class OpenAIChatChunk(_OpenAIChat):
 
 
 class OpenAIEmbedding(_SnakeModel):
-    """The vector of a text."""
+    """The vector of a text.
+
+    Attributes:
+        index: Its place in the answer, from 0.
+        embedding: 1,024 floats, not of unit length.
+    """
 
     index: int = 0
     embedding: list[float]
@@ -219,7 +248,9 @@ class OpenAIEmbeddings(_SnakeResult):
     """Vectors.
 
     Attributes:
+        model: The model.
         data: One vector, of 1,024 floats.
+        usage: Tokens of the text, None where the service did not say.
     """
 
     model: str | None = None
@@ -233,7 +264,13 @@ class OpenAIEmbeddings(_SnakeResult):
 
 
 class OpenAIModel(_SnakeModel):
-    """A model of the list."""
+    """A model of the list.
+
+    Attributes:
+        id: Its name, as ``model=`` takes it.
+        created: Unix time, where the service sends it.
+        owned_by: Whose it is, where the service sends it.
+    """
 
     id: str
     created: int | None = None
@@ -241,6 +278,10 @@ class OpenAIModel(_SnakeModel):
 
 
 class OpenAIModels(_SnakeResult):
-    """The models that the key can use. No body of this API is recorded: the shape is OpenAI's."""
+    """The models that the key can use. No body of this API is recorded: the shape is OpenAI's.
+
+    Attributes:
+        data: The models.
+    """
 
     data: list[OpenAIModel]

@@ -26,6 +26,7 @@ class PartTokenCount(WireModel):
 
     Attributes:
         type: ``text`` or ``image_url``.
+        text: The text that was counted, where the service repeats it.
         count: Tokens.
     """
 

@@ -20,6 +20,7 @@ class TuningStatusInfo(WireModel):
     """How far a task is; all fields are None at first.
 
     Attributes:
+        label: As the service sends it; the guide does not say what it is.
         failure_reason: Why it failed, such as ``file.format`` or ``resource.timeout``.
         message: The reason in words.
         curr_step: Training steps done.
@@ -30,6 +31,7 @@ class TuningStatusInfo(WireModel):
         train_loss: The loss so far.
         num_of_tokens: Tokens of the dataset.
         data_rows: Rows of the dataset.
+        send_weight_success: As the service sends it; the guide does not say what it is.
         end_datetime: When it ended, as ``2026-03-02T09:15:00+0900``.
     """
 
