@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test lint types unit bench notebooks clean
+.PHONY: demo test lint types unit bench notebooks docs clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/clova-studio demo $(ARGS)
@@ -28,8 +28,13 @@ bench: $(VENV)/.dev
 notebooks: $(VENV)/.dev
 	$(BIN)/python tests/notebooks/run.py $(ARGS)
 
+# The variable silences the theme's announcement of its successor, which is no warning about this site.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open site/index.html"
+
 clean:
-	rm -rf $(VENV) .benchmarks build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .benchmarks build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -43,4 +48,8 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	@touch $@ $(VENV)/.demo $(VENV)/.docs
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group docs
 	@touch $@ $(VENV)/.demo

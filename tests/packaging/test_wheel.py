@@ -100,7 +100,8 @@ def test_sdist_has_only_what_belongs_in_it(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
     files = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.ko.md", "README.md", "pyproject.toml"}
-    folders = {"langchain_clova", "llama_index_clova", "notebooks", "shared", "tests"}
+    files |= {"mkdocs.yml"}
+    folders = {"docs", "langchain_clova", "llama_index_clova", "notebooks", "shared", "tests"}
     assert tops == files | folders | {"PKG-INFO", ".gitignore"}
 
 
