@@ -244,7 +244,7 @@ def _with(callbacks: Callbacks | None) -> RunnableConfig:
 
 
 class ClovaRerankRetriever(BaseRetriever):
-    """Another retriever, with what it finds reranked.
+    """Another retriever, with what it finds reranked. Source: the reranker page of the API guide.
 
         >>> from langchain_clova import ClovaReranker, ClovaRerankRetriever
         >>> retriever = ClovaRerankRetriever(  # doctest: +SKIP

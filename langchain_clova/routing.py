@@ -110,6 +110,8 @@ class _NoDefault(RunnableSerializable[Any, Any]):
 class ClovaRouterBranch(RunnableBranch[Any, Any]):
     """Runs the branch of a query's domain: a ``RunnableBranch`` that asks the router once for each input.
 
+    Source: the router page of the API guide.
+
         >>> from langchain_clova import ClovaRouter, ClovaRouterBranch
         >>> chain = ClovaRouterBranch(  # doctest: +SKIP
         ...     router=ClovaRouter(router_id="travel01", version=1),

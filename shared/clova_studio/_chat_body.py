@@ -25,18 +25,21 @@ MAX_SEED = 4_294_967_295
 class ChatOptions(TypedDict, total=False):
     """Options of ``chat`` and ``stream_chat``; what is left out is left to the service.
 
+    Source: the Chat Completions v1 and v3 pages of the API guide.
+
     Attributes:
         temperature: 0 to 1 (v1: above 0); service default 0.5.
         top_p: Above 0, up to 1; service default 0.8.
         top_k: 0 to 128; service default 0.
-        max_tokens: Output cap in tokens, thinking included. Service default: v1 100; HCX-007 by effort 512, 5,120,
-            10,240, 20,480.
+        max_tokens: Output cap in tokens, thinking included: 1 to 4,096, HCX-007 to 32,768; at least 1,024 with tools.
+            Service default: v1 100; HCX-007 by effort 512, 5,120, 10,240, 20,480; the guide names none for the others
+            of v3.
         max_completion_tokens: The same under its other name; the wire's name follows the model.
         repetition_penalty: v3 above 0, up to 2, default 1.1; v1 above 0, up to 10, default 5.
         repeat_penalty: The same under v1's name.
         stop: Strings at which the answer ends. Not while HCX-007 thinks.
         seed: 0 (random) to 4294967295.
-        include_ai_filters: Whether to run the AI filter.
+        include_ai_filters: Whether to run the AI filter; service default False (v3 True in older pages).
         thinking: HCX-007: ``"none"``, ``"low"`` (its default), ``"medium"``, ``"high"``, or ``{"effort": ...}``.
         tools: Tools as ``{"type": "function", "function": {"name", "description", "parameters"}}``.
         tool_choice: ``"auto"``, ``"none"`` or ``{"type": "function", "function": {"name": ...}}``.

@@ -251,6 +251,19 @@ def test_verbs_name_their_page_and_their_errors(client: str) -> None:
     assert not missing, missing
 
 
+def test_results_and_options_name_their_page() -> None:
+    """Every result and every set of options names the page of the API guide that it follows."""
+    missing = []
+    for path in PUBLIC:
+        found = public(path)
+        if isinstance(found, griffe.Class) and found.name not in {"Result", "WireModel"}:
+            bases = {owner.name for owner in ours(found)}
+            if "Result" in bases or found.name.endswith("Options"):
+                assert found.docstring
+                missing += [] if "API guide" in found.docstring.value else [path]
+    assert not missing, missing
+
+
 @pytest.mark.parametrize("package", ["langchain_clova", "llama_index_clova"])
 def test_components_name_their_page(package: str) -> None:
     """Every component of an adapter that asks the service names the page of the API guide that it follows."""

@@ -21,6 +21,8 @@ __all__ = ["CompletionOptions", "complete", "count_completion_tokens"]
 class CompletionOptions(TypedDict, total=False):
     """Options of ``complete``; what is left out is left to the service.
 
+    Source: the Completions page of the API guide, withdrawn with its models at the end of 2025.
+
     Attributes:
         temperature: Above 0, up to 1; service default 0.5.
         top_p: Above 0, up to 1; service default 0.8.
@@ -32,7 +34,7 @@ class CompletionOptions(TypedDict, total=False):
         max_tokens: Output cap in tokens, 1 to 2,048; service default 100.
         seed: 0 (random) to 4294967295.
         include_tokens: Whether the tokens themselves come back.
-        include_ai_filters: Whether to run the AI filter.
+        include_ai_filters: Whether to run the AI filter; service default True, by an old page.
         include_probs: Whether probabilities come back.
     """
 

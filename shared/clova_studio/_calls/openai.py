@@ -41,6 +41,8 @@ _UNSUPPORTED = frozenset(
 class OpenAIChatOptions(TypedDict, total=False):
     """Options of ``openai.chat`` and ``openai.stream_chat``; what is left out is left to the service.
 
+    Source: the OpenAI compatibility page of the API guide.
+
     Attributes:
         temperature: 0 to 1.
         top_p: Above 0, up to 1.
@@ -51,10 +53,10 @@ class OpenAIChatOptions(TypedDict, total=False):
         repetition_penalty: Models of v3: above 0, up to 2.
         stop: A string or strings at which the answer ends.
         seed: 0 (random) to 4294967295.
-        n: 1.
+        n: Answers to give; 1 is all that the service takes.
         tools: Tools as OpenAI has them.
         tool_choice: ``"auto"``, ``"none"`` or ``{"type": "function", "function": {"name": ...}}``.
-        parallel_tool_calls: True.
+        parallel_tool_calls: True is all that the service takes.
         reasoning_effort: HCX-007: ``"none"``, ``"low"``, ``"medium"``, ``"high"``.
         response_format: HCX-007: ``{"type": "json_schema", "json_schema": {"schema": {...}}}``.
     """

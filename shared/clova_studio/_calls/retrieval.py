@@ -26,6 +26,8 @@ _REASONER = ModelInfo("RAG reasoning", tools=True)
 class ReasoningOptions(TypedDict, total=False):
     """Options of ``reason``; what is left out is left to the service.
 
+    Source: the RAG reasoning page of the API guide.
+
     Attributes:
         tool_choice: ``"auto"``, ``"none"`` or ``{"type": "function", "function": {"name": ...}}``.
         temperature: Above 0, up to 1; service default 0.5.
@@ -35,7 +37,7 @@ class ReasoningOptions(TypedDict, total=False):
         repetition_penalty: Above 0, up to 2; service default 1.1.
         stop: Strings at which the answer ends.
         seed: 0 (random) to 4294967295.
-        include_ai_filters: Whether to run the AI filter; on by default here.
+        include_ai_filters: Whether to run the AI filter; service default True, unlike chat.
     """
 
     tool_choice: str | Mapping[str, Any] | None

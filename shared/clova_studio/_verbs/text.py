@@ -152,7 +152,8 @@ class TextVerbs(Sender):
 
         Args:
             text: 1 to 120,000 characters.
-            alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose.
+            alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose (the service's
+                own default is 0).
             seg_cnt: Wanted number of paragraphs from 1; -1 is automatic.
             post_process: Whether to merge and split afterwards towards the two sizes.
             post_process_max_size: Characters of a paragraph from 1, a soft bound: sentences are never cut.
@@ -379,7 +380,8 @@ class AsyncTextVerbs(AsyncSender):
 
         Args:
             text: 1 to 120,000 characters.
-            alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose.
+            alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose (the service's
+                own default is 0).
             seg_cnt: Wanted number of paragraphs from 1; -1 is automatic.
             post_process: Whether to merge and split afterwards towards the two sizes.
             post_process_max_size: Characters of a paragraph from 1, a soft bound: sentences are never cut.

@@ -154,7 +154,7 @@ class _ChatPayload(Result):
 
 
 class ChatResult(_ChatPayload):
-    """The whole answer of a chat.
+    """The whole answer of a chat. Source: the Chat Completions v1 and v3 pages of the API guide.
 
     Attributes:
         message: What the model said.
@@ -193,6 +193,8 @@ class ChatResult(_ChatPayload):
 
 class ChatChunk(_ChatPayload):
     """A piece of a streamed answer: ``message`` holds only what is new.
+
+    Source: the Chat Completions v1 and v3 pages of the API guide.
 
     The last chunk has no new text unless the service sent none before; it carries ``finish_reason``, ``usage`` and
     ``ai_filter``.

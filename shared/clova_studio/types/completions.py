@@ -13,7 +13,7 @@ __all__ = ["CompletionResult"]
 
 
 class CompletionResult(Result):
-    """A completed text.
+    """A completed text. Source: the Completions page of the API guide.
 
     Attributes:
         text: The prompt with its continuation.

@@ -8,7 +8,7 @@ __all__ = ["Embedding"]
 
 
 class Embedding(Result):
-    """The vector of one text.
+    """The vector of one text. Source: the embedding and embedding v2 pages of the API guide.
 
     Attributes:
         embedding: 1,024 floats, not of unit length.

@@ -183,7 +183,7 @@ class _OpenAIChat(_SnakeResult):
 
 
 class OpenAIChatResult(_OpenAIChat):
-    """A whole answer.
+    """A whole answer. Source: the OpenAI compatibility page of the API guide.
 
     Attributes:
         id: 32 hexadecimal characters.
@@ -210,6 +210,8 @@ class OpenAIChatResult(_OpenAIChat):
 
 class OpenAIChatChunk(_OpenAIChat):
     """A piece of a streamed answer: ``choices[0].delta`` holds only what is new.
+
+    Source: the OpenAI compatibility page of the API guide, which says no more than that it is like OpenAI's.
 
     Attributes:
         id: The id of the answer, where the service sends it.
@@ -245,7 +247,7 @@ class OpenAIEmbedding(_SnakeModel):
 
 
 class OpenAIEmbeddings(_SnakeResult):
-    """Vectors.
+    """Vectors. Source: the OpenAI compatibility page of the API guide.
 
     Attributes:
         model: The model.
@@ -278,7 +280,9 @@ class OpenAIModel(_SnakeModel):
 
 
 class OpenAIModels(_SnakeResult):
-    """The models that the key can use. No body of this API is recorded: the shape is OpenAI's.
+    """The models that the key can use. Source: the OpenAI compatibility page of the API guide.
+
+    No body of this API is recorded: the shape is OpenAI's.
 
     Attributes:
         data: The models.

@@ -15,6 +15,8 @@ __all__ = ["ReasoningResult"]
 class ReasoningResult(Result):
     """A step of RAG reasoning: calls of the search tool, or the answer with its citations.
 
+    Source: the RAG reasoning page of the API guide.
+
     Attributes:
         message: With tools to call: ``content`` is ``""``, ``tool_calls`` are the searches and ``thinking_content``
             says why. At the end: ``content`` is the answer, its citations marked ``<id>...</id>`` with the document's

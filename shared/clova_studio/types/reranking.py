@@ -27,6 +27,8 @@ class RerankDocument(WireModel):
 class RerankResult(Result):
     """An answer written from documents, and the documents it cites. There are no scores.
 
+    Source: the reranker page of the API guide.
+
     Attributes:
         result: The answer. Citations are marked ``<doc1>...</doc1>`` with the 1-based place of the document in the
             request, not its id.

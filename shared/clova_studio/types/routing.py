@@ -49,7 +49,7 @@ class RouteFilter(WireModel):
 
 
 class RouteResult(Result):
-    """Where a query belongs.
+    """Where a query belongs. Source: the router page of the API guide.
 
     Attributes:
         domain: The domain.

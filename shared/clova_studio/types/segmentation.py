@@ -10,7 +10,7 @@ __all__ = ["Segmentation"]
 
 
 class Segmentation(Result):
-    """A text in topic paragraphs.
+    """A text in topic paragraphs. Source: the segmentation page of the API guide.
 
     Attributes:
         topic_seg: The paragraphs in document order; each is its sentences, trimmed. The white space between sentences

@@ -42,7 +42,7 @@ class SkillApiCall(WireModel):
 
 
 class SkillsetResult(Result):
-    """The final answer of a skillset.
+    """The final answer of a skillset. Source: the skillset final answer page of the API guide.
 
     Attributes:
         final_answer: The answer; ``""`` if the run did not get to its end.
@@ -65,7 +65,7 @@ class SkillsetResult(Result):
 
 
 class SkillsetChunk(Result):
-    """An event of a skillset stream.
+    """An event of a skillset stream. Source: the skillset final answer page of the API guide.
 
     Attributes:
         event: ``planning``, ``cot``, ``token`` or ``finalAnswer``.

@@ -9,7 +9,7 @@ __all__ = ["SlidingWindow"]
 
 
 class SlidingWindow(Result):
-    """The messages that fit into the context of a chat.
+    """The messages that fit into the context of a chat. Source: the sliding window page of the API guide.
 
     Attributes:
         messages: What is left, in order; the oldest turns after the system message went first.

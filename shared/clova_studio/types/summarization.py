@@ -9,7 +9,7 @@ __all__ = ["Summary"]
 
 
 class Summary(Result):
-    """A summary of one or several texts.
+    """A summary of one or several texts. Source: the summarization page of the API guide.
 
     Attributes:
         text: The summary, mostly lines that start with ``- ``.

@@ -66,6 +66,8 @@ class MessageTokenCount(WireModel):
 class TokenCount(Result):
     """The tokens of a chat request or a text.
 
+    Source: the token calculator pages (chat v1, chat v3, embedding v2) of the API guide.
+
     Attributes:
         total: All tokens counted: messages, tools and response format. The service adds a few for its template, so
             ``usage.prompt_tokens`` of a real call may differ.

@@ -51,7 +51,7 @@ class TuningStatusInfo(WireModel):
 
 
 class TuningTask(Result):
-    """A tuning task.
+    """A tuning task. Source: the tuning task pages (create, get) of the API guide.
 
     Attributes:
         id: Its id; ``task_id=`` of ``chat`` calls the tuned model.
@@ -95,7 +95,7 @@ class TuningTask(Result):
 
 
 class TuningTaskPage(Result):
-    """One page of the tasks.
+    """One page of the tasks. Source: the tuning task list page of the API guide.
 
     Attributes:
         content: The tasks of the page.
