@@ -12,6 +12,7 @@ import logging
 import os
 import posixpath
 import re
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, is_typeddict
 
@@ -46,8 +47,15 @@ COMMANDS_MARK = "<!-- commands -->"
 _log = logging.getLogger("mkdocs.hooks.clova_studio")
 _anchors: set[str] = set()
 
-_LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
 _BASES = re.compile(r'(<h\d id="([\w.]+)"(?:(?!<h\d).)*?)<p class="doc doc-class-bases">.*?</p>', flags=re.DOTALL)
+# A field of a class among its attributes, up to the end of what is said about it.
+_FIELD = re.compile(
+    r'(<tr class="doc-section-item">\s*<td><code><autoref identifier="([\w.]+)"(?:(?!</tr>).)*?)'
+    r"(</p>\s*</div>\s*</td>\s*</tr>)",
+    flags=re.DOTALL,
+)
+_TITLE = re.compile(rf' title="(?:{"|".join(sorted(OURS))})\.[^"]*"')
 _FENCE = re.compile(r"^```.*?^```$", flags=re.MULTILINE | re.DOTALL)
 # What stays as it is, or the name of something in a code span, with or without arguments.
 _NAME = re.compile(
@@ -75,6 +83,7 @@ def on_page_content(html: str, page: Page, **_: Any) -> str:
     """Show the public bases of classes, and make a code span that is the name of something public a link to it."""
     _anchors.update(re.findall(r'<h\d id="([\w.]+)"', html))
     html = _BASES.sub(lambda match: match[1] + bases(match[2]), html)
+    html = _FIELD.sub(lambda row: row[1] + ("" if "Default: " in row[1] else default(row[2])) + row[3], html)
     homes = public_names(first=Path(page.file.src_uri).stem)
 
     def reference(match: re.Match[str]) -> str:
@@ -114,6 +123,11 @@ def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, *
     return context
 
 
+def on_post_page(output: str, **_: Any) -> str:
+    """Take titles away that show where a name is defined, which is nothing to import it from."""
+    return _TITLE.sub("", output)
+
+
 def linked(text: str, name: str, root: Path) -> str:
     """Return the text of a file of the project with its links leading to pages of the site.
 
@@ -126,7 +140,8 @@ def linked(text: str, name: str, root: Path) -> str:
         label, (target, mark, anchor) = match[1], match[2].partition("#")
         if ":" in target or not target:
             return match[0]
-        if page := INCLUDED.get(posixpath.normpath(target)):
+        file = posixpath.normpath(target)
+        if page := INCLUDED.get(file, file.removeprefix("docs/") if file.startswith("docs/") else ""):
             return f"[{label}]({posixpath.relpath(page, here or '.')}{mark}{anchor})"
         return label if (root / target).exists() else match[0]
 
@@ -145,6 +160,17 @@ def bases(path: str) -> str:
     return (
         f'<p class="doc doc-class-bases">Bases: {", ".join(map("<code>{}</code>".format, shown))}</p>' if shown else ""
     )
+
+
+def default(path: str) -> str:
+    """Return what to add to what is said about a field of an adapter's component: its default, where it has one."""
+    package, name, field = path.rsplit(".", 2)
+    fields = getattr(getattr(importlib.import_module(package), name), "model_fields", {})
+    if "region" not in fields or field not in fields or fields[field].default_factory is not None:
+        return ""
+    if fields[field].is_required():
+        return " Required."
+    return f" Default: <code>{escape(repr(fields[field].default))}</code>."
 
 
 def _public_bases(cls: type) -> Iterator[str]:

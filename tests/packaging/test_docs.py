@@ -138,6 +138,19 @@ def test_no_private_path_is_shown(site: Path) -> None:
         text = re.sub(r"<[^>]+>", "", path.read_text(encoding="utf-8"))
         shown = set(re.findall(r"(?:clova_studio|langchain_clova|llama_index_clova)(?:\.\w+)*\._\w+", text))
         assert not shown, path
+        assert not re.search(
+            r'title="(clova_studio|langchain_clova|llama_index_clova)', path.read_text(encoding="utf-8")
+        )
+
+
+def test_defaults_of_components_are_shown(site: Path) -> None:
+    """The fields of a component stand with the defaults that they have, those that must be given say so."""
+    shown = re.sub(r"<[^>]+>", "", (site / "api" / "langchain_clova.html").read_text(encoding="utf-8"))
+    import langchain_clova
+
+    number = langchain_clova.ClovaEmbeddings.model_fields["max_concurrency"].default
+    assert f"Requests under way at once, from 1. Default: {number}." in shown
+    assert "The router's id in the console. Required." in shown
 
 
 def test_the_korean_start_page_is_korean(site: Path, pages: dict[Path, Page]) -> None:
