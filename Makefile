@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test lint types unit bench notebooks docs clean
+.PHONY: demo test lint types unit bench notebooks docs dist compat clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/clova-studio demo $(ARGS)
@@ -32,6 +32,16 @@ notebooks: $(VENV)/.dev
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open site/index.html"
+
+# The wheel is built from the sdist; twine reads both as an index does.
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+
+# Each extra alone with its oldest and its newest dependencies; needs a package index.
+compat: dist
+	$(BIN)/python tests/packaging/resolutions.py dist/*.whl $(ARGS)
 
 clean:
 	rm -rf $(VENV) .benchmarks build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

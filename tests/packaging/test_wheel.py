@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import filecmp
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
+from configparser import ConfigParser
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
+from installed import closure
+from packaging.metadata import Metadata
+from trove_classifiers import classifiers
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"clova_studio", "langchain_clova", "llama_index_clova"}
@@ -21,7 +25,7 @@ PACKAGES = {"clova_studio", "langchain_clova", "llama_index_clova"}
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both distributions, built by the project's own backend."""
+    """Both distributions, built by the project's own backend; the wheel from the source distribution."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -35,20 +39,12 @@ def wheel(built: Path) -> Path:
     return next(built.glob("*.whl"))
 
 
-def closure(names: list[str]) -> set[str]:
-    """Return the distributions that the named ones need, themselves included."""
-    found: set[str] = set()
-    todo = list(names)
-    while todo:
-        name = re.sub(r"[-_.]+", "-", todo.pop()).lower()
-        if name in found:
-            continue
-        found.add(name)
-        for line in distribution(name).requires or []:
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                todo.append(requirement.name)
-    return found
+@pytest.fixture(scope="session")
+def metadata(wheel: Path) -> Metadata:
+    """What the wheel says of itself, read by the rules of an index."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return Metadata.from_email(archive.read(name), validate=True)
 
 
 def install_copies(names: set[str], site: Path) -> None:
@@ -92,17 +88,86 @@ def test_wheel_has_exactly_the_three_packages(wheel: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert "langchain_clova/_demo/constitution-ko.txt" in names
-    assert not [name for name in names if "tests" in name.split("/") or name.endswith(".pyc")]
+    strange = {"docs", "notebooks", "shared", "tests"}
+    assert not [name for name in names if strange & set(name.split("/")) or name.endswith((".pyc", ".ipynb", ".md"))]
+
+
+def names_in(sdist: Path) -> set[str]:
+    """Return the files of a source distribution, without the folder that holds them all."""
+    with tarfile.open(sdist) as archive:
+        return {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
 
 
 def test_sdist_has_only_what_belongs_in_it(built: Path) -> None:
     """The source distribution holds the packages, notebooks, tests and project files, nothing else of the checkout."""
-    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
-        tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
+    tops = {name.split("/")[0] for name in names_in(next(built.glob("*.tar.gz")))}
     files = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.ko.md", "README.md", "pyproject.toml"}
     files |= {"mkdocs.yml"}
     folders = {"docs", "langchain_clova", "llama_index_clova", "notebooks", "shared", "tests"}
     assert tops == files | folders | {"PKG-INFO", ".gitignore"}
+
+
+def test_sdist_has_all_that_the_tests_need(built: Path) -> None:
+    """Every file under version control is in the source distribution, but for those of CI and git: `make test` runs."""
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=False, cwd=ROOT)
+    if listed.returncode:  # these tests run in an unpacked source distribution: it is itself what they need
+        assert (ROOT / "PKG-INFO").is_file()
+        return
+    tracked = {name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()}
+    hidden = {name for name in tracked if name.startswith(".")}
+    assert tracked - hidden <= names_in(next(built.glob("*.tar.gz")))
+
+
+def test_wheels_of_sdist_and_tree_are_the_same(wheel: Path, tmp_path: Path) -> None:
+    """The wheel that is built from the source distribution is, byte for byte, the one of the tree."""
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert filecmp.cmp(wheel, tmp_path / wheel.name, shallow=False)
+
+
+def test_an_index_takes_both(built: Path) -> None:
+    """Twine finds nothing wrong with either distribution, however strict."""
+    files = [str(path) for path in built.iterdir()]
+    done = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *files], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+
+
+def test_metadata_is_complete(metadata: Metadata) -> None:
+    """Name, version, summary, licence, Python, keywords and README are there and by the rules; classifiers exist."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (metadata.name, str(metadata.version)) == (project["name"], project["version"])
+    assert metadata.summary == project["description"]
+    assert len(metadata.summary) <= 512
+    assert metadata.license_expression == "MIT"
+    assert metadata.license_files == ["LICENSE"]
+    assert str(metadata.requires_python) == ">=3.11"
+    assert metadata.keywords
+    assert {"clova", "hyperclova", "langchain", "llama-index"} <= set(metadata.keywords)
+    assert metadata.description_content_type == "text/markdown"
+    assert metadata.description == (ROOT / "README.md").read_text(encoding="utf-8")
+    assert metadata.classifiers
+    assert set(metadata.classifiers) <= classifiers
+    assert not [name for name in metadata.classifiers if name.startswith("License ::")], "the expression says it"
+
+
+def test_entry_points(wheel: Path) -> None:
+    """The wheel brings the command and the pytest plugin, each with something behind it, and nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
+        parser = ConfigParser()
+        parser.read_string(archive.read(name).decode())
+        modules = {name.removesuffix(".py").removesuffix("/__init__") for name in archive.namelist()}
+    points = {section: dict(parser[section]) for section in parser.sections()}
+    assert points == {
+        "console_scripts": {"clova-studio": "clova_studio._cli:main"},
+        "pytest11": {"clova_studio": "clova_studio._pytest_plugin"},
+    }
+    for target in ("clova_studio._cli", "clova_studio._pytest_plugin"):
+        assert target.replace(".", "/") in modules
 
 
 def test_metadata_names_the_extras(bare: Path) -> None:
