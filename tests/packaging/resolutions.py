@@ -204,7 +204,7 @@ def try_out(environment: Environment, extra: str, examples: list[tuple[str, str]
     for language, code in examples:
         name = code.splitlines()[0][:50]
         # A line of shell has one command: its words are passed on as they are.
-        words = ("python", "-c", code) if language == "python" else tuple(shlex.split(code))
+        words = ("python", "-c", code) if language == "python" else tuple(shlex.split(code, comments=True))
         steps.append((name, words))
     for name, words in steps:
         try:

@@ -113,7 +113,7 @@ def test_the_first_example_needs_its_extra_alone(
     assert "pytest" in hidden
     [(language, code)] = first_examples((ROOT / readme).read_text(encoding="utf-8"))[extra]
     if language == "sh":
-        code = f"from clova_studio._cli import main; sys.exit(main({shlex.split(code)[1:]!r}))"
+        code = f"from clova_studio._cli import main; sys.exit(main({shlex.split(code, comments=True)[1:]!r}))"
     done = subprocess.run(
         [sys.executable, "-c", HIDING.format(hidden=hidden) + code],
         capture_output=True,
