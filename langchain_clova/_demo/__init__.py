@@ -87,7 +87,26 @@ def answer(question: str, passages: list[Passage], *, model: str, **settings: An
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clova-studio demo``."""
-    parser.add_argument("file", nargs="?", type=Path, default=CONSTITUTION, metavar="FILE", help="a text in UTF-8")
+    parser.description = (
+        "Answer a question over a Korean document: it is split into topic passages, embedded and indexed, and the\n"
+        "answer is streamed with the passages it rests on. Without a key a local emulator answers."
+    )
+    parser.epilog = """\
+examples:
+  clova-studio demo --question '대통령의 임기는 몇 년인가?'
+  clova-studio demo notes.txt --question '핵심 내용은 무엇인가요?'
+
+environment:
+  CLOVASTUDIO_API_KEY   the key (nv-...); else NCP_CLOVASTUDIO_API_KEY; without one the emulator answers
+  CLOVASTUDIO_BASE_URL  another address, such as that of an emulator"""
+    parser.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        default=CONSTITUTION,
+        metavar="FILE",
+        help="a text in UTF-8 (default: the Constitution of Korea)",
+    )
     parser.add_argument("--question", default=None, help=f"what to ask (default: {DEFAULT_QUESTION})")
     parser.add_argument("--model", default="HCX-005", help="the chat model (default: HCX-005)")
 
@@ -140,6 +159,11 @@ def _read(path: Path) -> str:
     text = path.read_text(encoding="utf-8-sig")
     if not text.strip():
         raise ConfigurationError(f"{path} is empty: give a file with text")
+    if text.startswith("%PDF-"):  # some have ASCII only
+        raise ConfigurationError(
+            f"{path} is a PDF: save its text first, for example with pdftotext / PDF 파일은 읽을 수 없습니다. 먼저 "
+            "텍스트로 저장하세요."
+        )
     return text
 
 

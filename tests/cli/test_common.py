@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from clova_studio._cli._terminal import paint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from clova_studio.emulator import EmulatorServer
 
@@ -160,3 +162,95 @@ def test_colour_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     assert paint("x", "red", Terminal()) == "x"
+
+
+@pytest.mark.parametrize("command", [[], ["tuning"]])
+def test_no_command(cli: Callable[..., Any], command: list[str]) -> None:
+    """Who names no command is told which there are, with exit code 2 and nothing on stdout."""
+    ran = cli(*command)
+    assert ran.code == 2
+    assert not ran.out
+    assert "exit codes: 0 good" in ran.err
+    for name in COMMANDS if not command else ("list", "get", "create", "delete"):
+        assert f"\n    {name} " in ran.err
+
+
+@pytest.mark.parametrize(
+    "command", [["chat", "안녕"], ["tokens", "안녕"], ["models"], ["tuning", "list"]], ids=" ".join
+)
+def test_a_refused_key_leads_to_the_doctor(
+    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any], command: list[str]
+) -> None:
+    """Where the key is refused the doctor is named, in both languages; where something else is wrong it is not."""
+    assert "doctor" not in cli("chat", "안녕", "--model", "HCX-999").err
+    monkeypatch.setenv("CLOVASTUDIO_API_KEY", "nv-cli-unknown-key")
+    ran = cli(*command)
+    assert "'clova-studio doctor' finds out why." in ran.err
+    assert "'clova-studio doctor'로 확인할 수 있습니다." in ran.err
+
+
+def no_texts() -> list[Any]:
+    """Files that people try: what is in them, and what has to be said."""
+    return [
+        pytest.param("환불은 7일 안에 됩니다.".encode("cp949"), "iconv -f cp949 -t utf-8", id="cp949"),
+        pytest.param("환불은 7일 안에 됩니다.".encode("utf-16"), "iconv -f utf-16 -t utf-8", id="utf-16"),
+        pytest.param(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "pdftotext", id="pdf"),
+        pytest.param(b"PK\x03\x04\x14\x00\x06\x00\x08\xff\xfe", "office program", id="docx"),
+        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "office program", id="hwp"),
+        pytest.param(b"\x00\xff\x00\xff", "save it as one", id="bytes"),
+    ]
+
+
+@pytest.mark.parametrize(("raw", "said"), no_texts())
+def test_a_file_that_is_no_text(cli: Callable[..., Any], tmp_path: Path, raw: bytes, said: str) -> None:
+    """A file that is not in UTF-8 is named with what it is and the way out, in both languages, with exit code 2."""
+    path = tmp_path / "my file.txt"
+    path.write_bytes(raw)
+    for command in (["demo", str(path)], ["tokens", "--local", "--file", str(path)]):
+        ran = cli(*command)
+        assert ran.code == 2
+        assert not ran.out
+        assert said in ran.err
+        assert str(path) in ran.err
+        assert "UTF-8" in ran.err
+        assert re.search("[가-힣]", ran.err)
+        assert len(ran.err.splitlines()) == 1
+        if "iconv" in said:
+            assert f"'{path}' > " in ran.err, "the command can be copied"
+
+
+def test_a_pdf_of_ascii_alone(cli: Callable[..., Any], tmp_path: Path) -> None:
+    """A PDF that could be read as text is refused by the demo all the same."""
+    path = tmp_path / "contract.pdf"
+    path.write_text("%PDF-1.4\n1 0 obj <</Type /Catalog>> endobj\n")
+    ran = cli("demo", str(path))
+    assert ran.code == 2
+    assert "pdftotext" in ran.err
+
+
+@pytest.mark.parametrize("command", [["demo"], ["tokens", "--local", "--file"]], ids=" ".join)
+def test_a_file_that_cannot_be_read(cli: Callable[..., Any], tmp_path: Path, command: list[str]) -> None:
+    """A missing file and a folder are named in one line, with exit code 2."""
+    for path, said in ((tmp_path / "none.txt", "No such file"), (tmp_path, "Is a directory")):
+        ran = cli(*command, str(path))
+        assert ran.code == 2
+        assert ran.err == f"clova-studio: {path}: {said}{' or directory' if 'No' in said else ''}\n"
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"], ids=["plain", "BOM"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_a_file_of_ones_own(cli: Callable[..., Any], tmp_path: Path, start: bytes, end: str) -> None:
+    """The demo answers over a file of the user's without a key, however its lines end, with or without a BOM."""
+    path = tmp_path / "own.md"
+    text = [
+        "# 환불 규정",
+        "환불은 구매 후 7일 안에 신청할 수 있습니다.",
+        "# 배송",
+        "배송 조회는 주문 내역에서 합니다.",
+        "",
+    ]
+    path.write_bytes(start + end.join(text).encode())
+    ran = cli("demo", str(path), "--question", "환불은 언제까지 신청하나요?")
+    assert ran.code == 0
+    assert "답변: 환불은 구매 후 7일 안에 신청할 수 있습니다." in ran.out
+    assert "\ufeff" not in ran.out

@@ -233,6 +233,76 @@ def test_unreachable(
     assert cli("doctor").code == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "expected", "english", "korean"),
+    [
+        (None, "no_key", "There is no API key.", "API 키가 없습니다."),
+        (
+            "nv-cli-unknown-key",
+            "wrong_key",
+            "The service does not know this key.",
+            "서비스에 등록되지 않은 키입니다.",
+        ),
+        (
+            OLD,
+            "old_style_key",
+            "is not a new one (those start with nv-), and the service refuses it alone.",
+            "nv-로 시작하는 새 키가 아니며, 이 키만으로는 인증되지 않습니다.",
+        ),
+        (
+            "nv-cli-lonely-key",
+            "service_key_without_app",
+            "a service key works only for the APIs of a registered and approved service app.",
+            "서비스 키는 등록되고 승인된 서비스 앱의 API에서만 쓸 수 있습니다.",
+        ),
+        (
+            "nv-cli-test-key",
+            "quota_used_up",
+            "The quota of this minute is used up (HCX-005).",
+            "1분당 한도를 모두 썼습니다(HCX-005).",
+        ),
+        (
+            "nv-cli-test-key",
+            "refused",
+            "refuses the connection: nothing listens there.",
+            "연결을 거부했습니다. 해당 포트에 실행 중인 서버가 없습니다.",
+        ),
+        (
+            "nv-cli-other-cloud-key",
+            "wrong_region",
+            "The key belongs to another cloud: it is refused at {here} and good at {there}.",
+            "다른 클라우드의 키입니다. {here}에서는 거부되고 {there}에서는 인증됩니다.",
+        ),
+    ],
+    ids=["no key", "wrong key", "old-style key", "service key without app", "429", "unreachable host", "wrong region"],
+)
+def test_common_failures_are_told_in_both_languages(
+    key: str | None,
+    expected: str,
+    english: str,
+    korean: str,
+    monkeypatch: pytest.MonkeyPatch,
+    cli: Callable[..., Any],
+) -> None:
+    """What a person reads of each common failure: one problem in plain words, English and Korean, a remedy for each."""
+    if key is not None:
+        monkeypatch.setenv("CLOVASTUDIO_API_KEY", key)
+    quota = {"HCX-005": (0, 0)} if expected == "quota_used_up" else None
+    with serve(api_keys=KEYS, rate_limits=quota) as here, serve(api_keys=["nv-cli-other-cloud-key"]) as there:
+        address = f"http://127.0.0.1:{free_port()}" if expected == "refused" else here.base_url
+        monkeypatch.setenv("CLOVASTUDIO_BASE_URL", address)
+        ran = cli("doctor", *(["--also", there.base_url] if expected == "wrong_region" else []))
+        hosts = {"here": here.base_url.removeprefix("http://"), "there": there.base_url.removeprefix("http://")}
+    assert ran.code == 1
+    assert re.findall("^(?:ERROR|WARNING) (.*)$", ran.out, flags=re.MULTILINE) == [expected]
+    *_, problem, remedy, problem_ko, remedy_ko = ran.out.splitlines()
+    assert english.format(**hosts) in problem
+    assert korean.format(**hosts) in problem_ko
+    for line, language in ((remedy, "[A-Za-z]{3}"), (remedy_ko, "[가-힣]")):
+        assert re.match("    -> ", line)
+        assert re.search(language, line)
+
+
 def test_what_is_behind_a_connection_error() -> None:
     """The cause at the bottom decides, however deep it is."""
 

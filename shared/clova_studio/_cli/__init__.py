@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from clova_studio._cli._parsing import EXIT_CODES, Parser
-from clova_studio._cli._terminal import complain
+from clova_studio._cli._terminal import complain, no_text
 from clova_studio._errors import ClovaStudioError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: With code 2 for arguments that cannot be read, with 0 after ``--help`` and ``--version``.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    arguments = argparse.Namespace()
     try:
         arguments = _parser(argv).parse_args(argv)
         code = int(arguments.run(arguments))
@@ -58,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_stdout()
         return _BROKEN_PIPE
+    except UnicodeDecodeError as error:
+        complain(no_text(error.object, getattr(arguments, "file", None) and str(arguments.file)))
+        return 2
     except (ConfigurationError, ImportError, OSError, UnicodeError) as error:
         # OSError and UnicodeError come from the files that a user names.
         complain(error)

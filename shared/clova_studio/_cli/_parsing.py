@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clova_studio._cli._terminal import scrub
@@ -52,6 +53,10 @@ class Parser(argparse.ArgumentParser):
             words = message.removeprefix("unrecognized arguments:").split()
             names = [word.partition("=")[0] for word in words if word.startswith("-")]
             message = f"unrecognized arguments: {' '.join(names)}" if names else "too many arguments (quote the text?)"
+        if message.endswith(("required: COMMAND", "required: ACTION")):
+            # Who names no command wants to know which there are.
+            self.print_help(sys.stderr)
+            self.exit(2)
         super().error(scrub(message))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._errors import ConfigurationError
+from clova_studio._errors import AuthenticationError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ __all__ = [
     "complain",
     "hide",
     "is_terminal",
+    "no_text",
     "note",
     "paint",
     "read_text",
@@ -37,6 +39,8 @@ SECRET_VARIABLES = (
     "NCLOUD_SECRET_KEY",
 )
 _KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
+_HANGUL = re.compile("[가-힣]")
+_ASK_THE_DOCTOR = "'clova-studio doctor' finds out why. / 원인은 'clova-studio doctor'로 확인할 수 있습니다."
 _SHORTEST_SECRET = 6
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
@@ -85,11 +89,55 @@ def note(text: str, *, end: str = "\n", colour: str | None = None) -> None:
 
 
 def complain(problem: BaseException | str) -> None:
-    """Write an error to stderr, with its hint."""
+    """Write an error to stderr, with its hint and where more help is."""
     text, hint = str(problem), getattr(problem, "hint", None)
+    if isinstance(problem, OSError) and problem.filename is not None and problem.strerror:
+        text = f"{problem.filename}: {problem.strerror}"
     if isinstance(hint, str) and hint not in text:
         text = f"{text} {hint}"
+    if isinstance(problem, AuthenticationError):
+        text = f"{text} {_ASK_THE_DOCTOR}"
     note(f"clova-studio: {scrub(text)}")
+
+
+def no_text(raw: bytes, name: str | None) -> str:
+    """Return what is to be done about a file that is no text in UTF-8.
+
+    Args:
+        raw: Its bytes.
+        name: Its path; None for stdin.
+    """
+    # What a shell takes as it is, before and behind the program that converts.
+    source, target = ("", "") if name is None else (f" {shlex.quote(name)}", " > utf8.txt")
+    said = f"{name or 'stdin'} is no text in UTF-8"
+    if raw.startswith(b"%PDF-"):
+        return (
+            f"{said} but a PDF: save its text first, for example with pdftotext{source or ' FILE'} text.txt / "
+            "PDF 파일은 읽을 수 없습니다. 먼저 텍스트로 저장하세요."
+        )
+    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return (
+            f"{said} but a document of an office program, or an archive: save it there as plain text in UTF-8 / "
+            "문서 프로그램의 파일이거나 압축 파일입니다. UTF-8 텍스트로 저장하세요."
+        )
+    encoding = _encoding_of(raw)
+    if encoding is None:
+        return f"{said}: save it as one / UTF-8 텍스트가 아닙니다. UTF-8로 저장하세요."
+    return (
+        f"{said} but in {encoding}: convert it with iconv -f {encoding} -t utf-8{source}{target} / "
+        f"{encoding} 인코딩입니다. 위 명령으로 UTF-8로 바꾸세요."
+    )
+
+
+def _encoding_of(raw: bytes) -> str | None:
+    """Return the encoding that a Korean text which is not in UTF-8 is in, None where it cannot be told."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        text = raw.decode("cp949")
+    except UnicodeDecodeError:
+        return None
+    return "cp949" if _HANGUL.search(text) and "\0" not in text else None
 
 
 def say_json(value: Any) -> None:
