@@ -21,7 +21,7 @@ def clova_studio_server() -> Iterator[EmulatorServer]:
     """A running emulator in its default behaviour, stopped after the test.
 
     Yields:
-        The server: ``base_url`` and ``api_key`` to give to a client, ``requests`` for what arrived,
+        The server, with ``base_url`` and ``api_key`` to give to a client, ``requests`` for what arrived,
         ``script([...])`` for the next answers and ``add_fault(...)`` for failures.
     """
     try:

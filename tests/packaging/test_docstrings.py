@@ -44,7 +44,11 @@ DOCUMENTED = {
 def loaded() -> griffe.GriffeLoader:
     """The source of the three packages, read and not run, with imported names resolved."""
     loader = griffe.GriffeLoader(
-        search_paths=[ROOT / "shared", ROOT], docstring_parser=griffe.Parser.google, allow_inspection=False
+        search_paths=[ROOT / "shared", ROOT],
+        docstring_parser=griffe.Parser.google,
+        # As in mkdocs.yml.
+        docstring_options={"returns_multiple_items": False, "returns_named_value": False},
+        allow_inspection=False,
     )
     for package in ("clova_studio", "langchain_clova", "llama_index_clova"):
         loader.load(package)

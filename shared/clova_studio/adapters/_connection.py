@@ -31,7 +31,7 @@ _URL_VARIABLES = ("CLOVASTUDIO_BASE_URL", "CLOVASTUDIO_API_BASE_URL")
 
 
 def key_from_env() -> SecretStr | None:
-    """Return the API key of the environment, None if there is none."""
+    """Return the API key of the environment: ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``, else None."""
     value = _from_env(_KEY_VARIABLES)
     return None if value is None else SecretStr(value)
 
