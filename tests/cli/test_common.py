@@ -254,3 +254,11 @@ def test_a_file_of_ones_own(cli: Callable[..., Any], tmp_path: Path, start: byte
     assert ran.code == 0
     assert "답변: 환불은 구매 후 7일 안에 신청할 수 있습니다." in ran.out
     assert "\ufeff" not in ran.out
+
+
+@pytest.mark.parametrize("option", ["--window=0", "--window=nan", "--latency=-1", "--token-latency=x"])
+def test_times_of_the_emulator(cli: Callable[..., Any], option: str) -> None:
+    """The emulator does not start with a time that is none: the option is named, with exit code 2."""
+    ran = cli("emulator", "--port", "0", option)
+    assert ran.code == 2
+    assert f"argument {option.partition('=')[0]}" in ran.err

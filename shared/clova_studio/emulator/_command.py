@@ -40,6 +40,22 @@ def _limit(text: str) -> tuple[str, tuple[int | None, int | None]]:
     return model, (values[0], values[1] if len(values) > 1 else None)
 
 
+def _seconds(text: str) -> float:
+    """Read a length of time, which may be none."""
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0")
+    return seconds
+
+
+def _window(text: str) -> float:
+    """Read the length of a window, which is never none."""
+    seconds = _seconds(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to a parser."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -60,12 +76,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rate limit of a model or tool, '*' for all others (can be repeated)",
     )
     parser.add_argument(
-        "--window", type=float, default=60.0, help="seconds of a rate-limit window (default: %(default)s)"
+        "--window",
+        type=_window,
+        default=60.0,
+        metavar="SECONDS",
+        help="length of a rate-limit window (default: %(default)s)",
     )
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default: %(default)s)")
-    parser.add_argument(
-        "--token-latency", type=float, default=0.0, help="seconds between two token events (default: %(default)s)"
-    )
+    for option, what in (("--latency", "before each answer"), ("--token-latency", "between two token events")):
+        parser.add_argument(
+            option, type=_seconds, default=0.0, metavar="SECONDS", help=f"wait {what} (default: %(default)s)"
+        )
     parser.add_argument(
         "--fault",
         action="append",
@@ -77,7 +97,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=_config, metavar="FILE", help="routers, skillsets and training, as YAML or JSON"
     )
-    parser.add_argument("--tuning-seconds", type=float, metavar="SECONDS", help="how long training takes (default: 1)")
+    parser.add_argument(
+        "--tuning-seconds", type=_seconds, metavar="SECONDS", help="how long training takes (default: 1)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
