@@ -62,19 +62,25 @@ class Row:
 
 
 def compare(
-    ours: Callable[[], float], baseline: Callable[[], float], *, inverse: bool = False, note: str = ""
+    ours: Callable[[], float],
+    baseline: Callable[[], float],
+    *,
+    pairs: int = PAIRS,
+    inverse: bool = False,
+    note: str = "",
 ) -> Measured:
     """Return the medians of both and of their ratio, from interleaved pairs after a warm-up.
 
     Args:
         ours: Measures ours once.
         baseline: Measures the baseline once.
+        pairs: How many.
         inverse: Whether the ratio is how many times faster ours is.
         note: What else is worth saying.
     """
     ours()
     baseline()
-    measured = [(ours(), baseline()) for _ in range(PAIRS)]
+    measured = [(ours(), baseline()) for _ in range(pairs)]
     return Measured(
         statistics.median(a for a, _ in measured),
         statistics.median(b for _, b in measured),

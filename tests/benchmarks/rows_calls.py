@@ -5,15 +5,19 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from measuring import PAIRS, Measured, Row, compare
+from measuring import Measured, Row, compare
 from workers import Worker, naver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CALLS = 200
-TOKENS = 5_000
-LONG, SHORT, SHORT_STREAMS = 10_000, 200, 50
+# A fraction of a second each, so there can be many: what disturbs a few of them does not move their median.
+PAIRS = 21
+CALLS = 300
+TOKENS = 20_000
+# langchain-naver takes a hundred and fifty microseconds a token.
+FEWER = 4_000
+LONG, SHORT, LONG_STREAMS = 10_000, 200, 2
 
 
 def chat(base_url: str) -> Measured:
@@ -22,6 +26,7 @@ def chat(base_url: str) -> Measured:
         return compare(
             lambda: ours.do("chat", base_url=base_url, calls=CALLS).cpu / CALLS,
             lambda: raw.do("chat", base_url=base_url, calls=CALLS).cpu / CALLS,
+            pairs=PAIRS,
         )
 
 
@@ -31,6 +36,7 @@ def invoke(base_url: str) -> Measured:
         return compare(
             lambda: ours.do("invoke", base_url=base_url, calls=CALLS).cpu / CALLS,
             lambda: theirs.do("invoke", base_url=base_url, calls=CALLS).cpu / CALLS,
+            pairs=PAIRS,
             note=f"langchain-core alone {median_us(lambda: ours.do('floor_invoke', calls=CALLS).cpu / CALLS)}",
         )
 
@@ -41,6 +47,7 @@ def client_stream(base_url: str) -> Measured:
         return compare(
             lambda: ours.do("stream", base_url=base_url, tokens=TOKENS).cpu / TOKENS,
             lambda: raw.do("stream", base_url=base_url, tokens=TOKENS).cpu / TOKENS,
+            pairs=PAIRS,
         )
 
 
@@ -48,9 +55,10 @@ def langchain_stream(base_url: str) -> Measured:
     """CPU a token of ChatClovaX.stream against langchain-naver's."""
     with Worker("jobs_langchain") as ours, naver() as theirs:
         return compare(
-            lambda: ours.do("stream", base_url=base_url, tokens=TOKENS).cpu / TOKENS,
-            lambda: theirs.do("stream", base_url=base_url, tokens=TOKENS).cpu / TOKENS,
-            note=f"langchain-core alone {median_us(lambda: ours.do('floor_stream', tokens=TOKENS).cpu / TOKENS)}",
+            lambda: ours.do("stream", base_url=base_url, tokens=FEWER).cpu / FEWER,
+            lambda: theirs.do("stream", base_url=base_url, tokens=FEWER).cpu / FEWER,
+            pairs=PAIRS,
+            note=f"langchain-core alone {median_us(lambda: ours.do('floor_stream', tokens=FEWER).cpu / FEWER)}",
         )
 
 
@@ -73,7 +81,8 @@ def linear(jobs: str, base_url: str, *, without: str | None = None) -> Measured:
             found = cost("stream", tokens, streams, base_url=base_url)
             return found - (cost(without, tokens, streams) if without else 0.0)
 
-        return compare(lambda: a_token(LONG, 1), lambda: a_token(SHORT, SHORT_STREAMS))
+        short_streams = LONG_STREAMS * LONG // SHORT
+        return compare(lambda: a_token(LONG, LONG_STREAMS), lambda: a_token(SHORT, short_streams), pairs=PAIRS)
 
 
 def median_us(measure: Callable[[], float]) -> str:
