@@ -275,11 +275,10 @@ def test_every_path_of_the_table_is_served(readme: str, clova_studio_server: Any
 
 @pytest.mark.parametrize("readme", READMES)
 def test_speed_has_its_marks(readme: str) -> None:
-    """The table of speeds stands alone between its two marks, so that a script can put in what was measured."""
+    """The table of speeds stands between its two marks; test_speed_table.py holds it to what was measured."""
     inside = re.findall("<!-- speed:begin -->\n(.*?)<!-- speed:end -->", READMES[readme], flags=re.DOTALL)
     assert len(inside) == 1
     assert tables_of(inside[0]) == [tables_of(READMES[readme])[SPEED]]
-    assert all(len(row) == 4 for row in tables_of(inside[0])[0])
 
 
 @pytest.mark.parametrize("readme", READMES)
