@@ -47,8 +47,9 @@ _HINTS: dict[str, str] = {
     "40102": "Use an nv- key as Bearer, or the old pair of headers. / nv- 키를 사용하세요.",
     "40103": "The access token has expired; use an nv- key. / 액세스 토큰이 만료되었습니다. nv- 키를 사용하세요.",
     "40104": (
-        "This path needs a test or service key that starts with nv-; an old key goes with apigw_api_key=. / "
-        "이 경로에는 nv-로 시작하는 테스트 키나 서비스 키가 필요합니다. 옛 키는 apigw_api_key=와 함께 쓰세요."
+        "This key is not valid: give a whole test or service key, which starts with nv- (an old key goes with "
+        "apigw_api_key=). / 유효하지 않은 키입니다. nv-로 시작하는 테스트 키나 서비스 키를 온전히 넣으세요. "
+        "옛 키는 apigw_api_key=와 함께 쓰세요."
     ),
     "40170": "Apply for CLOVA Studio in the console first. / 콘솔에서 CLOVA Studio 이용을 먼저 신청하세요.",
     "40300": "The key has no right to this. / 이 요청에 대한 권한이 없습니다.",

@@ -215,24 +215,42 @@ class AsyncStream(_StreamState[ChunkT, ResultT]):
 
 
 class ChatStream(Stream[ChatChunk, ChatResult]):
-    """A streamed chat: ``ChatChunk`` by ``ChatChunk``, then ``result()`` is the ``ChatResult``."""
+    """A streamed chat: ``ChatChunk`` by ``ChatChunk``, then ``result()`` is the ``ChatResult``.
+
+    A stream that breaks off is a ``StreamInterruptedError``; what had arrived is on its ``partial``.
+    """
 
 
 class AsyncChatStream(AsyncStream[ChatChunk, ChatResult]):
-    """A streamed chat: ``ChatChunk`` by ``ChatChunk``, then ``result()`` is the ``ChatResult``."""
+    """A streamed chat: ``ChatChunk`` by ``ChatChunk``, then ``result()`` is the ``ChatResult``.
+
+    A stream that breaks off is a ``StreamInterruptedError``; what had arrived is on its ``partial``.
+    """
 
 
 class SkillsetStream(Stream[SkillsetChunk, SkillsetResult]):
-    """A streamed skillset: ``SkillsetChunk`` by ``SkillsetChunk``, then ``result()`` is the ``SkillsetResult``."""
+    """A streamed skillset: ``SkillsetChunk`` by ``SkillsetChunk``, then ``result()`` is the ``SkillsetResult``.
+
+    A stream that breaks off is a ``StreamInterruptedError``; what had arrived is on its ``partial``.
+    """
 
 
 class AsyncSkillsetStream(AsyncStream[SkillsetChunk, SkillsetResult]):
-    """A streamed skillset: ``SkillsetChunk`` by ``SkillsetChunk``, then ``result()`` is the ``SkillsetResult``."""
+    """A streamed skillset: ``SkillsetChunk`` by ``SkillsetChunk``, then ``result()`` is the ``SkillsetResult``.
+
+    A stream that breaks off is a ``StreamInterruptedError``; what had arrived is on its ``partial``.
+    """
 
 
 class OpenAIChatStream(Stream[OpenAIChatChunk, OpenAIChatResult]):
-    """A streamed chat of the OpenAI-compatible API; ``result()`` is the ``OpenAIChatResult``."""
+    """A streamed chat of the OpenAI-compatible API; ``result()`` is the ``OpenAIChatResult``.
+
+    A stream that breaks off is a ``StreamInterruptedError``; what had arrived is on its ``partial``.
+    """
 
 
 class AsyncOpenAIChatStream(AsyncStream[OpenAIChatChunk, OpenAIChatResult]):
-    """A streamed chat of the OpenAI-compatible API; ``result()`` is the ``OpenAIChatResult``."""
+    """A streamed chat of the OpenAI-compatible API; ``result()`` is the ``OpenAIChatResult``.
+
+    A stream that breaks off is a ``StreamInterruptedError``; what had arrived is on its ``partial``.
+    """
