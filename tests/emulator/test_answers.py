@@ -22,6 +22,7 @@ PASSAGES = (
     "제70조 대통령의 임기는 5년으로 하며, 중임할 수 없다."
 )
 QUESTION = "국회의원의 임기는 몇 년인가?"
+CITIES = ["서울", "대전", "부산"]
 
 
 def message(client: httpx.Client, path: str = H5, **body: Any) -> dict[str, Any]:
@@ -122,6 +123,11 @@ TOOL_CASES: list[tuple[str, list[dict[str, Any]], tuple[str, Any] | None]] = [
         "부산 날씨를 화씨로",
         [tool("weather", "날씨", city=TEXT, unit={"type": "string", "enum": ["celsius", "fahrenheit"]})],
         ("weather", {"city": "부산", "unit": "fahrenheit"}),
+    ),
+    (
+        "서울에서 부산 가는 기차를 찾아 줘",
+        [tool("find_train", "기차를 찾는다.", start={"type": "string", "enum": CITIES}, end={"enum": CITIES})],
+        ("find_train", {"start": "서울", "end": "부산"}),
     ),
     (
         "Book a table for 4 people on 2026-03-01",

@@ -64,6 +64,7 @@ class Source:
         self._spans = find_spans(text)
         self._known = {word.lower() for word in known}
         self._values_left = _MOST_VALUES
+        self._chosen: list[tuple[list[Any], Any]] = []
 
     def spend(self) -> bool:
         """Count one value of an array, and say whether there may be one."""
@@ -131,6 +132,16 @@ class Source:
             return None
         self._known.add(fresh[0])
         return fresh[0]
+
+    def take_choice(self, values: list[Any]) -> Any | None:
+        """Take the value of an enumeration that the text mentions; a second property with the same one gets another."""
+        mentioned = [value for value in values if mentions(self.text, value)]
+        fresh = [value for value in mentioned if (values, value) not in self._chosen]
+        if not mentioned:
+            return None
+        value = (fresh or mentioned)[0]
+        self._chosen.append((values, value))
+        return value
 
     def spans(self) -> list[str]:
         """Take all spans that are left."""
@@ -242,9 +253,9 @@ def mentions(text: str, value: Any) -> bool:
 
 def _pick(values: list[Any], source: Source) -> Any:
     """The value of an enumeration that the text mentions, or comes nearest to."""
-    for value in values:
-        if mentions(source.text, value):
-            return value
+    chosen = source.take_choice(values)
+    if chosen is not None:
+        return chosen
     said = grams(source.text)
     scores = [sum(said.get(gram, 0.0) for gram in grams(value)) if isinstance(value, str) else 0.0 for value in values]
     return values[scores.index(max(scores))]
