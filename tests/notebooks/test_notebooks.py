@@ -74,7 +74,9 @@ def execute(name: str, folder: Path, *, with_key: bool) -> Ran:
         done = subprocess.run(
             command, capture_output=True, text=True, encoding="utf-8", check=False, cwd=folder, env=environment
         )
-        assert (done.returncode, done.stderr) == (0, "")
+        # What libzmq says of itself when a kernel is ended is no matter of the notebook.
+        said = [line for line in done.stderr.splitlines() if not re.fullmatch(r".+ \(src/\w+\.cpp:\d+\)", line)]
+        assert (done.returncode, said) == (0, [])
         return Ran(read(folder / f"{name}.ipynb").cells, server.requests)
 
 
