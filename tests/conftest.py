@@ -1,9 +1,23 @@
+"""What every test starts with."""
+
 from __future__ import annotations
 
 import signal
+
+import pytest
+
+from clova_studio import _pacing
+from clova_studio.adapters import _exchange
 
 
 def pytest_configure() -> None:
     """Let Ctrl-C be tested where it is ignored: programs started in the background of a script inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what an emulator of a test before taught: this one's may have got the same port."""
+    monkeypatch.setattr(_exchange, "_refuses_forced", set())
+    monkeypatch.setattr(_pacing, "_quotas", {})
