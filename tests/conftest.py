@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+from weakref import WeakValueDictionary
 
 import pytest
 
 from clova_studio import _pacing
-from clova_studio.adapters import _exchange
+from clova_studio.adapters import _connection, _exchange
 
 
 def pytest_configure() -> None:
@@ -18,6 +19,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what an emulator of a test before taught: this one's may have got the same port."""
+    """Forget what belongs to an emulator of a test before: this one's may have got the same port."""
     monkeypatch.setattr(_exchange, "_refuses_forced", set())
+    monkeypatch.setattr(_connection, "_shared", WeakValueDictionary())
     monkeypatch.setattr(_pacing, "_quotas", {})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -116,8 +115,7 @@ def test_given_clients_answer(server: EmulatorServer, name: str) -> None:
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_construction_opens_nothing_and_refuses_what_it_does_not_know(server: EmulatorServer, name: str) -> None:
     """A component is made without a connection; an argument that does not exist, or no key, is refused."""
-    # A group of its own: a test before may have had the same port, and its connection may still be shared.
-    component = make(name, api_key=server.api_key, base_url=server.base_url, quota_group=uuid.uuid4().hex)
+    component = make(name, api_key=server.api_key, base_url=server.base_url)
     assert component._connection._clients._sync is None
     with pytest.raises(ConfigurationError, match="'max_retry'"):
         make(name, api_key=KEY, max_retry=1)

@@ -7,7 +7,6 @@ import copy
 import gc
 import pickle
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -28,7 +27,7 @@ KEY = "nv-very-secret-0123456789"
 
 def test_construction_opens_nothing(server: EmulatorServer) -> None:
     """Building an adapter makes no client and no connection."""
-    settings: dict[str, Any] = {"api_key": server.api_key, "base_url": server.base_url, "quota_group": uuid4().hex}
+    settings: dict[str, Any] = {"api_key": server.api_key, "base_url": server.base_url}
     models = [ChatClovaX(**settings, top_k=i) for i in range(3)]
     assert all(model._connection._clients._sync is None for model in models)
     assert open_sockets(server.base_url) == 0

@@ -17,7 +17,6 @@ from llama_support import CHAT, COMPLETE, MODELS, STREAMS, STRUCTURED, WITH_TOOL
 from pydantic import BaseModel, PrivateAttr
 
 from clova_studio import ServerError, StreamInterruptedError
-from clova_studio.adapters import _exchange
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
 
@@ -94,12 +93,6 @@ class Limiter(BaseRateLimiter):
 
     async def async_acquire(self, num_tokens: int = 0) -> None:  # noqa: ARG002  core's signature
         self.asked.append("async")
-
-
-@pytest.fixture(autouse=True)
-def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Where forced choices are refused is remembered by address, and a port may be an earlier server's.
-    monkeypatch.setattr(_exchange, "_refuses_forced", set())
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from llama_support import MODELS, STRUCTURED, replay, run
 from pydantic import BaseModel, Field
 
 from clova_studio import ClovaStudioError, ConfigurationError
-from clova_studio.adapters import _exchange
 from llama_index_clova import ClovaX
 
 if TYPE_CHECKING:
@@ -54,12 +53,6 @@ class Opinion(BaseModel):
 
     text: str = ""
     score: int | None = None
-
-
-@pytest.fixture(autouse=True)
-def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Where forced choices are refused is remembered by address, and a port may be an earlier server's.
-    monkeypatch.setattr(_exchange, "_refuses_forced", set())
 
 
 def answer_of(model: str, values: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from llama_index.core.tools import FunctionTool
 from llama_support import MODELS, WITH_TOOLS, calls_of, kinds, replay, run
 
 from clova_studio import ClovaStudioError, ConfigurationError, UnsupportedFunctionError
-from clova_studio.adapters import _exchange
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
 
@@ -41,12 +40,6 @@ def now() -> str:
 
 
 WEATHER, MAGICIAN, CLOCK = (FunctionTool.from_defaults(function) for function in (get_weather, magic_function, now))
-
-
-@pytest.fixture(autouse=True)
-def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Where forced choices are refused is remembered by address, and a port may be an earlier server's.
-    monkeypatch.setattr(_exchange, "_refuses_forced", set())
 
 
 def picked(llm: ClovaX, response: Any, **options: Any) -> list[tuple[str, Any]]:
