@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from measuring import Measured, Row, compare
 from workers import Worker, naver
@@ -20,46 +20,24 @@ FEWER = 4_000
 LONG, SHORT, LONG_STREAMS = 10_000, 200, 2
 
 
-def chat(base_url: str) -> Measured:
-    """CPU of client.chat against a POST of httpx and json()."""
+def cpu(worker: Worker, job: str, **given: Any) -> Callable[[], float]:
+    """Return what measures the CPU of a job for each of its calls or tokens."""
+    times = given["calls"] if "calls" in given else given["tokens"]
+    return lambda: worker.do(job, **given).cpu / times
+
+
+def against_httpx(job: str, **given: Any) -> Measured:
+    """CPU of a job of the client against the same with httpx and json alone."""
     with Worker("jobs_client") as ours, Worker("jobs_httpx") as raw:
-        return compare(
-            lambda: ours.do("chat", base_url=base_url, calls=CALLS).cpu / CALLS,
-            lambda: raw.do("chat", base_url=base_url, calls=CALLS).cpu / CALLS,
-            pairs=PAIRS,
-        )
+        return compare(cpu(ours, job, **given), cpu(raw, job, **given), pairs=PAIRS)
 
 
-def invoke(base_url: str) -> Measured:
-    """CPU of ChatClovaX.invoke against langchain-naver's."""
+def against_naver(job: str, base_url: str, **given: Any) -> Measured:
+    """CPU of a job of ChatClovaX against langchain-naver's; the note has langchain-core's own share."""
     with Worker("jobs_langchain") as ours, naver() as theirs:
-        return compare(
-            lambda: ours.do("invoke", base_url=base_url, calls=CALLS).cpu / CALLS,
-            lambda: theirs.do("invoke", base_url=base_url, calls=CALLS).cpu / CALLS,
-            pairs=PAIRS,
-            note=f"langchain-core alone {median_us(lambda: ours.do('floor_invoke', calls=CALLS).cpu / CALLS)}",
-        )
-
-
-def client_stream(base_url: str) -> Measured:
-    """CPU a token of client.stream_chat against httpx's bytes, cut at blank lines, and json.loads."""
-    with Worker("jobs_client") as ours, Worker("jobs_httpx") as raw:
-        return compare(
-            lambda: ours.do("stream", base_url=base_url, tokens=TOKENS).cpu / TOKENS,
-            lambda: raw.do("stream", base_url=base_url, tokens=TOKENS).cpu / TOKENS,
-            pairs=PAIRS,
-        )
-
-
-def langchain_stream(base_url: str) -> Measured:
-    """CPU a token of ChatClovaX.stream against langchain-naver's."""
-    with Worker("jobs_langchain") as ours, naver() as theirs:
-        return compare(
-            lambda: ours.do("stream", base_url=base_url, tokens=FEWER).cpu / FEWER,
-            lambda: theirs.do("stream", base_url=base_url, tokens=FEWER).cpu / FEWER,
-            pairs=PAIRS,
-            note=f"langchain-core alone {median_us(lambda: ours.do('floor_stream', tokens=FEWER).cpu / FEWER)}",
-        )
+        ours_cpu, their_cpu = (cpu(worker, job, base_url=base_url, **given) for worker in (ours, theirs))
+        core = median_us(cpu(ours, f"floor_{job}", **given))
+        return compare(ours_cpu, their_cpu, pairs=PAIRS, note=f"langchain-core alone {core}")
 
 
 def linear(jobs: str, base_url: str, *, without: str | None = None) -> Measured:
@@ -91,10 +69,30 @@ def median_us(measure: Callable[[], float]) -> str:
 
 
 ROWS = (
-    Row("chat", "CPU of client.chat / raw httpx POST + json()", 1.4, chat),
-    Row("invoke", "CPU of ChatClovaX.invoke / langchain-naver", 0.65, invoke),
-    Row("stream", "CPU a token of client.stream_chat / raw httpx + json.loads", 1.4, client_stream),
-    Row("stream-langchain", "CPU a token of ChatClovaX.stream / langchain-naver", 0.40, langchain_stream),
+    Row(
+        "chat",
+        "CPU of client.chat / raw httpx POST + json()",
+        1.4,
+        lambda base_url: against_httpx("chat", base_url=base_url, calls=CALLS),
+    ),
+    Row(
+        "invoke",
+        "CPU of ChatClovaX.invoke / langchain-naver",
+        0.65,
+        lambda base_url: against_naver("invoke", base_url, calls=CALLS),
+    ),
+    Row(
+        "stream",
+        "CPU a token of client.stream_chat / raw httpx + json.loads",
+        1.4,
+        lambda base_url: against_httpx("stream", base_url=base_url, tokens=TOKENS),
+    ),
+    Row(
+        "stream-langchain",
+        "CPU a token of ChatClovaX.stream / langchain-naver",
+        0.40,
+        lambda base_url: against_naver("stream", base_url, tokens=FEWER),
+    ),
     Row(
         "linear-stream",
         f"CPU a token of client.stream_chat, {LONG:,} tokens / {SHORT}",
