@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import pytest
 
-from clova_studio import _pacing
+from clova_studio._rate_limits import registry
 from clova_studio.adapters import _connection, _exchange
 
 
@@ -22,4 +22,4 @@ def _nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget what belongs to an emulator of a test before: this one's may have got the same port."""
     monkeypatch.setattr(_exchange, "_refuses_forced", set())
     monkeypatch.setattr(_connection, "_shared", WeakValueDictionary())
-    monkeypatch.setattr(_pacing, "_quotas", {})
+    monkeypatch.setattr(registry, "_quotas", {})

@@ -14,11 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clova_studio._async_client import AsyncClovaStudio
-    from clova_studio._calls.completions import CompletionOptions
-    from clova_studio._calls.openai import OpenAIChatOptions
-    from clova_studio._calls.retrieval import ReasoningOptions
     from clova_studio._catalogue import EMBEDDING_MODELS, MODELS, EmbeddingModelInfo, ModelInfo, model_info
-    from clova_studio._chat_body import ChatOptions
     from clova_studio._client import ClovaStudio
     from clova_studio._config import Timeouts
     from clova_studio._dataset import DatasetProblem, DatasetReport, validate_dataset
@@ -41,11 +37,17 @@ if TYPE_CHECKING:
         TuningTaskError,
         UnsupportedFunctionError,
     )
-    from clova_studio._limits import RateLimits
-    from clova_studio._quota import QuotaStatus
-    from clova_studio._retry import RetryPolicy
+    from clova_studio._rate_limits.limiter import QuotaStatus
+    from clova_studio._rate_limits.settings import RateLimits
+    from clova_studio._requests.chat_options import ChatOptions
+    from clova_studio._requests.completions import CompletionOptions
+    from clova_studio._requests.openai import OpenAIChatOptions
+    from clova_studio._requests.retrieval import ReasoningOptions
+    from clova_studio._resources.openai import AsyncOpenAICompatible, OpenAICompatible
+    from clova_studio._resources.tuning import AsyncTuning, Tuning
+    from clova_studio._retries import RetryPolicy
     from clova_studio._segments import TextSpan, align_segments, segmentation_windows
-    from clova_studio._streams import (
+    from clova_studio._streaming.streams import (
         AsyncChatStream,
         AsyncOpenAIChatStream,
         AsyncSkillsetStream,
@@ -53,8 +55,6 @@ if TYPE_CHECKING:
         OpenAIChatStream,
         SkillsetStream,
     )
-    from clova_studio._verbs.openai import AsyncOpenAICompatible, OpenAICompatible
-    from clova_studio._verbs.tuning import AsyncTuning, Tuning
     from clova_studio.types import (
         AiFilter,
         ChatChunk,
@@ -192,22 +192,22 @@ __all__ = [
 ]
 
 _HOMES = {
-    "_verbs.openai": ("AsyncOpenAICompatible", "OpenAICompatible"),
-    "_verbs.tuning": ("AsyncTuning", "Tuning"),
-    "_calls.openai": ("OpenAIChatOptions",),
-    "_calls.retrieval": ("ReasoningOptions",),
-    "_calls.completions": ("CompletionOptions",),
+    "_resources.openai": ("AsyncOpenAICompatible", "OpenAICompatible"),
+    "_resources.tuning": ("AsyncTuning", "Tuning"),
+    "_requests.openai": ("OpenAIChatOptions",),
+    "_requests.retrieval": ("ReasoningOptions",),
+    "_requests.completions": ("CompletionOptions",),
     "_dataset": ("DatasetProblem", "DatasetReport", "validate_dataset"),
     "_async_client": ("AsyncClovaStudio",),
     "_catalogue": ("EMBEDDING_MODELS", "MODELS", "EmbeddingModelInfo", "ModelInfo", "model_info"),
-    "_chat_body": ("ChatOptions",),
+    "_requests.chat_options": ("ChatOptions",),
     "_client": ("ClovaStudio",),
     "_config": ("Timeouts",),
-    "_limits": ("RateLimits",),
-    "_quota": ("QuotaStatus",),
-    "_retry": ("RetryPolicy",),
+    "_rate_limits.settings": ("RateLimits",),
+    "_rate_limits.limiter": ("QuotaStatus",),
+    "_retries": ("RetryPolicy",),
     "_segments": ("TextSpan", "align_segments", "segmentation_windows"),
-    "_streams": (
+    "_streaming.streams": (
         "AsyncSkillsetStream",
         "SkillsetStream",
         "AsyncOpenAIChatStream",

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
 from clova_studio._errors import ClovaStudioError
+from clova_studio._resources.chat import AsyncChatVerbs
+from clova_studio._resources.completions import AsyncCompletionVerbs
+from clova_studio._resources.openai import AsyncOpenAICompatible
+from clova_studio._resources.retrieval import AsyncRetrievalVerbs
+from clova_studio._resources.routing import AsyncRoutingVerbs
+from clova_studio._resources.text import AsyncTextVerbs
+from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._transport import LoopClients, build_request, reclaim, watched
-from clova_studio._verbs.chat import AsyncChatVerbs
-from clova_studio._verbs.completions import AsyncCompletionVerbs
-from clova_studio._verbs.openai import AsyncOpenAICompatible
-from clova_studio._verbs.retrieval import AsyncRetrievalVerbs
-from clova_studio._verbs.routing import AsyncRoutingVerbs
-from clova_studio._verbs.text import AsyncTextVerbs
-from clova_studio._verbs.tuning import AsyncTuning
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import EllipsisType, TracebackType
 
     from clova_studio._attempts import Attempts
-    from clova_studio._calls._call import Call
-    from clova_studio._events import EventReader
-    from clova_studio._pacing import Halt
-    from clova_studio._streams import AsyncOpened
+    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._requests.call import Call
+    from clova_studio._streaming.reader import EventReader
+    from clova_studio._streaming.streams import AsyncOpened
     from clova_studio.types._base import Result
 
 __all__ = ["AsyncClovaStudio"]
@@ -118,7 +118,7 @@ class AsyncClovaStudio(
         return await self._try(call, attempts, exchange)
 
     async def _open(self, call: Call[Any]) -> AsyncOpened[Any, Any]:
-        from clova_studio._streams import AsyncOpened, first_of
+        from clova_studio._streaming.streams import AsyncOpened, first_of
 
         content = call.content()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clova_studio._errors import APIStatusError, ClovaStudioError, NotFoundError, RateLimitError
-from clova_studio._retry import closes_quota, is_retryable
+from clova_studio._retries import closes_quota, is_retryable
 from clova_studio.types._base import Result
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
-    from clova_studio._calls._call import Call
-    from clova_studio._pacing import Halt
-    from clova_studio._quota import Quota
-    from clova_studio._retry import RetryPolicy
-    from clova_studio._tickets import Slot, Ticket
+    from clova_studio._rate_limits.limiter import Quota
+    from clova_studio._rate_limits.permits import Slot, Ticket
+    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._requests.call import Call
+    from clova_studio._retries import RetryPolicy
 
 __all__ = ["Attempts"]
 

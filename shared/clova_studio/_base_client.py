@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from clova_studio._catalogue import model_info
 from clova_studio._config import make_config
 from clova_studio._errors import ClovaStudioError, ConfigurationError
-from clova_studio._limits import rate_limits_of
-from clova_studio._pacing import quota_of
-from clova_studio._retry import RetryPolicy
+from clova_studio._rate_limits.registry import quota_of
+from clova_studio._rate_limits.settings import rate_limits_of
+from clova_studio._retries import RetryPolicy
 from clova_studio._transport import timeouts_of
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from clova_studio._attempts import Attempts
-    from clova_studio._calls._call import Call
     from clova_studio._config import PathPrefix, Region
-    from clova_studio._events import EventReader
-    from clova_studio._limits import RateLimits
-    from clova_studio._pacing import Halt
-    from clova_studio._quota import Quota, QuotaStatus
+    from clova_studio._rate_limits.limiter import Quota, QuotaStatus
+    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._rate_limits.settings import RateLimits
+    from clova_studio._requests.call import Call
+    from clova_studio._streaming.reader import EventReader
 
 __all__ = ["BaseClient"]
 
@@ -180,7 +180,7 @@ class BaseClient:
         )
 
     def _reader(self, call: Call[Any]) -> EventReader[Any, Any]:
-        from clova_studio._events import EventReader
+        from clova_studio._streaming.reader import EventReader
 
         limits = timeouts_of(call, self._config)
         return EventReader(call, limits.stream if limits else None)

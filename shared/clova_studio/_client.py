@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
 from clova_studio._errors import ClovaStudioError
+from clova_studio._resources.chat import ChatVerbs
+from clova_studio._resources.completions import CompletionVerbs
+from clova_studio._resources.openai import OpenAICompatible
+from clova_studio._resources.retrieval import RetrievalVerbs
+from clova_studio._resources.routing import RoutingVerbs
+from clova_studio._resources.text import TextVerbs
+from clova_studio._resources.tuning import Tuning
 from clova_studio._transport import build_request, make_client
-from clova_studio._verbs.chat import ChatVerbs
-from clova_studio._verbs.completions import CompletionVerbs
-from clova_studio._verbs.openai import OpenAICompatible
-from clova_studio._verbs.retrieval import RetrievalVerbs
-from clova_studio._verbs.routing import RoutingVerbs
-from clova_studio._verbs.text import TextVerbs
-from clova_studio._verbs.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import EllipsisType, TracebackType
 
     from clova_studio._attempts import Attempts
-    from clova_studio._calls._call import Call
-    from clova_studio._events import EventReader
-    from clova_studio._pacing import Halt
-    from clova_studio._streams import Opened
+    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._requests.call import Call
+    from clova_studio._streaming.reader import EventReader
+    from clova_studio._streaming.streams import Opened
     from clova_studio.types._base import Result
 
 __all__ = ["ClovaStudio"]
@@ -113,7 +113,7 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
         return self._try(call, attempts, exchange)
 
     def _open(self, call: Call[Any]) -> Opened[Any, Any]:
-        from clova_studio._streams import Opened
+        from clova_studio._streaming.streams import Opened
 
         content = call.content()
 

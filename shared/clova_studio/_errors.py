@@ -28,7 +28,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._hints import hint_for
+from clova_studio._error_codes import hint_for
 
 if TYPE_CHECKING:
     from clova_studio.types._base import RateLimit

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from clova_studio._calls._call import Nothing
 from clova_studio._errors import (
     APIConnectionError,
     APITimeoutError,
@@ -16,7 +15,8 @@ from clova_studio._errors import (
     InvalidResponseError,
     status_error,
 )
-from clova_studio._ratelimit_headers import parse_rate_limit, parse_retry_after
+from clova_studio._rate_limits.headers import parse_rate_limit, parse_retry_after
+from clova_studio._requests.call import Nothing
 from clova_studio.types._base import Result, WireModel
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from clova_studio._calls._call import Call
-    from clova_studio._sse import ServerSentEvent
+    from clova_studio._requests.call import Call
+    from clova_studio._streaming.sse import ServerSentEvent
 
 __all__ = ["envelope_of", "error_in", "judge", "parse_payload", "refuse_error_event", "transport_error"]
 

@@ -11,8 +11,8 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from clova_studio._calls.text import MAX_SEGMENTATION_CHARACTERS
 from clova_studio._errors import ConfigurationError
+from clova_studio._requests.text import MAX_SEGMENTATION_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, Iterator
 
-    from clova_studio._calls._call import Call
     from clova_studio._config import Config
+    from clova_studio._requests.call import Call
 
 __all__ = ["LoopClients", "build_request", "make_async_client", "make_client", "reclaim", "timeouts_of", "watched"]
 

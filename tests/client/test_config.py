@@ -15,8 +15,8 @@ from client_support import KEY, MESSAGES, Wire, answer, envelope, sample
 from pydantic import SecretStr
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, RateLimits, RetryPolicy, Timeouts
-from clova_studio._calls._call import Call, Nothing
 from clova_studio._config import make_config
+from clova_studio._requests.call import Call, Nothing
 from clova_studio._transport import build_request, make_client
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from api_table import SEARCH, USER
 
 import clova_studio as cs
-from clova_studio._calls._call import Call
+from clova_studio._requests.call import Call
 from clova_studio.emulator import Fault, serve
 from clova_studio.types import ChatResult
 

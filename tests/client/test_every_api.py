@@ -245,7 +245,7 @@ def test_storage_keys_stay_secret(both) -> None:
         peer.call("tuning.create", **kwargs)
     assert json.loads(peer.requests[0].content)["trainingDatasetSecretKey"] == "very-secret-storage-key"
     assert "very-secret-storage-key" not in str(caught.value) + repr(vars(caught.value))
-    from clova_studio._calls.tuning import create_task
+    from clova_studio._requests.tuning import create_task
 
     assert "very-secret-storage-key" not in repr(create_task(**kwargs))
 

@@ -18,7 +18,7 @@ from clova_studio import (
     UnsupportedFunctionError,
     Usage,
 )
-from clova_studio._assembler import ChatAssembler
+from clova_studio._streaming.chat_assembler import ChatAssembler
 from clova_studio.adapters import Exchange
 from clova_studio.types import CompletionTokensDetails
 

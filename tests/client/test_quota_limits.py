@@ -14,7 +14,7 @@ import pytest
 from client_support import KEY, MESSAGES, OK, Clock, answer, envelope
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, RateLimitError, RateLimits
-from clova_studio._limits import Bound
+from clova_studio._rate_limits.settings import Bound
 
 EMBEDDED = OK + b'{"embedding":[0.5,-1.5],"inputTokens":%d}}'
 REFUSED = envelope("42901", "Too many requests - rate exceeded")

@@ -20,11 +20,11 @@ from hypothesis.stateful import (
 )
 from quota_model import Cost, Service
 
-from clova_studio._quota import Quota
+from clova_studio._rate_limits.limiter import Quota
 
 if TYPE_CHECKING:
     from clova_studio import RateLimit
-    from clova_studio._quota import Slot, Ticket
+    from clova_studio._rate_limits.limiter import Slot, Ticket
 
 WINDOW = 10.0
 # How long after its sending a request arrives at most, and how stale a reported time may be.

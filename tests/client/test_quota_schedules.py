@@ -6,7 +6,7 @@ import pytest
 from quota_model import Cost
 
 from clova_studio import RateLimit
-from clova_studio._quota import Quota
+from clova_studio._rate_limits.limiter import Quota
 
 ONE = Cost(1, 0)
 

@@ -11,8 +11,8 @@ import pytest
 from client_support import KEY, MESSAGES, OK, Clock, answer, envelope, sample
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, RateLimitError, RateLimits
-from clova_studio._calls import chat, completions, openai, retrieval
-from clova_studio._estimates import estimate_body_tokens, estimate_message_tokens, estimate_tokens
+from clova_studio._rate_limits.estimates import estimate_body_tokens, estimate_message_tokens, estimate_tokens
+from clova_studio._requests import chat, completions, openai, retrieval
 
 ROUTED = OK + (
     b'{"domain":{"result":"x","called":true},"blockedContent":{"result":[],"called":false},'

@@ -9,7 +9,7 @@ import pytest
 from client_support import KEY, MESSAGES, OK, Clock, answer, bytewise, envelope, sample, sse
 
 import clova_studio as cs
-from clova_studio._ratelimit_headers import parse_duration, parse_retry_after
+from clova_studio._rate_limits.headers import parse_duration, parse_retry_after
 
 EMBEDDED = OK + b'{"embedding":[0.5,-1.5],"inputTokens":3}}'
 SEGMENTED = OK + b'{"topicSeg":[["a."]],"span":[[0]],"inputTokens":3}}'

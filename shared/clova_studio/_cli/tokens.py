@@ -74,6 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _estimate(text: str, messages: list[dict[str, str]], *, embedding: bool) -> int:
-    from clova_studio._estimates import estimate_message_tokens, estimate_tokens
+    from clova_studio._rate_limits.estimates import estimate_message_tokens, estimate_tokens
 
     return estimate_tokens(text) if embedding else estimate_message_tokens(messages)

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clova_studio._estimates import estimate_message_tokens, estimate_tokens
+    from clova_studio._rate_limits.estimates import estimate_message_tokens, estimate_tokens
     from clova_studio.adapters._chat_fields import ChatFields
     from clova_studio.adapters._citations import Cited, parse_citations
     from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._work import aask_all, ask_all
 
 _HOMES = {
-    "clova_studio._estimates": ("estimate_message_tokens", "estimate_tokens"),
+    "clova_studio._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
     "clova_studio.adapters._chat_fields": ("ChatFields",),
     "clova_studio.adapters._citations": ("Cited", "parse_citations"),
     "clova_studio.adapters._connection": ("SETTING_NAMES", "Connection", "key_from_env"),

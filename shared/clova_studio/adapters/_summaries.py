@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._calls.text import MAX_SUMMARIZATION_CHARACTERS
 from clova_studio._errors import ClovaStudioError
+from clova_studio._requests.text import MAX_SUMMARIZATION_CHARACTERS
 from clova_studio._segments import segmentation_windows
 from clova_studio.adapters._work import aask_all, ask_all
 

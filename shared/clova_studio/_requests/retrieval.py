@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from clova_studio._calls._call import Call, fresh_or_given, present
 from clova_studio._catalogue import ModelInfo
-from clova_studio._chat_body import MAX_SEED, ChatOptions, tools_and_format
-from clova_studio._checks import boolean, check_names, check_text, integer, number, strings
 from clova_studio._errors import ConfigurationError
-from clova_studio._messages import wire_messages
+from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.chat_options import MAX_SEED, ChatOptions, tools_and_format
+from clova_studio._requests.messages import wire_messages
+from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, strings
 from clova_studio.types.reasoning import ReasoningResult
 from clova_studio.types.reranking import RerankResult
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import quote
 
-from clova_studio._calls._call import Call, fresh_or_given, present
-from clova_studio._chat_body import MAX_SEED
-from clova_studio._checks import boolean, check_names, check_text, integer, number, strings
 from clova_studio._errors import ConfigurationError
+from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.chat_options import MAX_SEED
+from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, strings
 from clova_studio.types.completions import CompletionResult
 from clova_studio.types.tokens import TokenCount
 

@@ -18,7 +18,7 @@ from clova_studio.types.chat import ChatChunk, ChatResult, Message, ToolCall, To
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clova_studio._sse import ServerSentEvent
+    from clova_studio._streaming.sse import ServerSentEvent
 
 __all__ = ["ChatAssembler"]
 

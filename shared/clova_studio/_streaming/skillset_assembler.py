@@ -11,7 +11,7 @@ from clova_studio._responses import parse_payload, refuse_error_event
 from clova_studio.types.skillsets import SkillsetChunk, SkillsetResult
 
 if TYPE_CHECKING:
-    from clova_studio._sse import ServerSentEvent
+    from clova_studio._streaming.sse import ServerSentEvent
 
 __all__ = ["SkillsetAssembler"]
 

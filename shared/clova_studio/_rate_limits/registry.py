@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from clova_studio._errors import ClovaStudioError
-from clova_studio._quota import Quota
+from clova_studio._rate_limits.limiter import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable

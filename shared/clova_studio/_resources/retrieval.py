@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from clova_studio import _calls
-from clova_studio._verbs._sender import AsyncSender, Sender
+from clova_studio import _requests
+from clova_studio._resources._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clova_studio._calls.retrieval import ReasoningOptions
+    from clova_studio._requests.retrieval import ReasoningOptions
     from clova_studio.types.reasoning import ReasoningResult
     from clova_studio.types.reranking import RerankResult
 
@@ -49,7 +49,7 @@ class RetrievalVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            _calls.retrieval.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+            _requests.retrieval.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
         )
 
     def reason(
@@ -86,7 +86,7 @@ class RetrievalVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            _calls.retrieval.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)
+            _requests.retrieval.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)
         )
 
 
@@ -122,7 +122,7 @@ class AsyncRetrievalVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            _calls.retrieval.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+            _requests.retrieval.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
         )
 
     async def reason(
@@ -159,5 +159,5 @@ class AsyncRetrievalVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            _calls.retrieval.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)
+            _requests.retrieval.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from clova_studio._calls._call import Call, Nothing, fresh_or_given, present
-from clova_studio._checks import check_text, integer, number
 from clova_studio._errors import ConfigurationError
+from clova_studio._requests.call import Call, Nothing, fresh_or_given, present
+from clova_studio._requests.validation import check_text, integer, number
 from clova_studio.types.tuning import TuningTask, TuningTaskPage
 
 if TYPE_CHECKING:

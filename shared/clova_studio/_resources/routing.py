@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from clova_studio import _calls
-from clova_studio._verbs._sender import AsyncSender, Sender
+from clova_studio import _requests
+from clova_studio._resources._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clova_studio._streams import AsyncSkillsetStream, SkillsetStream
+    from clova_studio._streaming.streams import AsyncSkillsetStream, SkillsetStream
     from clova_studio.types.routing import RouteResult
     from clova_studio.types.skillsets import SkillsetResult
 
@@ -50,7 +50,7 @@ class RoutingVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            _calls.routing.route(
+            _requests.routing.route(
                 router_id, version, query, chat_history=chat_history, request_id=request_id, timeout=timeout
             )
         )
@@ -89,7 +89,7 @@ class RoutingVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            _calls.routing.skillset(
+            _requests.routing.skillset(
                 skillset_id,
                 version,
                 query,
@@ -134,9 +134,9 @@ class RoutingVerbs(Sender):
             StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
                 ``partial``. Before the first chunk the errors are those of ``run_skillset``.
         """
-        from clova_studio._streams import SkillsetStream
+        from clova_studio._streaming.streams import SkillsetStream
 
-        call = _calls.routing.skillset(
+        call = _requests.routing.skillset(
             skillset_id,
             version,
             query,
@@ -182,7 +182,7 @@ class AsyncRoutingVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            _calls.routing.route(
+            _requests.routing.route(
                 router_id, version, query, chat_history=chat_history, request_id=request_id, timeout=timeout
             )
         )
@@ -221,7 +221,7 @@ class AsyncRoutingVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            _calls.routing.skillset(
+            _requests.routing.skillset(
                 skillset_id,
                 version,
                 query,
@@ -266,9 +266,9 @@ class AsyncRoutingVerbs(AsyncSender):
             StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
                 ``partial``. Before the first chunk the errors are those of ``run_skillset``.
         """
-        from clova_studio._streams import AsyncSkillsetStream
+        from clova_studio._streaming.streams import AsyncSkillsetStream
 
-        call = _calls.routing.skillset(
+        call = _requests.routing.skillset(
             skillset_id,
             version,
             query,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
     from types import TracebackType
 
-    from clova_studio._events import EventReader
+    from clova_studio._streaming.reader import EventReader
 
 __all__ = [
     "AsyncChatStream",

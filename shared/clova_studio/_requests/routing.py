@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from clova_studio._calls._call import Call, fresh_or_given, present
-from clova_studio._checks import boolean, check_text
 from clova_studio._errors import ConfigurationError
-from clova_studio._skillset_assembler import SkillsetAssembler
+from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.validation import boolean, check_text
+from clova_studio._streaming.skillset_assembler import SkillsetAssembler
 from clova_studio.types.routing import RouteResult
 from clova_studio.types.skillsets import SkillsetResult
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from clova_studio._calls._call import Call, fresh_or_given
 from clova_studio._catalogue import EMBEDDING_MODELS, model_info
-from clova_studio._checks import boolean, check_text, integer
 from clova_studio._errors import ConfigurationError
-from clova_studio._messages import wire_messages
+from clova_studio._requests.call import Call, fresh_or_given
+from clova_studio._requests.messages import wire_messages
+from clova_studio._requests.validation import boolean, check_text, integer
 from clova_studio.types.embeddings import Embedding
 from clova_studio.types.segmentation import Segmentation
 from clova_studio.types.sliding import SlidingWindow

@@ -19,7 +19,7 @@ from clova_studio.types.openai import (
 )
 
 if TYPE_CHECKING:
-    from clova_studio._sse import ServerSentEvent
+    from clova_studio._streaming.sse import ServerSentEvent
 
 __all__ = ["OpenAIAssembler"]
 

@@ -1,7 +1,7 @@
 """When a failed request is sent again, and how long to wait before.
 
-The policy is a value; deciding is pure. Waiting for a quota is not in here: a 429 closes the quota's gate (``_pacing``)
-for everybody, and the next attempt passes that gate.
+The policy is a value; deciding is pure. Waiting for a quota is not in here: a 429 closes the quota for everybody in
+``_rate_limits``, and the next attempt waits there.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Any, TypeVar
 
-    from clova_studio._calls._call import Call
-    from clova_studio._pacing import Halt
-    from clova_studio._streams import AsyncOpened, Opened
+    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._requests.call import Call
+    from clova_studio._streaming.streams import AsyncOpened, Opened
     from clova_studio.types._base import Result
 
     ResultT = TypeVar("ResultT", bound=Result)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clova_studio import _calls
-from clova_studio._checks import number
+from clova_studio import _requests
 from clova_studio._errors import APITimeoutError, ConfigurationError, TuningTaskError
+from clova_studio._requests.validation import number
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from pydantic import SecretStr
 
-    from clova_studio._verbs._sender import AsyncSender, Sender
+    from clova_studio._resources._sender import AsyncSender, Sender
     from clova_studio.types.tuning import TuningTask, TuningTaskPage
 
 __all__ = ["AsyncTuning", "Tuning"]
@@ -116,7 +116,7 @@ class Tuning:
             APIConnectionError: No whole answer came.
         """
         return self._client._send(
-            _calls.tuning.create_task(
+            _requests.tuning.create_task(
                 model=model,
                 training_dataset_file_path=training_dataset_file_path,
                 training_dataset_bucket=training_dataset_bucket,
@@ -147,7 +147,7 @@ class Tuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._client._send(_calls.tuning.get_task(task_id, request_id=request_id, timeout=timeout))
+        return self._client._send(_requests.tuning.get_task(task_id, request_id=request_id, timeout=timeout))
 
     def list(
         self, *, page: int = 0, size: int = 20, request_id: str | None = None, timeout: Any = None
@@ -166,7 +166,7 @@ class Tuning:
             APIConnectionError: No whole answer came.
         """
         return self._client._send(
-            _calls.tuning.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout)
+            _requests.tuning.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout)
         )
 
     def iter(self, *, size: int = 100, timeout: Any = None) -> Iterator[TuningTask]:
@@ -236,7 +236,7 @@ class Tuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        self._client._send(_calls.tuning.delete_task(task_id, request_id=request_id, timeout=timeout))
+        self._client._send(_requests.tuning.delete_task(task_id, request_id=request_id, timeout=timeout))
 
 
 class AsyncTuning:
@@ -292,7 +292,7 @@ class AsyncTuning:
             APIConnectionError: No whole answer came.
         """
         return await self._client._send(
-            _calls.tuning.create_task(
+            _requests.tuning.create_task(
                 model=model,
                 training_dataset_file_path=training_dataset_file_path,
                 training_dataset_bucket=training_dataset_bucket,
@@ -323,7 +323,7 @@ class AsyncTuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._client._send(_calls.tuning.get_task(task_id, request_id=request_id, timeout=timeout))
+        return await self._client._send(_requests.tuning.get_task(task_id, request_id=request_id, timeout=timeout))
 
     async def list(
         self, *, page: int = 0, size: int = 20, request_id: str | None = None, timeout: Any = None
@@ -342,7 +342,7 @@ class AsyncTuning:
             APIConnectionError: No whole answer came.
         """
         return await self._client._send(
-            _calls.tuning.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout)
+            _requests.tuning.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout)
         )
 
     async def iter(self, *, size: int = 100, timeout: Any = None) -> AsyncIterator[TuningTask]:
@@ -413,4 +413,4 @@ class AsyncTuning:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        await self._client._send(_calls.tuning.delete_task(task_id, request_id=request_id, timeout=timeout))
+        await self._client._send(_requests.tuning.delete_task(task_id, request_id=request_id, timeout=timeout))

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from clova_studio._base_client import check_max_wait
-from clova_studio._calls.text import embed
 from clova_studio._catalogue import EMBEDDING_MODELS
-from clova_studio._checks import check_text
 from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError, RateLimitError
-from clova_studio._pacing import Halt, HaltedError
+from clova_studio._rate_limits.registry import Halt, HaltedError
+from clova_studio._requests.text import embed
+from clova_studio._requests.validation import check_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clova_studio._calls._call import Call
+    from clova_studio._requests.call import Call
     from clova_studio.types.embeddings import Embedding
 
 __all__ = ["EmbedBatch", "EmbedJob"]

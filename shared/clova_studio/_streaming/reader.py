@@ -6,16 +6,16 @@ import time
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from clova_studio._errors import APITimeoutError, ClovaStudioError, InvalidResponseError, StreamInterruptedError
-from clova_studio._ratelimit_headers import parse_rate_limit
+from clova_studio._rate_limits.headers import parse_rate_limit
 from clova_studio._responses import judge, transport_error
-from clova_studio._sse import SSEDecoder
+from clova_studio._streaming.sse import SSEDecoder
 from clova_studio.types._base import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from clova_studio._calls._call import Call
-    from clova_studio._sse import ServerSentEvent
+    from clova_studio._requests.call import Call
+    from clova_studio._streaming.sse import ServerSentEvent
     from clova_studio.types._base import RateLimit
 
 __all__ = ["Assembler", "EventReader"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Unpack
 
-from clova_studio import _calls
-from clova_studio._verbs._sender import AsyncSender, Sender
+from clova_studio import _requests
+from clova_studio._resources._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
-    from clova_studio._calls.completions import CompletionOptions
+    from clova_studio._requests.completions import CompletionOptions
     from clova_studio.types.completions import CompletionResult
     from clova_studio.types.tokens import TokenCount
 
@@ -55,7 +55,7 @@ class CompletionVerbs(Sender):
         """
         warnings.warn(COMPLETIONS_DEPRECATED, DeprecationWarning, stacklevel=2)
         return self._send(
-            _calls.completions.complete(
+            _requests.completions.complete(
                 text, model=model, task_id=task_id, request_id=request_id, timeout=timeout, options=options
             )
         )
@@ -82,7 +82,7 @@ class CompletionVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            _calls.completions.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)
+            _requests.completions.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)
         )
 
 
@@ -121,7 +121,7 @@ class AsyncCompletionVerbs(AsyncSender):
         """
         warnings.warn(COMPLETIONS_DEPRECATED, DeprecationWarning, stacklevel=2)
         return await self._send(
-            _calls.completions.complete(
+            _requests.completions.complete(
                 text, model=model, task_id=task_id, request_id=request_id, timeout=timeout, options=options
             )
         )
@@ -148,5 +148,5 @@ class AsyncCompletionVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            _calls.completions.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)
+            _requests.completions.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)
         )

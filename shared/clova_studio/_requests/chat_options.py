@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from clova_studio._catalogue import ModelInfo, model_info
-from clova_studio._checks import boolean, check_names, integer, number, strings
 from clova_studio._errors import ConfigurationError
-from clova_studio._messages import wire_messages
+from clova_studio._requests.messages import wire_messages
+from clova_studio._requests.validation import boolean, check_names, integer, number, strings
 
 __all__ = ["MAX_SEED", "MIN_TOKENS_WITH_TOOLS", "ChatOptions", "Effort", "chat_request", "tools_and_format"]
 

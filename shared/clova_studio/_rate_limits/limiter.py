@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._limits import Bound
-from clova_studio._tickets import Slot, Ticket, Wait
+from clova_studio._rate_limits.permits import Slot, Ticket, Wait
+from clova_studio._rate_limits.settings import Bound
 
 if TYPE_CHECKING:
-    from clova_studio._limits import Limit
-    from clova_studio._tickets import Charge
+    from clova_studio._rate_limits.permits import Charge
+    from clova_studio._rate_limits.settings import Limit
     from clova_studio.types._base import RateLimit
 
 __all__ = ["Quota", "QuotaStatus"]

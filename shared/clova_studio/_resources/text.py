@@ -6,9 +6,9 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
-from clova_studio import _calls
+from clova_studio import _requests
 from clova_studio._errors import ClovaStudioError
-from clova_studio._verbs._sender import AsyncSender, Sender
+from clova_studio._resources._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ class TextVerbs(Sender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._send(_calls.text.embed(text, model=model, request_id=request_id, timeout=timeout))
+        return self._send(_requests.text.embed(text, model=model, request_id=request_id, timeout=timeout))
 
     def embed_many(
         self,
@@ -83,7 +83,7 @@ class TextVerbs(Sender):
             ConfigurationError: A text is empty or an argument wrong; nothing was sent.
             ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
         """
-        from clova_studio._batch import EmbedBatch
+        from clova_studio._concurrency import EmbedBatch
 
         batch = EmbedBatch(
             texts,
@@ -134,7 +134,7 @@ class TextVerbs(Sender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._send(_calls.text.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
+        return self._send(_requests.text.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
 
     def segment(
         self,
@@ -170,7 +170,7 @@ class TextVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            _calls.text.segment(
+            _requests.text.segment(
                 text,
                 alpha=alpha,
                 seg_cnt=seg_cnt,
@@ -215,7 +215,7 @@ class TextVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            _calls.text.summarize(
+            _requests.text.summarize(
                 texts,
                 auto_sentence_splitter=auto_sentence_splitter,
                 seg_count=seg_count,
@@ -253,7 +253,9 @@ class TextVerbs(Sender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        call = _calls.text.slide(messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+        call = _requests.text.slide(
+            messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout
+        )
         return self._send(call).messages
 
 
@@ -280,7 +282,7 @@ class AsyncTextVerbs(AsyncSender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._send(_calls.text.embed(text, model=model, request_id=request_id, timeout=timeout))
+        return await self._send(_requests.text.embed(text, model=model, request_id=request_id, timeout=timeout))
 
     async def embed_many(
         self,
@@ -318,7 +320,7 @@ class AsyncTextVerbs(AsyncSender):
             ConfigurationError: A text is empty or an argument wrong; nothing was sent.
             ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
         """
-        from clova_studio._batch import EmbedBatch
+        from clova_studio._concurrency import EmbedBatch
 
         batch = EmbedBatch(
             texts,
@@ -362,7 +364,7 @@ class AsyncTextVerbs(AsyncSender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._send(_calls.text.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
+        return await self._send(_requests.text.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
 
     async def segment(
         self,
@@ -398,7 +400,7 @@ class AsyncTextVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            _calls.text.segment(
+            _requests.text.segment(
                 text,
                 alpha=alpha,
                 seg_cnt=seg_cnt,
@@ -443,7 +445,7 @@ class AsyncTextVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            _calls.text.summarize(
+            _requests.text.summarize(
                 texts,
                 auto_sentence_splitter=auto_sentence_splitter,
                 seg_count=seg_count,
@@ -481,5 +483,7 @@ class AsyncTextVerbs(AsyncSender):
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        call = _calls.text.slide(messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
+        call = _requests.text.slide(
+            messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout
+        )
         return (await self._send(call)).messages

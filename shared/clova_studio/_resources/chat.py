@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from clova_studio import _calls
-from clova_studio._verbs._sender import AsyncSender, Sender
+from clova_studio import _requests
+from clova_studio._resources._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clova_studio._chat_body import ChatOptions
-    from clova_studio._streams import AsyncChatStream, ChatStream
+    from clova_studio._requests.chat_options import ChatOptions
+    from clova_studio._streaming.streams import AsyncChatStream, ChatStream
     from clova_studio.types.chat import ChatResult
     from clova_studio.types.tokens import TokenCount
 
@@ -56,7 +56,7 @@ class ChatVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            _calls.chat.chat(
+            _requests.chat.chat(
                 messages,
                 model=model,
                 task_id=task_id,
@@ -103,9 +103,9 @@ class ChatVerbs(Sender):
             StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
                 ``partial``. Before the first chunk the errors are those of ``chat``.
         """
-        from clova_studio._streams import ChatStream
+        from clova_studio._streaming.streams import ChatStream
 
-        call = _calls.chat.chat(
+        call = _requests.chat.chat(
             messages,
             model=model,
             task_id=task_id,
@@ -146,7 +146,7 @@ class ChatVerbs(Sender):
             APIConnectionError: No whole answer came.
         """
         return self._send(
-            _calls.chat.count_chat_tokens(
+            _requests.chat.count_chat_tokens(
                 messages,
                 model=model,
                 tools=tools,
@@ -195,7 +195,7 @@ class AsyncChatVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            _calls.chat.chat(
+            _requests.chat.chat(
                 messages,
                 model=model,
                 task_id=task_id,
@@ -242,9 +242,9 @@ class AsyncChatVerbs(AsyncSender):
             StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
                 ``partial``. Before the first chunk the errors are those of ``chat``.
         """
-        from clova_studio._streams import AsyncChatStream
+        from clova_studio._streaming.streams import AsyncChatStream
 
-        call = _calls.chat.chat(
+        call = _requests.chat.chat(
             messages,
             model=model,
             task_id=task_id,
@@ -285,7 +285,7 @@ class AsyncChatVerbs(AsyncSender):
             APIConnectionError: No whole answer came.
         """
         return await self._send(
-            _calls.chat.count_chat_tokens(
+            _requests.chat.count_chat_tokens(
                 messages,
                 model=model,
                 tools=tools,

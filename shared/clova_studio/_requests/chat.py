@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from clova_studio._assembler import ChatAssembler
-from clova_studio._calls._call import Call, fresh_or_given
 from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, model_info
-from clova_studio._chat_body import ChatOptions, chat_request, tools_and_format
 from clova_studio._errors import ConfigurationError
-from clova_studio._messages import wire_messages
+from clova_studio._requests.call import Call, fresh_or_given
+from clova_studio._requests.chat_options import ChatOptions, chat_request, tools_and_format
+from clova_studio._requests.messages import wire_messages
+from clova_studio._streaming.chat_assembler import ChatAssembler
 from clova_studio.types.chat import ChatResult
 from clova_studio.types.tokens import TokenCount
 

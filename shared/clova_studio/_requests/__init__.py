@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clova_studio._calls import chat, completions, openai, retrieval, routing, text, tuning
+    from clova_studio._requests import chat, completions, openai, retrieval, routing, text, tuning
 
 __all__ = ["chat", "completions", "openai", "retrieval", "routing", "text", "tuning"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from clova_studio._calls._call import Call, fresh_or_given, present
 from clova_studio._catalogue import model_info
-from clova_studio._chat_body import MAX_SEED, MIN_TOKENS_WITH_TOOLS
-from clova_studio._checks import check_names, check_text, integer, number, strings
 from clova_studio._errors import ConfigurationError
-from clova_studio._openai_assembler import OpenAIAssembler
+from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.chat_options import MAX_SEED, MIN_TOKENS_WITH_TOOLS
+from clova_studio._requests.validation import check_names, check_text, integer, number, strings
+from clova_studio._streaming.openai_assembler import OpenAIAssembler
 from clova_studio.types.openai import OpenAIChatResult, OpenAIEmbeddings, OpenAIModels
 
 __all__ = ["OpenAIChatOptions", "chat", "embed", "models"]

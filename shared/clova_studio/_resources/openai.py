@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from clova_studio import _calls
+from clova_studio import _requests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clova_studio._calls.openai import OpenAIChatOptions
-    from clova_studio._streams import AsyncOpenAIChatStream, OpenAIChatStream
-    from clova_studio._verbs._sender import AsyncSender, Sender
+    from clova_studio._requests.openai import OpenAIChatOptions
+    from clova_studio._resources._sender import AsyncSender, Sender
+    from clova_studio._streaming.streams import AsyncOpenAIChatStream, OpenAIChatStream
     from clova_studio.types.openai import OpenAIChatResult, OpenAIEmbeddings, OpenAIModels
 
 __all__ = ["AsyncOpenAICompatible", "OpenAICompatible"]
@@ -50,7 +50,7 @@ class OpenAICompatible:
             APIConnectionError: No whole answer came.
         """
         return self._client._send(
-            _calls.openai.chat(
+            _requests.openai.chat(
                 messages, model=model, stream=False, request_id=request_id, timeout=timeout, options=options
             )
         )
@@ -82,9 +82,9 @@ class OpenAICompatible:
                 ``partial``. Before the first chunk the errors are those of ``chat``.
         """
         client = self._client
-        from clova_studio._streams import OpenAIChatStream
+        from clova_studio._streaming.streams import OpenAIChatStream
 
-        call = _calls.openai.chat(
+        call = _requests.openai.chat(
             messages, model=model, stream=True, request_id=request_id, timeout=timeout, options=options
         )
         return OpenAIChatStream(lambda: client._open(call), call.request_id)
@@ -108,7 +108,7 @@ class OpenAICompatible:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._client._send(_calls.openai.embed(input, model=model, request_id=request_id, timeout=timeout))
+        return self._client._send(_requests.openai.embed(input, model=model, request_id=request_id, timeout=timeout))
 
     def models(self, *, request_id: str | None = None, timeout: Any = None) -> OpenAIModels:
         """Return the models that the key can use. Source: the OpenAI compatibility page of the API guide.
@@ -121,7 +121,7 @@ class OpenAICompatible:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return self._client._send(_calls.openai.models(request_id=request_id, timeout=timeout))
+        return self._client._send(_requests.openai.models(request_id=request_id, timeout=timeout))
 
 
 class AsyncOpenAICompatible:
@@ -157,7 +157,7 @@ class AsyncOpenAICompatible:
             APIConnectionError: No whole answer came.
         """
         return await self._client._send(
-            _calls.openai.chat(
+            _requests.openai.chat(
                 messages, model=model, stream=False, request_id=request_id, timeout=timeout, options=options
             )
         )
@@ -189,9 +189,9 @@ class AsyncOpenAICompatible:
                 ``partial``. Before the first chunk the errors are those of ``chat``.
         """
         client = self._client
-        from clova_studio._streams import AsyncOpenAIChatStream
+        from clova_studio._streaming.streams import AsyncOpenAIChatStream
 
-        call = _calls.openai.chat(
+        call = _requests.openai.chat(
             messages, model=model, stream=True, request_id=request_id, timeout=timeout, options=options
         )
         return AsyncOpenAIChatStream(lambda: client._open(call), call.request_id)
@@ -215,7 +215,9 @@ class AsyncOpenAICompatible:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._client._send(_calls.openai.embed(input, model=model, request_id=request_id, timeout=timeout))
+        return await self._client._send(
+            _requests.openai.embed(input, model=model, request_id=request_id, timeout=timeout)
+        )
 
     async def models(self, *, request_id: str | None = None, timeout: Any = None) -> OpenAIModels:
         """Return the models that the key can use. Source: the OpenAI compatibility page of the API guide.
@@ -228,4 +230,4 @@ class AsyncOpenAICompatible:
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
-        return await self._client._send(_calls.openai.models(request_id=request_id, timeout=timeout))
+        return await self._client._send(_requests.openai.models(request_id=request_id, timeout=timeout))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from clova_studio._config import check_request_id, make_request_id
 from clova_studio._errors import ConfigurationError
-from clova_studio._estimates import estimate_body_tokens
+from clova_studio._rate_limits.estimates import estimate_body_tokens
 from clova_studio.types._base import Result
 
 if TYPE_CHECKING:

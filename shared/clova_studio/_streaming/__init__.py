@@ -1,0 +1,1 @@
+"""Streamed answers: bytes to events, events to chunks, chunks to a result."""
