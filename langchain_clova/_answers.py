@@ -21,7 +21,7 @@ from langchain_clova._blocks import PROVIDER, THINKING
 
 if TYPE_CHECKING:
     from clova_studio import ChatChunk, ChatResult, Usage
-    from clova_studio.adapters import Exchange
+    from clova_studio.adapters import ToolChoiceFlow
 
 __all__ = ["ChunkMaker", "chat_result_of", "usage_of"]
 
@@ -29,12 +29,12 @@ __all__ = ["ChunkMaker", "chat_result_of", "usage_of"]
 _SPOILERS = ("}", "]", '"}', '"]', '\\"}', '\\"]', "}}", "]]")
 
 
-def chat_result_of(result: ChatResult, exchange: Exchange, *, single_call: bool) -> LangChainResult:
+def chat_result_of(result: ChatResult, flow: ToolChoiceFlow, *, single_call: bool) -> LangChainResult:
     """Return a whole answer.
 
     Args:
         result: The answer.
-        exchange: The call that it ends.
+        flow: The call that it ends.
         single_call: Whether to keep only the first tool call (``parallel_tool_calls=False``).
     """
     message = result.message
@@ -44,8 +44,8 @@ def chat_result_of(result: ChatResult, exchange: Exchange, *, single_call: bool)
     answer = AIMessage(
         content=message.content,
         additional_kwargs={THINKING: message.thinking_content} if message.thinking_content else {},
-        response_metadata={"model_provider": PROVIDER, **_metadata(result, exchange.model), **exchange.marks},
-        usage_metadata=usage_of(exchange.total_usage(result.usage)),
+        response_metadata={"model_provider": PROVIDER, **_metadata(result, flow.model), **flow.marks},
+        usage_metadata=usage_of(flow.total_usage(result.usage)),
         tool_calls=[
             ToolCall(
                 name=call.function.name or "",
@@ -95,15 +95,15 @@ class ChunkMaker:
     """Turns the chunks of one streamed answer into LangChain's.
 
     Args:
-        exchange: The call that is answered.
+        flow: The call that is answered.
         with_usage: Whether the last chunk carries the usage.
         single_call: Whether to keep only the first tool call.
     """
 
-    __slots__ = ("_arguments", "_exchange", "_single_call", "_with_usage")
+    __slots__ = ("_arguments", "_flow", "_single_call", "_with_usage")
 
-    def __init__(self, exchange: Exchange, *, with_usage: bool, single_call: bool) -> None:
-        self._exchange = exchange
+    def __init__(self, flow: ToolChoiceFlow, *, with_usage: bool, single_call: bool) -> None:
+        self._flow = flow
         self._with_usage = with_usage
         self._single_call = single_call
         self._arguments: dict[int, str] = {}
@@ -122,9 +122,9 @@ class ChunkMaker:
         fragments = [self._fragment(call) for call in message.tool_calls or [] if self._is_wanted(call)]
         if last:
             values["chunk_position"] = "last"
-            values["response_metadata"].update(_metadata(piece, self._exchange.model), **self._exchange.marks)
+            values["response_metadata"].update(_metadata(piece, self._flow.model), **self._flow.marks)
             if self._with_usage:
-                values["usage_metadata"] = usage_of(self._exchange.total_usage(piece.usage))
+                values["usage_metadata"] = usage_of(self._flow.total_usage(piece.usage))
             if piece.finish_reason == "length":
                 fragments += self._spoilt()
         if fragments:

@@ -27,7 +27,7 @@ from langchain_clova._images import image_part_of, is_image
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["wire_messages"]
+__all__ = ["to_clova_messages"]
 
 Content: TypeAlias = str | list[str | dict[Any, Any]]
 
@@ -35,7 +35,7 @@ _TEXT_TYPES = frozenset({"text", "text-plain", "input_text", "output_text"})
 _ROLES = {"system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant"}
 
 
-def wire_messages(messages: Sequence[BaseMessage], *, no_images: str | None = None) -> list[dict[str, Any]]:
+def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None = None) -> list[dict[str, Any]]:
     """Return the messages of a request.
 
     Args:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clova_studio.adapters import chat_request, options_of_call, tool_choice_of, with_instruction
-from langchain_clova._messages import wire_messages
+from clova_studio.adapters import chat_options, options_of_call, tool_choice_of, with_instruction
+from langchain_clova._messages import to_clova_messages
 from langchain_clova._schemas import wire_tool
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ def prepare(
     tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
     choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
     response_format = options.pop("response_format", None)
-    chat = chat_request(
+    chat = chat_options(
         defaults,
         options,
         tools=tools,
         response_format=response_format,
         tools_and_format_hint=TOOLS_AND_FORMAT_HINT,
     )
-    wire = wire_messages(messages, no_images=chat.no_images)
+    wire = to_clova_messages(messages, no_images=chat.no_images)
     chat.request["messages"] = with_instruction(wire, _JSON_INSTRUCTION) if chat.as_json else wire
     return Prepared(chat.request, choice, ours, chat.raised_cap)

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, Messag
 from langchain_core.prompt_values import PromptValue, StringPromptValue
 
 from langchain_clova._errors import ClovaConfigurationError
-from langchain_clova._messages import wire_messages
+from langchain_clova._messages import to_clova_messages
 
 __all__ = ["Query", "QueryInput", "conversation_of", "messages_of", "query_of"]
 
@@ -60,7 +60,7 @@ def conversation_of(given: Any) -> list[dict[str, str]]:
     ]
     texts = [
         {"role": message["role"], "content": message["content"]}
-        for message in wire_messages(messages, no_images="this API")
+        for message in to_clova_messages(messages, no_images="this API")
         if message["role"] != "tool"
     ]
     said = [message["content"] for message in texts if message["role"] == "user"]

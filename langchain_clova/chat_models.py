@@ -10,7 +10,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import PrivateAttr, model_validator
 
 from clova_studio.adapters import (
-    Exchange,
+    ToolChoiceFlow,
     estimate_message_tokens,
     estimate_tokens,
     tool_choice_of,
@@ -22,7 +22,7 @@ from langchain_clova._blocks import PROVIDER
 from langchain_clova._counts import Memory
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import ChatFields
-from langchain_clova._messages import wire_messages
+from langchain_clova._messages import to_clova_messages
 from langchain_clova._options import TOOLS_AND_FORMAT_HINT, prepare
 from langchain_clova._profile import profile_of
 from langchain_clova._schemas import wire_tool
@@ -174,15 +174,15 @@ class ChatClovaX(BaseChatModel, ChatFields):
 
         with langchain_errors:
             call = self._call(messages, stop, kwargs)
-            exchange, client = call.exchange, call.connection.sync
+            flow, client = call.flow, call.connection.sync
             while True:
                 try:
-                    result = client.chat(**exchange.request)
+                    result = client.chat(**flow.request)
                 except UnsupportedFunctionError as error:
-                    exchange.refused(error)
+                    flow.refused(error)
                 else:
-                    if exchange.answered(result):
-                        return chat_result_of(result, exchange, single_call=call.single_call)
+                    if flow.answered(result):
+                        return chat_result_of(result, flow, single_call=call.single_call)
 
     async def _agenerate(
         self,
@@ -197,15 +197,15 @@ class ChatClovaX(BaseChatModel, ChatFields):
             if self._connection.asynchronous is None:
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
             call = self._call(messages, stop, kwargs)
-            exchange, client = call.exchange, call.connection.needed_async
+            flow, client = call.flow, call.connection.needed_async
             while True:
                 try:
-                    result = await client.chat(**exchange.request)
+                    result = await client.chat(**flow.request)
                 except UnsupportedFunctionError as error:
-                    exchange.refused(error)
+                    flow.refused(error)
                 else:
-                    if exchange.answered(result):
-                        return chat_result_of(result, exchange, single_call=call.single_call)
+                    if flow.answered(result):
+                        return chat_result_of(result, flow, single_call=call.single_call)
 
     def _stream(
         self,
@@ -218,18 +218,18 @@ class ChatClovaX(BaseChatModel, ChatFields):
 
         with langchain_errors:
             call = self._call(messages, stop, kwargs)
-            exchange, client, maker = call.exchange, call.connection.sync, call.maker
-            while not exchange.done:
+            flow, client, maker = call.flow, call.connection.sync, call.maker
+            while not flow.done:
                 try:
-                    with client.stream_chat(**exchange.request) as stream:
+                    with client.stream_chat(**flow.request) as stream:
                         for arrived in stream:
-                            for piece, last in exchange.streamed(arrived):
+                            for piece, last in flow.streamed(arrived):
                                 chunk = maker.chunk(piece, last=last)
                                 if run_manager is not None:
                                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                                 yield chunk
                 except UnsupportedFunctionError as error:
-                    exchange.refused(error)
+                    flow.refused(error)
 
     async def _astream(
         self,
@@ -246,18 +246,18 @@ class ChatClovaX(BaseChatModel, ChatFields):
                     yield chunk
                 return
             call = self._call(messages, stop, kwargs)
-            exchange, client, maker = call.exchange, call.connection.needed_async, call.maker
-            while not exchange.done:
+            flow, client, maker = call.flow, call.connection.needed_async, call.maker
+            while not flow.done:
                 try:
-                    async with client.stream_chat(**exchange.request) as stream:
+                    async with client.stream_chat(**flow.request) as stream:
                         async for arrived in stream:
-                            for piece, last in exchange.streamed(arrived):
+                            for piece, last in flow.streamed(arrived):
                                 chunk = maker.chunk(piece, last=last)
                                 if run_manager is not None:
                                     await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                                 yield chunk
                 except UnsupportedFunctionError as error:
-                    exchange.refused(error)
+                    flow.refused(error)
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}
@@ -268,14 +268,14 @@ class ChatClovaX(BaseChatModel, ChatFields):
         connection = self._connection
         if ours.get("max_retries") is not None:
             connection = connection.with_max_retries(ours["max_retries"])
-        exchange = Exchange(
+        flow = ToolChoiceFlow(
             prepared.request,
             choice=prepared.choice,
             tool_fallback=ours.get("tool_fallback", self.tool_fallback),
             base_url=connection.place,
         )
         return _Call(
-            exchange,
+            flow,
             connection,
             with_usage=ours.get("stream_usage", self.stream_usage),
             single_call=ours.get("parallel_tool_calls") is False,
@@ -418,7 +418,7 @@ class ChatClovaX(BaseChatModel, ChatFields):
             ClovaStudioError: The calculator did not answer.
         """
         with langchain_errors:
-            wire = wire_messages(messages)
+            wire = to_clova_messages(messages)
             wire_tools = [wire_tool(tool) for tool in tools or ()]
         if self.custom_get_token_ids is None and self._asks_the_service and wire:
             return self._counted(wire, wire_tools)
@@ -438,7 +438,7 @@ class ChatClovaX(BaseChatModel, ChatFields):
             ClovaStudioError: The calculator did not answer.
         """
         with langchain_errors:
-            wire = wire_messages(self._convert_input(messages).to_messages())
+            wire = to_clova_messages(self._convert_input(messages).to_messages())
             return self._connection.sync.count_chat_tokens(
                 wire, model=self.model, tools=[wire_tool(tool) for tool in tools or ()] or None
             )
@@ -465,14 +465,14 @@ class ChatClovaX(BaseChatModel, ChatFields):
 class _Call(NamedTuple):
     """One call: its requests, where they go, and how its answer is given."""
 
-    exchange: Exchange
+    flow: ToolChoiceFlow
     connection: Connection
     with_usage: bool
     single_call: bool
 
     @property
     def maker(self) -> ChunkMaker:
-        return ChunkMaker(self.exchange, with_usage=self.with_usage, single_call=self.single_call)
+        return ChunkMaker(self.flow, with_usage=self.with_usage, single_call=self.single_call)
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from langchain_core.prompt_values import PromptValue
 from pydantic import Field, model_validator
 
 from langchain_clova._errors import ClovaConfigurationError, ClovaInvalidResponseError
-from langchain_clova._messages import wire_messages
+from langchain_clova._messages import to_clova_messages
 from langchain_clova._queries import messages_of
 from langchain_clova._runnables import ClovaRunnable
 
@@ -101,7 +101,7 @@ class _Window:
                     "langchain_core.messages, or leave it out"
                 )
             # One at a time: system messages are not to be joined here.
-            for wire in wire_messages([message], no_images="a v1 model"):
+            for wire in to_clova_messages([message], no_images="a v1 model"):
                 if wire["content"].strip():
                     self.wire.append({"role": wire["role"], "content": wire["content"]})
                     self._places.append(i)

@@ -17,7 +17,7 @@ from llama_index.core.base.llms.types import (
 
 if TYPE_CHECKING:
     from clova_studio import ChatChunk, ChatResult, ToolCall
-    from clova_studio.adapters import Exchange
+    from clova_studio.adapters import ToolChoiceFlow
 
 __all__ = ["ResponseMaker"]
 
@@ -26,12 +26,12 @@ class ResponseMaker:
     """Turns the answer of one call into LlamaIndex's responses.
 
     Args:
-        exchange: The call that is answered.
+        flow: The call that is answered.
         single_call: Whether to keep only the first tool call.
     """
 
-    def __init__(self, exchange: Exchange, *, single_call: bool) -> None:
-        self._exchange = exchange
+    def __init__(self, flow: ToolChoiceFlow, *, single_call: bool) -> None:
+        self._flow = flow
         self._single_call = single_call
         self._text = ""
         self._thinking = ""
@@ -122,7 +122,7 @@ class ResponseMaker:
         )
 
     def _response(self, message: ChatMessage, *, result: ChatResult) -> ChatResponse:
-        usage = self._exchange.total_usage(result.usage)
+        usage = self._flow.total_usage(result.usage)
         counts = usage.model_dump(exclude_none=True) if usage is not None else None
         told: dict[str, Any] = {"finish_reason": result.finish_reason, "request_id": result.request_id}
         if usage is not None:
@@ -134,8 +134,8 @@ class ResponseMaker:
         return ChatResponse(
             message=message,
             # Core's TokenCountingHandler reads raw["usage"].
-            raw={**result.model_dump(exclude_none=True), "model": self._exchange.model, "usage": counts},
-            additional_kwargs={**told, **self._exchange.marks},
+            raw={**result.model_dump(exclude_none=True), "model": self._flow.model, "usage": counts},
+            additional_kwargs={**told, **self._flow.marks},
         )
 
 

@@ -30,7 +30,7 @@ from clova_studio.adapters import IMAGE_PLACEHOLDER, Conversation, data_uri, ima
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["tool_calls_of", "wire_messages"]
+__all__ = ["to_clova_messages", "tool_calls_of"]
 
 _SYSTEM = frozenset({MessageRole.SYSTEM, MessageRole.DEVELOPER})
 _ASSISTANT = frozenset({MessageRole.ASSISTANT, MessageRole.CHATBOT, MessageRole.MODEL})
@@ -39,7 +39,7 @@ _TOOL = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
 _DROPPED = (ThinkingBlock, CachePoint, ToolCallBlock)
 
 
-def wire_messages(messages: Sequence[ChatMessage], *, no_images: str | None = None) -> list[dict[str, Any]]:
+def to_clova_messages(messages: Sequence[ChatMessage], *, no_images: str | None = None) -> list[dict[str, Any]]:
     """Return the messages of a request.
 
     Args:

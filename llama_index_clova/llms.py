@@ -11,8 +11,8 @@ from pydantic import PrivateAttr
 from clova_studio import UnsupportedFunctionError, model_info
 from clova_studio.adapters import (
     TUNED_MODEL_PREFIX,
-    Exchange,
-    chat_request,
+    ToolChoiceFlow,
+    chat_options,
     default_output_tokens,
     options_of_call,
     tool_choice_of,
@@ -22,7 +22,7 @@ from llama_index_clova._answers import ResponseMaker
 from llama_index_clova._completions import acompletion_pieces, completion_of, completion_pieces
 from llama_index_clova._decorators import chat_events, completion_events
 from llama_index_clova._fields import ChatFields
-from llama_index_clova._messages import wire_messages
+from llama_index_clova._messages import to_clova_messages
 from llama_index_clova._prediction import PredictingLLM
 from llama_index_clova._threads import iterate_in_threads
 from llama_index_clova._tools import selections, wire_tool
@@ -55,13 +55,13 @@ _TOOLS_AND_FORMAT_HINT = ", or ask for the answer as a call of a tool"
 class _Call(NamedTuple):
     """One call: its requests, where they go, and how its answer is given."""
 
-    exchange: Exchange
+    flow: ToolChoiceFlow
     connection: Connection
     single_call: bool
 
     @property
     def maker(self) -> ResponseMaker:
-        return ResponseMaker(self.exchange, single_call=self.single_call)
+        return ResponseMaker(self.flow, single_call=self.single_call)
 
 
 class ClovaX(PredictingLLM, ChatFields):
@@ -250,28 +250,28 @@ class ClovaX(PredictingLLM, ChatFields):
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         call = self._call(messages, kwargs)
-        exchange, client = call.exchange, call.connection.sync
+        flow, client = call.flow, call.connection.sync
         while True:
             try:
-                result = client.chat(**exchange.request)
+                result = client.chat(**flow.request)
             except UnsupportedFunctionError as error:
-                exchange.refused(error)
+                flow.refused(error)
             else:
-                if exchange.answered(result):
+                if flow.answered(result):
                     return call.maker.whole(result)
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         if self._connection.asynchronous is None:
             return await asyncio.to_thread(self._chat, messages, **kwargs)
         call = self._call(messages, kwargs)
-        exchange, client = call.exchange, call.connection.needed_async
+        flow, client = call.flow, call.connection.needed_async
         while True:
             try:
-                result = await client.chat(**exchange.request)
+                result = await client.chat(**flow.request)
             except UnsupportedFunctionError as error:
-                exchange.refused(error)
+                flow.refused(error)
             else:
-                if exchange.answered(result):
+                if flow.answered(result):
                     return call.maker.whole(result)
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
@@ -280,18 +280,18 @@ class ClovaX(PredictingLLM, ChatFields):
         return self._responses(call, call.connection.sync)
 
     def _responses(self, call: _Call, client: ClovaStudio) -> ChatResponseGen:
-        exchange, maker = call.exchange, call.maker
-        while not exchange.done:
+        flow, maker = call.flow, call.maker
+        while not flow.done:
             try:
-                with client.stream_chat(**exchange.request) as stream:
+                with client.stream_chat(**flow.request) as stream:
                     for arrived in stream:
-                        for piece, last in exchange.streamed(arrived):
+                        for piece, last in flow.streamed(arrived):
                             if last:
                                 yield maker.last(piece, stream.result())
                             elif (response := maker.piece(piece)) is not None:
                                 yield response
             except UnsupportedFunctionError as error:
-                exchange.refused(error)
+                flow.refused(error)
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         if self._connection.asynchronous is None:
@@ -300,18 +300,18 @@ class ClovaX(PredictingLLM, ChatFields):
         return self._aresponses(call, call.connection.needed_async)
 
     async def _aresponses(self, call: _Call, client: AsyncClovaStudio) -> ChatResponseAsyncGen:
-        exchange, maker = call.exchange, call.maker
-        while not exchange.done:
+        flow, maker = call.flow, call.maker
+        while not flow.done:
             try:
-                async with client.stream_chat(**exchange.request) as stream:
+                async with client.stream_chat(**flow.request) as stream:
                     async for arrived in stream:
-                        for piece, last in exchange.streamed(arrived):
+                        for piece, last in flow.streamed(arrived):
                             if last:
                                 yield maker.last(piece, stream.result())
                             elif (response := maker.piece(piece)) is not None:
                                 yield response
             except UnsupportedFunctionError as error:
-                exchange.refused(error)
+                flow.refused(error)
 
     def _call(self, messages: Sequence[ChatMessage], given: Mapping[str, Any]) -> _Call:
         options = options_of_call(given, own=_OURS, ignored=(), what=type(self).__name__, fixed_hint=_FIXED_HINT)
@@ -319,27 +319,27 @@ class ClovaX(PredictingLLM, ChatFields):
         tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
         choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
         wanted = options.pop("response_format", None)
-        chat = chat_request(
+        chat = chat_options(
             self._default_options(),
             options,
             tools=tools,
             response_format=wanted,
             tools_and_format_hint=_TOOLS_AND_FORMAT_HINT,
         )
-        chat.request["messages"] = wire_messages(messages, no_images=chat.no_images)
+        chat.request["messages"] = to_clova_messages(messages, no_images=chat.no_images)
         if chat.raised_cap is not None and not self._warned:
             self._warned = True
             warn_of_raised_cap(chat.raised_cap)
         connection = self._connection
         if ours.get("max_retries") is not None:
             connection = connection.with_max_retries(ours["max_retries"])
-        exchange = Exchange(
+        flow = ToolChoiceFlow(
             chat.request,
             choice=choice,
             tool_fallback=ours.get("tool_fallback", self.tool_fallback),
             base_url=connection.place,
         )
-        return _Call(exchange, connection, single_call=ours.get("parallel_tool_calls") is False)
+        return _Call(flow, connection, single_call=ours.get("parallel_tool_calls") is False)
 
     # Tools.
 

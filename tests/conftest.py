@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 import pytest
 
 from clova_studio._rate_limits import registry
-from clova_studio.adapters import _connection, _exchange
+from clova_studio.adapters import _connection, _tool_choice_flow
 
 
 def pytest_configure() -> None:
@@ -20,6 +20,6 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget what belongs to an emulator of a test before: this one's may have got the same port."""
-    monkeypatch.setattr(_exchange, "_refuses_forced", set())
+    monkeypatch.setattr(_tool_choice_flow, "_refuses_forced", set())
     monkeypatch.setattr(_connection, "_shared", WeakValueDictionary())
     monkeypatch.setattr(registry, "_quotas", {})

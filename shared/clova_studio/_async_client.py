@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
 from clova_studio._errors import ClovaStudioError
-from clova_studio._resources.chat import AsyncChatVerbs
-from clova_studio._resources.completions import AsyncCompletionVerbs
+from clova_studio._resources.chat import AsyncChatResource
+from clova_studio._resources.completions import AsyncCompletionResource
 from clova_studio._resources.openai import AsyncOpenAICompatible
-from clova_studio._resources.retrieval import AsyncRetrievalVerbs
-from clova_studio._resources.routing import AsyncRoutingVerbs
-from clova_studio._resources.text import AsyncTextVerbs
+from clova_studio._resources.retrieval import AsyncRetrievalResource
+from clova_studio._resources.routing import AsyncRoutingResource
+from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._transport import LoopClients, build_request, reclaim, watched
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import EllipsisType, TracebackType
 
     from clova_studio._attempts import Attempts
-    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._rate_limits.registry import CancelSignal
     from clova_studio._requests.call import Call
     from clova_studio._streaming.reader import EventReader
     from clova_studio._streaming.streams import AsyncOpened
@@ -35,7 +35,12 @@ ResultT = TypeVar("ResultT", bound="Result")
 
 
 class AsyncClovaStudio(
-    AsyncChatVerbs, AsyncTextVerbs, AsyncRetrievalVerbs, AsyncRoutingVerbs, AsyncCompletionVerbs, BaseClient
+    AsyncChatResource,
+    AsyncTextResource,
+    AsyncRetrievalResource,
+    AsyncRoutingResource,
+    AsyncCompletionResource,
+    BaseClient,
 ):
     """Client of NAVER CLOVA Studio, awaited; the same as ``ClovaStudio`` otherwise.
 
@@ -96,12 +101,12 @@ class AsyncClovaStudio(
         return AsyncOpenAICompatible(self)
 
     async def _send(
-        self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
+        self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
     ) -> ResultT:
-        from clova_studio._responses import judge
+        from clova_studio._responses import parse_response
 
         content = call.content()
-        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, halt)
+        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, cancel)
 
         async def exchange() -> ResultT:
             http = await self._connections()
@@ -111,7 +116,7 @@ class AsyncClovaStudio(
             except asyncio.CancelledError:
                 await reclaim(http, request)
                 raise
-            result = attempts.judged(judge, response.status_code, response.headers, response.content, call)
+            result = attempts.parsed(parse_response, response.status_code, response.headers, response.content, call)
             attempts.passed(result)
             return result
 
@@ -203,7 +208,7 @@ class AsyncClovaStudio(
 
     async def _stand(self, attempts: Attempts) -> None:
         """Stand in line until the attempt may go."""
-        ticket, halt = attempts.ticket, attempts.halt
+        ticket, cancel = attempts.ticket, attempts.cancel
         assert ticket is not None  # noqa: S101  it has just come
         loop, called = asyncio.get_running_loop(), asyncio.Event()
 
@@ -213,12 +218,12 @@ class AsyncClovaStudio(
                 loop.call_soon_threadsafe(called.set)
 
         ticket.wake = wake
-        if halt is not None:
-            halt.add(wake)
+        if cancel is not None:
+            cancel.add(wake)
         try:
             while nap := attempts.at_gate(ticket):
-                if halt is not None:
-                    halt.check(attempts.request_id)
+                if cancel is not None:
+                    cancel.check(attempts.request_id)
                 if self._sleep is asyncio.sleep:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(nap):
@@ -230,8 +235,8 @@ class AsyncClovaStudio(
             attempts.leave()
             raise
         finally:
-            if halt is not None:
-                halt.remove(wake)
+            if cancel is not None:
+                cancel.remove(wake)
 
     async def _connections(self) -> Any:
         return self._given_http if self._given_http is not None else await self._pools.get()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
-    from clova_studio._rate_limits.limiter import Quota
+    from clova_studio._rate_limits.limiter import RateLimiter
     from clova_studio._rate_limits.permits import Slot, Ticket
-    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._rate_limits.registry import CancelSignal
     from clova_studio._requests.call import Call
     from clova_studio._retries import RetryPolicy
 
@@ -41,11 +41,11 @@ class Attempts:
     """The state of one call between its attempts."""
 
     call: Call[Any]
-    quota: Quota
+    quota: RateLimiter
     policy: RetryPolicy
     max_wait: float | None
     clock: Callable[[], float] = time.monotonic
-    halt: Halt | None = None
+    cancel: CancelSignal | None = None
     failures: int = 0
     last_error: ClovaStudioError | None = None
     ticket: Ticket | None = None
@@ -165,9 +165,9 @@ class Attempts:
     def _facts(self) -> tuple[str, str]:
         return self.quota.name, self.request_id
 
-    def judged(
+    def parsed(
         self,
-        judge: Callable[[int, Mapping[str, str], bytes, Call[ResultT]], ResultT],
+        parse_response: Callable[[int, Mapping[str, str], bytes, Call[ResultT]], ResultT],
         status_code: int,
         headers: Mapping[str, str],
         body: bytes,
@@ -175,7 +175,7 @@ class Attempts:
     ) -> ResultT:
         """Return the result of an answer, where "not found" on a repetition may mean that the work is done."""
         try:
-            return judge(status_code, headers, body, call)
+            return parse_response(status_code, headers, body, call)
         except NotFoundError:
             if not (call.gone_is_done and self.failures):
                 raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from clova_studio._catalogue import model_info
 from clova_studio._config import make_config
 from clova_studio._errors import ClovaStudioError, ConfigurationError
-from clova_studio._rate_limits.registry import quota_of
+from clova_studio._rate_limits.registry import limiter_of
 from clova_studio._rate_limits.settings import rate_limits_of
 from clova_studio._retries import RetryPolicy
 from clova_studio._transport import timeouts_of
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from clova_studio._attempts import Attempts
     from clova_studio._config import PathPrefix, Region
-    from clova_studio._rate_limits.limiter import Quota, QuotaStatus
-    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._rate_limits.limiter import QuotaStatus, RateLimiter
+    from clova_studio._rate_limits.registry import CancelSignal
     from clova_studio._rate_limits.settings import RateLimits
     from clova_studio._requests.call import Call
     from clova_studio._streaming.reader import EventReader
@@ -79,7 +79,7 @@ class BaseClient:
         self._closed = False
         # The clock of waits and retries: an attribute, so that a test can turn it without waiting.
         self._clock: Callable[[], float] = time.monotonic
-        self._quotas: dict[str, Quota] = {}
+        self._quotas: dict[str, RateLimiter] = {}
         self._pid = os.getpid()
         self._reset()
 
@@ -142,11 +142,11 @@ class BaseClient:
         info = model_info(model)
         return self._quota(info.name if info.known else model).status(self._clock())
 
-    def _quota(self, name: str) -> Quota:
+    def _quota(self, name: str) -> RateLimiter:
         """Return a quota, which knows this client's limits."""
         quota = self._quotas.get(name)
         if quota is None:
-            quota = quota_of(self._config.base_url, self._config.quota_group, name)
+            quota = limiter_of(self._config.base_url, self._config.quota_group, name)
             if self._limits is not None:
                 clash = quota.give(self._limits.of(name), self._limits.window)
                 if clash is not None:
@@ -154,7 +154,7 @@ class BaseClient:
             self._quotas[name] = quota
         return quota
 
-    def _attempts(self, call: Call[Any], max_wait: float | None, halt: Halt | None = None) -> Attempts:
+    def _attempts(self, call: Call[Any], max_wait: float | None, cancel: CancelSignal | None = None) -> Attempts:
         from clova_studio._attempts import Attempts
 
         if self._pid != os.getpid():
@@ -176,7 +176,7 @@ class BaseClient:
             policy=self._policy,
             max_wait=max_wait,
             clock=self._clock,
-            halt=halt,
+            cancel=cancel,
         )
 
     def _reader(self, call: Call[Any]) -> EventReader[Any, Any]:

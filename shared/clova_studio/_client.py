@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
 from clova_studio._errors import ClovaStudioError
-from clova_studio._resources.chat import ChatVerbs
-from clova_studio._resources.completions import CompletionVerbs
+from clova_studio._resources.chat import ChatResource
+from clova_studio._resources.completions import CompletionResource
 from clova_studio._resources.openai import OpenAICompatible
-from clova_studio._resources.retrieval import RetrievalVerbs
-from clova_studio._resources.routing import RoutingVerbs
-from clova_studio._resources.text import TextVerbs
+from clova_studio._resources.retrieval import RetrievalResource
+from clova_studio._resources.routing import RoutingResource
+from clova_studio._resources.text import TextResource
 from clova_studio._resources.tuning import Tuning
 from clova_studio._transport import build_request, make_client
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import EllipsisType, TracebackType
 
     from clova_studio._attempts import Attempts
-    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._rate_limits.registry import CancelSignal
     from clova_studio._requests.call import Call
     from clova_studio._streaming.reader import EventReader
     from clova_studio._streaming.streams import Opened
@@ -35,7 +35,7 @@ T = TypeVar("T")
 ResultT = TypeVar("ResultT", bound="Result")
 
 
-class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, CompletionVerbs, BaseClient):
+class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource, CompletionResource, BaseClient):
     """Client of NAVER CLOVA Studio. Safe to share between threads; connections are made at the first call.
 
     Args:
@@ -95,18 +95,18 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
         return OpenAICompatible(self)
 
     def _send(
-        self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
+        self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
     ) -> ResultT:
-        from clova_studio._responses import judge
+        from clova_studio._responses import parse_response
 
         content = call.content()
-        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, halt)
+        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, cancel)
 
         def exchange() -> ResultT:
             http = self._connections()
             request = build_request(http, call, content, self._config, stream=False)
             response = http.send(request, auth=self._config.authorize)
-            result = attempts.judged(judge, response.status_code, response.headers, response.content, call)
+            result = attempts.parsed(parse_response, response.status_code, response.headers, response.content, call)
             attempts.passed(result)
             return result
 
@@ -189,22 +189,22 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
                 raise first
             return attempt()
 
-        halt = attempts.halt
-        sleep = self._sleep if halt is None or self._sleep is not time.sleep else halt.sleep
+        cancel = attempts.cancel
+        sleep = self._sleep if cancel is None or self._sleep is not time.sleep else cancel.sleep
         return Retrying(sleep=sleep, **attempts.settings())(again)
 
     def _stand(self, attempts: Attempts) -> None:
         """Stand in line until the attempt may go."""
-        ticket, halt = attempts.ticket, attempts.halt
+        ticket, cancel = attempts.ticket, attempts.cancel
         assert ticket is not None  # noqa: S101  it has just come
         called = threading.Event()
         ticket.wake = called.set
-        if halt is not None:
-            halt.add(called.set)
+        if cancel is not None:
+            cancel.add(called.set)
         try:
             while nap := attempts.at_gate(ticket):
-                if halt is not None:
-                    halt.check(attempts.request_id)
+                if cancel is not None:
+                    cancel.check(attempts.request_id)
                 if self._sleep is time.sleep:
                     called.wait(nap)
                     called.clear()
@@ -214,8 +214,8 @@ class ClovaStudio(ChatVerbs, TextVerbs, RetrievalVerbs, RoutingVerbs, Completion
             attempts.leave()
             raise
         finally:
-            if halt is not None:
-                halt.remove(called.set)
+            if cancel is not None:
+                cancel.remove(called.set)
 
     def _connections(self) -> Any:
         http = self._http

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from clova_studio._base_client import check_max_wait
 from clova_studio._catalogue import EMBEDDING_MODELS
 from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError, RateLimitError
-from clova_studio._rate_limits.registry import Halt, HaltedError
+from clova_studio._rate_limits.registry import BatchCancelledError, CancelSignal
 from clova_studio._requests.text import embed
 from clova_studio._requests.validation import check_text
 
@@ -93,7 +93,7 @@ class EmbedBatch:
         self._queue = deque(range(len(self.texts)))
         self._results: list[Embedding | ClovaStudioError | None] = [None] * len(self.texts)
         self._first_error: ClovaStudioError | None = None
-        self.halt = Halt()
+        self.cancel = CancelSignal()
         self._stopped = False
         self._lock = threading.Lock()
         self._succeeded = 0
@@ -111,7 +111,7 @@ class EmbedBatch:
     def stop(self) -> None:
         """Start nothing more, and end the waiting at the gate."""
         self._stopped = True
-        self.halt.stop()
+        self.cancel.stop()
 
     def jobs(self) -> Iterator[EmbedJob]:
         """Yield the jobs of one worker until there is nothing left to start."""
@@ -132,7 +132,7 @@ class EmbedBatch:
     def refuse(self, index: int, error: ClovaStudioError) -> None:
         """Put an error in its text's place, or the text back into the queue."""
         with self._lock:
-            if isinstance(error, HaltedError):
+            if isinstance(error, BatchCancelledError):
                 return
             if self._goes_back(index, error):
                 # In front: first come, first served.

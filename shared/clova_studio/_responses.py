@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from clova_studio._requests.call import Call
     from clova_studio._streaming.sse import ServerSentEvent
 
-__all__ = ["envelope_of", "error_in", "judge", "parse_payload", "refuse_error_event", "transport_error"]
+__all__ = ["envelope_of", "error_in", "parse_payload", "parse_response", "refuse_error_event", "transport_error"]
 
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -58,7 +58,7 @@ def envelope_of(result_type: type[ResultT]) -> type[BaseModel]:
     return envelope
 
 
-def judge(status_code: int, headers: Mapping[str, str], body: bytes, call: Call[ResultT]) -> ResultT:
+def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, call: Call[ResultT]) -> ResultT:
     """Return the result that an answer holds.
 
     Args:
@@ -82,13 +82,13 @@ def judge(status_code: int, headers: Mapping[str, str], body: bytes, call: Call[
         else:
             result = call.result_type.model_validate_json(body)
     except ValidationError:
-        result = _judge_slowly(status_code, headers, body, call)
+        result = _explain_misfit(status_code, headers, body, call)
     result.request_id = call.request_id
     result.rate_limit = parse_rate_limit(headers)
     return result
 
 
-def _judge_slowly(status_code: int, headers: Mapping[str, str], body: bytes, call: Call[ResultT]) -> ResultT:
+def _explain_misfit(status_code: int, headers: Mapping[str, str], body: bytes, call: Call[ResultT]) -> ResultT:
     """Tell apart why a 2xx answer does not fit: an error in it, no content, or nonsense."""
     code, _ = _status_of(_json_or_none(body))
     if code is not None and code not in {_SUCCESS, _NO_CONTENT}:

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 from quota_model import Cost, Service
 
-from clova_studio._rate_limits.limiter import Quota
+from clova_studio._rate_limits.limiter import RateLimiter
 
 if TYPE_CHECKING:
     from clova_studio import RateLimit
@@ -78,7 +78,7 @@ class QuotaMachine(RuleBasedStateMachine):
         self.behind = 0.0
         self.service = Service(WINDOW, requests, tokens, sliding=sliding, headers=headers)
         self.random = Random(seed)  # noqa: S311  a schedule, no secret
-        self.quota = Quota("HCX-005")
+        self.quota = RateLimiter("HCX-005")
         self.quota.window = WINDOW
         if self.given:
             self.quota.give((requests, tokens), WINDOW)

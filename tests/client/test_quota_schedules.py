@@ -6,14 +6,14 @@ import pytest
 from quota_model import Cost
 
 from clova_studio import RateLimit
-from clova_studio._rate_limits.limiter import Quota
+from clova_studio._rate_limits.limiter import RateLimiter
 
 ONE = Cost(1, 0)
 
 
-def quota(requests: int | None = None, tokens: int | None = None, window: float = 60.0) -> Quota:
+def quota(requests: int | None = None, tokens: int | None = None, window: float = 60.0) -> RateLimiter:
     """Return a quota with given limits."""
-    made = Quota("HCX-005")
+    made = RateLimiter("HCX-005")
     made.give((requests, tokens), window)
     return made
 
@@ -66,7 +66,7 @@ def test_answers_out_of_order_free_nothing_early(given: tuple[int | None, int | 
 
 def test_requests_that_are_never_answered_hold_nobody_up_for_ever() -> None:
     """After a refusal few requests may be under way; one whose event loop has stopped counts for a window at most."""
-    gate = Quota("HCX-005")
+    gate = RateLimiter("HCX-005")
     lost, refused = gate.enter(0.0, ONE), gate.enter(0.0, ONE)
     gate.refused(refused.slot, 0.1, 10.0, None, reset_known=False)
     assert lost.slot is not None
@@ -146,7 +146,7 @@ def test_a_refused_request_uses_nothing_up() -> None:
 
 def test_a_repetition_goes_before_later_calls() -> None:
     """A refused call keeps its turn: it is before the calls that came while it was under way."""
-    gate = Quota("HCX-005")
+    gate = RateLimiter("HCX-005")
     first = gate.enter(0.0, ONE)
     gate.refused(first.slot, 0.1, 5.0, None, reset_known=True)
     later = gate.enter(0.2, ONE)
@@ -159,7 +159,7 @@ def test_a_repetition_goes_before_later_calls() -> None:
 @pytest.mark.parametrize("told", [0, -1])
 def test_senseless_limits_in_headers_are_ignored(told: int) -> None:
     """A limit of nothing, or less, in a header bounds nothing and breaks nothing."""
-    gate = Quota("HCX-005")
+    gate = RateLimiter("HCX-005")
     headers = RateLimit(limit_requests=told, limit_tokens=told)
     first, second = gate.enter(0.0, ONE), gate.enter(0.0, ONE)
     gate.passed(first.slot, 0.1, headers)
@@ -172,7 +172,7 @@ def test_senseless_limits_in_headers_are_ignored(told: int) -> None:
 
 def test_after_a_burst_of_refusals_concurrency_halves_once_and_grows_one_by_one() -> None:
     """A burst of refusals is one decrease; each answer adds one, up to as many as before."""
-    gate = Quota("HCX-005")
+    gate = RateLimiter("HCX-005")
     burst = [gate.enter(0.0, ONE) for _ in range(8)]
     for ticket in burst[4:]:
         gate.refused(ticket.slot, 0.1, 1.0, None, reset_known=True)

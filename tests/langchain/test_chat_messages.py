@@ -17,7 +17,7 @@ from langchain_core.messages import (
 from langchain_core.tools import tool
 
 from clova_studio import ConfigurationError
-from langchain_clova._messages import wire_messages
+from langchain_clova._messages import to_clova_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def look(what: str) -> str:
 
 def test_system_messages_are_joined_in_front() -> None:
     """The service takes one system message: several become one, wherever they stood; empty ones are left out."""
-    wire = wire_messages(
+    wire = to_clova_messages(
         [HumanMessage("가"), SystemMessage("하나"), SystemMessage([{"type": "text", "text": "둘"}]), SystemMessage("")]
     )
     assert wire == [{"role": "system", "content": "하나\n\n둘"}, {"role": "user", "content": "가"}]
@@ -65,7 +65,7 @@ def test_artefacts_of_other_providers_are_dropped() -> None:
         additional_kwargs={"reasoning_content": "…", "refusal": None},
         name="bot",
     )
-    assert wire_messages([message]) == [
+    assert to_clova_messages([message]) == [
         {
             "role": "assistant",
             "content": "가",
@@ -76,7 +76,7 @@ def test_artefacts_of_other_providers_are_dropped() -> None:
 
 def test_call_blocks_without_calls_are_calls() -> None:
     """A tool call that stands in the content alone is sent as one."""
-    wire = wire_messages([AIMessage([{"type": "tool_use", "id": "t1", "name": "look", "input": {"what": "나"}}])])
+    wire = to_clova_messages([AIMessage([{"type": "tool_use", "id": "t1", "name": "look", "input": {"what": "나"}}])])
     assert wire[0]["toolCalls"][0]["function"] == {"name": "look", "arguments": {"what": "나"}}
 
 
@@ -99,7 +99,7 @@ def test_invalid_calls_are_sent_with_their_answers(chat: Callable[..., ChatClova
 def test_null_and_empty_content() -> None:
     """A call without text has "", an answer of which nothing is left is left out."""
     call = {"id": "c", "name": "look", "args": {}}
-    wire = wire_messages([HumanMessage("가"), AIMessage([], tool_calls=[call]), AIMessage(""), AIMessage([])])
+    wire = to_clova_messages([HumanMessage("가"), AIMessage([], tool_calls=[call]), AIMessage(""), AIMessage([])])
     assert [message["role"] for message in wire] == ["user", "assistant"]
     assert wire[1]["content"] == ""
 
@@ -107,14 +107,14 @@ def test_null_and_empty_content() -> None:
 def test_tool_results_are_text() -> None:
     """Blocks of a result become one string; data becomes JSON with its Korean readable."""
     content: list[Any] = [{"type": "text", "text": "가"}, "나", {"type": "json", "value": {"값": 1}}]
-    wire = wire_messages([ToolMessage(content, tool_call_id="c")])
+    wire = to_clova_messages([ToolMessage(content, tool_call_id="c")])
     assert wire == [{"role": "tool", "toolCallId": "c", "content": '가\n나\n{"값": 1}'}]
 
 
 def test_results_in_human_messages_become_tool_messages() -> None:
     """A tool result as Anthropic has it, inside a human message, is sent as a tool's."""
     content = [{"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "초록"}]}, "그래서?"]
-    assert wire_messages([HumanMessage(content)]) == [
+    assert to_clova_messages([HumanMessage(content)]) == [
         {"role": "tool", "toolCallId": "t1", "content": "초록"},
         {"role": "user", "content": "그래서?"},
     ]
@@ -122,17 +122,17 @@ def test_results_in_human_messages_become_tool_messages() -> None:
 
 def test_roles_by_name() -> None:
     """Chat messages with a role of the service's are taken; others, and kinds it does not have, are refused."""
-    assert wire_messages([ChatMessage("가", role="user")]) == [{"role": "user", "content": "가"}]
+    assert to_clova_messages([ChatMessage("가", role="user")]) == [{"role": "user", "content": "가"}]
     for message in (ChatMessage("가", role="judge"), FunctionMessage("가", name="f")):
         with pytest.raises(ConfigurationError, match=r"messages\[0\]"):
-            wire_messages([message])
+            to_clova_messages([message])
 
 
 def test_what_cannot_be_sent_is_refused_by_place() -> None:
     """A sound or a file of the user's is not dropped silently."""
     block = {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}
     with pytest.raises(ConfigurationError, match=r"messages\[0\]\.content\[1\] has type 'audio'"):
-        wire_messages([HumanMessage([{"type": "text", "text": "가"}, block])])
+        to_clova_messages([HumanMessage([{"type": "text", "text": "가"}, block])])
 
 
 URL = "https://example.com/a.png"
@@ -158,7 +158,7 @@ LINK = {"type": "image_url", "imageUrl": {"url": URL}}
 )
 def test_every_form_of_image(block: dict[str, Any], part: dict[str, Any]) -> None:
     """Images of LangChain, OpenAI, Anthropic and the service itself become the wire's parts."""
-    assert wire_messages([HumanMessage(["무엇?", block])]) == [
+    assert to_clova_messages([HumanMessage(["무엇?", block])]) == [
         {"role": "user", "content": [{"type": "text", "text": "무엇?"}, part]}
     ]
 
@@ -167,7 +167,7 @@ def test_every_form_of_image(block: dict[str, Any], part: dict[str, Any]) -> Non
 def test_images_without_a_picture_are_refused(block: dict[str, Any]) -> None:
     """An image that names a file of another provider, or is of unknown kind, is refused."""
     with pytest.raises(ConfigurationError, match="image"):
-        wire_messages([HumanMessage([block])])
+        to_clova_messages([HumanMessage([block])])
 
 
 def test_picture_is_seen(chat: Callable[..., ChatClovaX], png: bytes) -> None:
@@ -203,7 +203,7 @@ def test_pictures_of_tools_become_a_placeholder() -> None:
     """A tool's picture cannot be sent: its place is kept, with a warning."""
     result = ToolMessage([{"type": "image", "base64": "iVBORw0=", "mime_type": "image/png"}], tool_call_id="c")
     with pytest.warns(UserWarning, match="tool results"):
-        assert wire_messages([result])[0]["content"] == "[image]"
+        assert to_clova_messages([result])[0]["content"] == "[image]"
 
 
 def test_too_many_pictures_are_refused(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:

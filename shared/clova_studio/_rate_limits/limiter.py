@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from clova_studio._rate_limits.settings import Limit
     from clova_studio.types._base import RateLimit
 
-__all__ = ["Quota", "QuotaStatus"]
+__all__ = ["QuotaStatus", "RateLimiter"]
 
 # How far the arrival of a request at the service may lie after its sending, if its answer is not there earlier: so many
 # seconds, but no more of a short window and no less of a long one than these shares.
@@ -77,7 +77,7 @@ class QuotaStatus:
     window: float
 
 
-class Quota:
+class RateLimiter:
     """The gate in front of one quota. Safe to use from any thread.
 
     Args:

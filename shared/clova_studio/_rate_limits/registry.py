@@ -11,19 +11,19 @@ import threading
 from typing import TYPE_CHECKING
 
 from clova_studio._errors import ClovaStudioError
-from clova_studio._rate_limits.limiter import Quota
+from clova_studio._rate_limits.limiter import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Halt", "HaltedError", "quota_of"]
+__all__ = ["BatchCancelledError", "CancelSignal", "limiter_of"]
 
 # By process: a forked one has a copy of its parent's quotas, whose locks somebody may hold who is not there.
-_quotas: dict[tuple[int, str, str, str], Quota] = {}
+_quotas: dict[tuple[int, str, str, str], RateLimiter] = {}
 _quotas_lock = threading.Lock()
 
 
-def quota_of(base_url: str, group: str, name: str) -> Quota:
+def limiter_of(base_url: str, group: str, name: str) -> RateLimiter:
     """Return the quota of a model or tool, the same one for every client of the account in this process.
 
     Args:
@@ -35,15 +35,15 @@ def quota_of(base_url: str, group: str, name: str) -> Quota:
     quota = _quotas.get(key)
     if quota is None:
         with _quotas_lock:
-            quota = _quotas.setdefault(key, Quota(name))
+            quota = _quotas.setdefault(key, RateLimiter(name))
     return quota
 
 
-class HaltedError(ClovaStudioError):
+class BatchCancelledError(ClovaStudioError):
     """A request was not sent because its batch had ended. It never leaves the batch."""
 
 
-class Halt:
+class CancelSignal:
     """Ends the waiting of a whole batch: one that failed or is interrupted must not wait for its quota."""
 
     def __init__(self) -> None:
@@ -72,10 +72,10 @@ class Halt:
         """Go no further if it is over.
 
         Raises:
-            HaltedError: It is.
+            BatchCancelledError: It is.
         """
         if self._stopped.is_set():
-            raise HaltedError("the batch has ended", request_id=request_id)
+            raise BatchCancelledError("the batch has ended", request_id=request_id)
 
     def remove(self, wake: Callable[[], None]) -> None:
         """Have it called no more."""

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given
-from clova_studio._requests.chat_options import ChatOptions, chat_request, tools_and_format
-from clova_studio._requests.messages import wire_messages
+from clova_studio._requests.chat_options import ChatOptions, build_chat_request, tools_and_format
+from clova_studio._requests.messages import to_clova_messages
 from clova_studio._streaming.chat_assembler import ChatAssembler
 from clova_studio.types.chat import ChatResult
 from clova_studio.types.tokens import TokenCount
@@ -53,7 +53,7 @@ def chat(
 
     Source: the Chat Completions v1 and v3 pages of the API guide.
     """
-    version, info, body = chat_request(messages, model, options, task_id=task_id, api_version=api_version)
+    version, info, body = build_chat_request(messages, model, options, task_id=task_id, api_version=api_version)
     if task_id is None:
         path = f"/{version}/chat-completions/{quote(info.name, safe='')}"
         counted_on = info.name
@@ -94,7 +94,7 @@ def count_chat_tokens(
             f"{info.name} is served by v1, which has no tools and no response_format: leave them out"
         )
     # Counting is not sending: what the chat API refuses to combine is counted side by side all the same.
-    body: dict[str, Any] = {"messages": wire_messages(messages, info=info, v1=v1, text_only=None)}
+    body: dict[str, Any] = {"messages": to_clova_messages(messages, info=info, v1=v1, text_only=None)}
     body.update(tools_and_format(options))
     return Call(
         "POST",

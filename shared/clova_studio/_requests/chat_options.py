@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from clova_studio._catalogue import ModelInfo, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.messages import wire_messages
+from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, integer, number, strings
 
-__all__ = ["MAX_SEED", "MIN_TOKENS_WITH_TOOLS", "ChatOptions", "Effort", "chat_request", "tools_and_format"]
+__all__ = ["MAX_SEED", "MIN_TOKENS_WITH_TOOLS", "ChatOptions", "Effort", "build_chat_request", "tools_and_format"]
 
 Effort: TypeAlias = Literal["none", "low", "medium", "high"]
 _EFFORTS = ("none", "low", "medium", "high")
@@ -65,7 +65,7 @@ class ChatOptions(TypedDict, total=False):
 _OPTION_NAMES = tuple(ChatOptions.__annotations__)
 
 
-def chat_request(
+def build_chat_request(
     messages: Any,
     model: str,
     options: ChatOptions,
@@ -94,7 +94,7 @@ def chat_request(
     response_format = _response_format(options)
     _check_abilities(info, options, tools, response_format, v1=v1, task_id=task_id)
     text_only = "tools" if tools else "response_format" if response_format else "a tuned model" if task_id else None
-    wire = wire_messages(messages, info=info, v1=v1, text_only=text_only)
+    wire = to_clova_messages(messages, info=info, v1=v1, text_only=text_only)
     effort = _effort(info, options, tools=tools, response_format=response_format, history=wire, task_id=task_id)
     body: dict[str, Any] = {"messages": wire}
     body.update(_sampling(options, v1=v1))

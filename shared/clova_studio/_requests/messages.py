@@ -15,7 +15,7 @@ from clova_studio._errors import ConfigurationError
 if TYPE_CHECKING:
     from clova_studio._catalogue import ModelInfo
 
-__all__ = ["MAX_IMAGES", "wire_messages"]
+__all__ = ["MAX_IMAGES", "to_clova_messages"]
 
 MAX_IMAGES = 5
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
@@ -36,7 +36,7 @@ _FIELDS = {
 }
 
 
-def wire_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: str | None) -> list[dict[str, Any]]:
+def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: str | None) -> list[dict[str, Any]]:
     """Return the messages of a request.
 
     Args:

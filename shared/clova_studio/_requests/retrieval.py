@@ -10,7 +10,7 @@ from clova_studio._catalogue import ModelInfo
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given, present
 from clova_studio._requests.chat_options import MAX_SEED, ChatOptions, tools_and_format
-from clova_studio._requests.messages import wire_messages
+from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, strings
 from clova_studio.types.reasoning import ReasoningResult
 from clova_studio.types.reranking import RerankResult
@@ -98,7 +98,7 @@ def reason(
             raise ConfigurationError(f"tools[{i}].function.parameters is missing: RAG reasoning requires it")
     body = present(
         {
-            "messages": wire_messages(_with_search_results(messages), info=_REASONER, v1=False, text_only="tools"),
+            "messages": to_clova_messages(_with_search_results(messages), info=_REASONER, v1=False, text_only="tools"),
             **named,
             "topP": number("top_p", options.get("top_p"), 0, 1, above=True),
             "topK": integer("top_k", options.get("top_k"), 0, 128),

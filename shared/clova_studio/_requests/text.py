@@ -9,7 +9,7 @@ from urllib.parse import quote
 from clova_studio._catalogue import EMBEDDING_MODELS, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given
-from clova_studio._requests.messages import wire_messages
+from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_text, integer
 from clova_studio.types.embeddings import Embedding
 from clova_studio.types.segmentation import Segmentation
@@ -167,7 +167,7 @@ def slide(
         raise ConfigurationError("max_tokens is required: the output cap of the chat that follows")
     body = {
         "maxTokens": max_tokens,
-        "messages": wire_messages(messages, info=info, v1=True, text_only=None),
+        "messages": to_clova_messages(messages, info=info, v1=True, text_only=None),
     }
     return Call(
         "POST",

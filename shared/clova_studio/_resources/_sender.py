@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Any, TypeVar
 
-    from clova_studio._rate_limits.registry import Halt
+    from clova_studio._rate_limits.registry import CancelSignal
     from clova_studio._requests.call import Call
     from clova_studio._streaming.streams import AsyncOpened, Opened
     from clova_studio.types._base import Result
@@ -26,7 +26,7 @@ class Sender:
         _sleep: Callable[[float], None]
 
         def _send(
-            self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
+            self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
         ) -> ResultT: ...
 
         def _open(self, call: Call[Any]) -> Opened[Any, Any]: ...
@@ -39,7 +39,7 @@ class AsyncSender:
         _sleep: Callable[[float], Awaitable[None]]
 
         async def _send(
-            self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., halt: Halt | None = None
+            self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
         ) -> ResultT: ...
 
         async def _open(self, call: Call[Any]) -> AsyncOpened[Any, Any]: ...

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from clova_studio.types.chat import ChatResult
     from clova_studio.types.tokens import TokenCount
 
-__all__ = ["AsyncChatVerbs", "ChatVerbs"]
+__all__ = ["AsyncChatResource", "ChatResource"]
 
 
-class ChatVerbs(Sender):
+class ChatResource(Sender):
     """Chat completions and their token calculator."""
 
     def chat(
@@ -157,7 +157,7 @@ class ChatVerbs(Sender):
         )
 
 
-class AsyncChatVerbs(AsyncSender):
+class AsyncChatResource(AsyncSender):
     """Chat completions and their token calculator."""
 
     async def chat(

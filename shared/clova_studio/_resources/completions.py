@@ -17,10 +17,10 @@ COMPLETIONS_DEPRECATED = (
     "the Completions API and its models were withdrawn at the end of 2025: use chat() with HCX-005 or HCX-DASH-002"
 )
 
-__all__ = ["AsyncCompletionVerbs", "CompletionVerbs"]
+__all__ = ["AsyncCompletionResource", "CompletionResource"]
 
 
-class CompletionVerbs(Sender):
+class CompletionResource(Sender):
     """Legacy completions."""
 
     def complete(
@@ -86,7 +86,7 @@ class CompletionVerbs(Sender):
         )
 
 
-class AsyncCompletionVerbs(AsyncSender):
+class AsyncCompletionResource(AsyncSender):
     """Legacy completions."""
 
     async def complete(

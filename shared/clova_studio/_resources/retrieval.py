@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from clova_studio.types.reasoning import ReasoningResult
     from clova_studio.types.reranking import RerankResult
 
-__all__ = ["AsyncRetrievalVerbs", "RetrievalVerbs"]
+__all__ = ["AsyncRetrievalResource", "RetrievalResource"]
 
 
-class RetrievalVerbs(Sender):
+class RetrievalResource(Sender):
     """Reranker and RAG reasoning."""
 
     def rerank(
@@ -90,7 +90,7 @@ class RetrievalVerbs(Sender):
         )
 
 
-class AsyncRetrievalVerbs(AsyncSender):
+class AsyncRetrievalResource(AsyncSender):
     """Reranker and RAG reasoning."""
 
     async def rerank(

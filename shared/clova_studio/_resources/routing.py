@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from clova_studio.types.routing import RouteResult
     from clova_studio.types.skillsets import SkillsetResult
 
-__all__ = ["AsyncRoutingVerbs", "RoutingVerbs"]
+__all__ = ["AsyncRoutingResource", "RoutingResource"]
 
 
-class RoutingVerbs(Sender):
+class RoutingResource(Sender):
     """Routers and skillsets."""
 
     def route(
@@ -149,7 +149,7 @@ class RoutingVerbs(Sender):
         return SkillsetStream(lambda: self._open(call), call.request_id)
 
 
-class AsyncRoutingVerbs(AsyncSender):
+class AsyncRoutingResource(AsyncSender):
     """Routers and skillsets."""
 
     async def route(

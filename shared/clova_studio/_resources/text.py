@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from clova_studio.types.summarization import Summary
     from clova_studio.types.tokens import TokenCount
 
-__all__ = ["AsyncTextVerbs", "TextVerbs"]
+__all__ = ["AsyncTextResource", "TextResource"]
 
 
-class TextVerbs(Sender):
+class TextResource(Sender):
     """Embeddings, paragraph splitting, summarization, the sliding window."""
 
     def embed(
@@ -99,7 +99,7 @@ class TextVerbs(Sender):
         def work() -> None:
             for job in batch.jobs():
                 try:
-                    job.done(self._send(job.call(), max_wait=max_wait, halt=batch.halt))
+                    job.done(self._send(job.call(), max_wait=max_wait, cancel=batch.cancel))
                 except ClovaStudioError as error:
                     job.failed(error)
 
@@ -259,7 +259,7 @@ class TextVerbs(Sender):
         return self._send(call).messages
 
 
-class AsyncTextVerbs(AsyncSender):
+class AsyncTextResource(AsyncSender):
     """Embeddings, paragraph splitting, summarization, the sliding window."""
 
     async def embed(
@@ -336,7 +336,7 @@ class AsyncTextVerbs(AsyncSender):
         async def work() -> None:
             for job in batch.jobs():
                 try:
-                    job.done(await self._send(job.call(), max_wait=max_wait, halt=batch.halt))
+                    job.done(await self._send(job.call(), max_wait=max_wait, cancel=batch.cancel))
                 except ClovaStudioError as error:
                     job.failed(error)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from clova_studio._errors import APITimeoutError, ClovaStudioError, InvalidResponseError, StreamInterruptedError
 from clova_studio._rate_limits.headers import parse_rate_limit
-from clova_studio._responses import judge, transport_error
+from clova_studio._responses import parse_response, transport_error
 from clova_studio._streaming.sse import SSEDecoder
 from clova_studio.types._base import Result
 
@@ -110,7 +110,7 @@ class EventReader(Generic[ChunkT, ResultT]):
         Raises:
             ClovaStudioError: It is an error.
         """
-        result = judge(status_code, headers, body, self._call)
+        result = parse_response(status_code, headers, body, self._call)
         return self._assembler.finish(result)
 
     def feed(self, piece: bytes) -> None:

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from clova_studio.adapters._citations import Cited, parse_citations
     from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env
     from clova_studio.adapters._conversation import Conversation, json_text, text_part, with_instruction
-    from clova_studio.adapters._exchange import Exchange
     from clova_studio.adapters._fields import ConnectionFields, refuse_unknown
     from clova_studio.adapters._images import IMAGE_PLACEHOLDER, data_uri, image_part
     from clova_studio.adapters._options import (
         CHAT_OPTIONS,
         TUNED_MODEL_PREFIX,
         ChatRequest,
-        chat_request,
+        chat_options,
         default_output_tokens,
         options_of_call,
         tool_choice_of,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._schemas import clean_schema, response_schema, wire_function, wire_response_format
     from clova_studio.adapters._segmentation import TopicSpan, asegment_texts, segment_texts
     from clova_studio.adapters._summaries import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
+    from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
     from clova_studio.adapters._work import aask_all, ask_all
 
 _HOMES = {
@@ -42,14 +42,14 @@ _HOMES = {
     "clova_studio.adapters._citations": ("Cited", "parse_citations"),
     "clova_studio.adapters._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
     "clova_studio.adapters._conversation": ("Conversation", "json_text", "text_part", "with_instruction"),
-    "clova_studio.adapters._exchange": ("Exchange",),
+    "clova_studio.adapters._tool_choice_flow": ("ToolChoiceFlow",),
     "clova_studio.adapters._fields": ("ConnectionFields", "refuse_unknown"),
     "clova_studio.adapters._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part"),
     "clova_studio.adapters._options": (
         "CHAT_OPTIONS",
         "TUNED_MODEL_PREFIX",
         "ChatRequest",
-        "chat_request",
+        "chat_options",
         "default_output_tokens",
         "options_of_call",
         "tool_choice_of",
@@ -75,15 +75,15 @@ __all__ = [
     "Connection",
     "ConnectionFields",
     "Conversation",
-    "Exchange",
     "RerankAnswer",
     "RerankRequest",
+    "ToolChoiceFlow",
     "TopicSpan",
     "aask_all",
     "asegment_texts",
     "ask_all",
     "asummarize_texts",
-    "chat_request",
+    "chat_options",
     "clean_schema",
     "data_uri",
     "default_output_tokens",

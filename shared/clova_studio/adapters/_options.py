@@ -21,7 +21,7 @@ __all__ = [
     "CHAT_OPTIONS",
     "TUNED_MODEL_PREFIX",
     "ChatRequest",
-    "chat_request",
+    "chat_options",
     "default_output_tokens",
     "options_of_call",
     "tool_choice_of",
@@ -113,7 +113,7 @@ def options_of_call(
     return options
 
 
-def chat_request(
+def chat_options(
     defaults: Mapping[str, Any],
     options: Mapping[str, Any],
     *,

@@ -19,7 +19,7 @@ from clova_studio import (
     Usage,
 )
 from clova_studio._streaming.chat_assembler import ChatAssembler
-from clova_studio.adapters import Exchange
+from clova_studio.adapters import ToolChoiceFlow
 from clova_studio.types import CompletionTokensDetails
 
 USER = {"role": "user", "content": "서울 날씨는?"}
@@ -37,12 +37,12 @@ def place(request: pytest.FixtureRequest) -> str:
     return f"http://{abs(hash(request.node.nodeid))}.test"
 
 
-def exchange(
+def flow(
     choice: str | None, place: str | None = None, fallback: str = "after_tool_result", **more: Any
-) -> Exchange:
-    """Return an exchange about the weather."""
+) -> ToolChoiceFlow:
+    """Return an flow about the weather."""
     request = {"model": "HCX-005", "messages": [USER], "tools": TOOLS, **more}
-    return Exchange(request, choice=choice, tool_fallback=fallback, base_url=place)
+    return ToolChoiceFlow(request, choice=choice, tool_fallback=fallback, base_url=place)
 
 
 def usage(prompt: int, completion: int, thinking: int | None = None) -> Usage:
@@ -71,8 +71,8 @@ def end(spent: Usage | None = None, reason: str | None = "stop") -> ChatChunk:
     return ChatAssembler("id").finish(ChatResult(message=Message(), finish_reason=reason, usage=spent))
 
 
-def feed(given: Exchange, *pieces: ChatChunk) -> list[tuple[str, bool]]:
-    """Stream one answer into an exchange; returns what is given out: text or tool, and whether it is the last."""
+def feed(given: ToolChoiceFlow, *pieces: ChatChunk) -> list[tuple[str, bool]]:
+    """Stream one answer into an flow; returns what is given out: text or tool, and whether it is the last."""
     out = [item for piece in pieces for item in given.streamed(piece)]
     return [("call" if piece.message.tool_calls else piece.message.content, last) for piece, last in out]
 
@@ -84,7 +84,7 @@ def whole(text: str = "", *, call: bool = False, spent: Usage | None = None) -> 
 
 def test_plain_exchange_is_one_request_as_it_was_given() -> None:
     """Without a choice the request is the caller's own, pieces pass as they come, and the last one ends it."""
-    given = exchange(None)
+    given = flow(None)
     assert given.request == {"model": "HCX-005", "messages": [USER], "tools": TOOLS}
     assert given.model == "HCX-005"
     assert feed(given, *said("맑", "음"), end(usage(3, 2))) == [("맑", False), ("음", False), ("", True)]
@@ -96,9 +96,9 @@ def test_plain_exchange_is_one_request_as_it_was_given() -> None:
 def test_usage_in_every_piece_does_not_end_the_answer() -> None:
     """Documentation has usage in token events too: only the last piece ends the answer, and its tokens are counted."""
     pieces = [ChatChunk(message=Message(content=text), usage=usage(3, i)) for i, text in enumerate("맑음", 1)]
-    given = exchange(None)
+    given = flow(None)
     assert feed(given, *pieces, end(usage(3, 2))) == [("맑", False), ("음", False), ("", True)]
-    demanding = exchange("any")
+    demanding = flow("any")
     assert feed(demanding, *pieces, end(usage(3, 2))) == []
     assert not demanding.done
 
@@ -106,7 +106,7 @@ def test_usage_in_every_piece_does_not_end_the_answer() -> None:
 @pytest.mark.parametrize("reason", ["stop", None])
 def test_demand_met_at_the_second_request_is_not_marked(reason: str | None) -> None:
     """Text, asked again, call: the text is taken back, nothing is marked, and the tokens of both are counted."""
-    given = exchange("any")
+    given = flow("any")
     first = given.request
     spent = [usage(10, 4, thinking=3), usage(20, 6, thinking=5)]
     assert feed(given, *said("글로 ", "답함"), end(spent[0], reason)) == []
@@ -123,7 +123,7 @@ def test_demand_met_at_the_second_request_is_not_marked(reason: str | None) -> N
 
 def test_demand_unmet_twice_is_marked() -> None:
     """Text twice: the second text is given out as it comes, and marked."""
-    given = exchange("any")
+    given = flow("any")
     assert feed(given, *said("하나"), end(usage(10, 4))) == []
     second = said("둘", "셋")
     assert [given.streamed(piece) for piece in second] == [[(piece, False)] for piece in second]
@@ -135,7 +135,7 @@ def test_demand_unmet_twice_is_marked() -> None:
 
 def test_demand_met_at_once_keeps_the_words_before_the_call() -> None:
     """What was said before the call is held until the call is there, and then given out in order."""
-    given = exchange("any")
+    given = flow("any")
     words, call = *said("찾아볼게요."), *called()
     assert given.streamed(words) == []
     assert given.streamed(call) == [(words, False), (call, False)]
@@ -145,15 +145,15 @@ def test_demand_met_at_once_keeps_the_words_before_the_call() -> None:
 
 def test_call_that_only_the_last_piece_brings_is_one() -> None:
     """An answer whose call comes with its end has met the demand."""
-    given = exchange("any")
+    given = flow("any")
     last = ChatAssembler("id").finish(ChatResult(message=Message(tool_calls=[CALL]), finish_reason="tool_calls"))
     assert feed(given, last) == [("call", True)]
     assert (given.done, given.marks) == (True, {})
 
 
 def test_stream_without_reason_and_tokens_still_ends() -> None:
-    """A service that says neither how an answer ended nor what it cost does not leave the exchange open."""
-    given = exchange("any")
+    """A service that says neither how an answer ended nor what it cost does not leave the flow open."""
+    given = flow("any")
     assert feed(given, *said("하나"), end(None, None)) == []
     assert not given.done
     assert feed(given, *said("둘"), end(None, None)) == [("둘", False), ("", True)]
@@ -173,7 +173,7 @@ def test_stream_without_reason_and_tokens_still_ends() -> None:
 )
 def test_tokens_of_both_requests_are_counted(spent: list[Usage | None], total: Usage) -> None:
     """Whole answers: the sum is of what each said, thinking tokens included where one said any."""
-    given = exchange("any")
+    given = flow("any")
     assert given.answered(whole("글", spent=spent[0])) is False
     assert given.answered(whole(call=True, spent=spent[1])) is True
     assert (given.done, given.marks) == (True, {})
@@ -182,7 +182,7 @@ def test_tokens_of_both_requests_are_counted(spent: list[Usage | None], total: U
 
 def test_blank_answer_is_not_sent_back() -> None:
     """An answer without a word is no message of the second request: the service refuses empty ones."""
-    given = exchange("any")
+    given = flow("any")
     given.answered(whole(" \n"))
     assert [message["role"] for message in given.request["messages"]] == ["system", "user", "user"]
 
@@ -195,7 +195,7 @@ def test_the_given_request_is_never_changed() -> None:
         "tools": TOOLS,
     }
     before = copy.deepcopy(request)
-    given = Exchange(request, choice="any", tool_fallback="always", base_url=None)
+    given = ToolChoiceFlow(request, choice="any", tool_fallback="always", base_url=None)
     given.answered(whole("글"))
     given.refused(REFUSED)
     assert request == before
@@ -204,42 +204,42 @@ def test_the_given_request_is_never_changed() -> None:
 
 def test_refused_force_is_remembered_for_its_place_and_model(place: str) -> None:
     """40009 to a forced choice: that tool alone, and once it was accepted so, no force there again."""
-    given = exchange("=find_train", place)
+    given = flow("=find_train", place)
     assert given.request["tool_choice"] == {"type": "function", "function": {"name": "find_train"}}
     given.refused(REFUSED)
     assert given.request["tool_choice"] == "auto"
     assert given.request["tools"] == TOOLS[1:]
     # Not before it was accepted: the tool may have been what was refused.
-    assert exchange("=find_train", place).request["tool_choice"] != "auto"
+    assert flow("=find_train", place).request["tool_choice"] != "auto"
     assert given.answered(whole(call=True))
-    later = exchange("=get_weather", place)
+    later = flow("=get_weather", place)
     assert (later.request["tool_choice"], later.request["tools"]) == ("auto", TOOLS[:1])
-    assert exchange("=get_weather", f"{place}/other").request["tool_choice"] != "auto"
-    assert exchange("=get_weather", place, model="HCX-007").request["tool_choice"] != "auto"
+    assert flow("=get_weather", f"{place}/other").request["tool_choice"] != "auto"
+    assert flow("=get_weather", place, model="HCX-007").request["tool_choice"] != "auto"
 
 
 def test_refused_force_is_remembered_from_a_stream_too(place: str) -> None:
     """A streamed answer teaches the same as a whole one."""
-    given = exchange("=find_train", place)
+    given = flow("=find_train", place)
     given.refused(REFUSED)
     assert feed(given, *called(), end()) == [("call", False), ("", True)]
-    assert exchange("=find_train", place).request["tool_choice"] == "auto"
+    assert flow("=find_train", place).request["tool_choice"] == "auto"
 
 
 def test_a_tool_refused_alone_too_teaches_nothing(place: str) -> None:
     """Where the tool itself is refused, forced or not, the error is raised and nothing is remembered."""
-    given = exchange("=find_train", place)
+    given = flow("=find_train", place)
     given.refused(REFUSED)
     with pytest.raises(UnsupportedFunctionError) as caught:
         given.refused(REFUSED)
     assert caught.value is REFUSED
-    assert exchange("=find_train", place).request["tool_choice"] != "auto"
+    assert flow("=find_train", place).request["tool_choice"] != "auto"
 
 
 def test_going_on_without_tools_drops_what_was_held(caplog: pytest.LogCaptureFixture) -> None:
     """After 40009 the answer without tools is given out alone, marked, and not asked for a call any more."""
     history = [USER, {"role": "assistant", "content": "", "toolCalls": []}, {"role": "tool", "content": "맑음"}]
-    given = exchange("any", messages=history)
+    given = flow("any", messages=history)
     assert given.streamed(said("버려질 말")[0]) == []
     with caplog.at_level(logging.WARNING, "clova_studio"):
         given.refused(REFUSED)
@@ -261,10 +261,10 @@ def test_going_on_without_tools_drops_what_was_held(caplog: pytest.LogCaptureFix
 def test_40009_is_raised_where_nothing_helps(choice: str | None, fallback: str, more: dict[str, Any]) -> None:
     """Without leave, without tools, or when there was no tool to call, the error reaches the caller."""
     with pytest.raises(UnsupportedFunctionError):
-        exchange(choice, fallback=fallback, **more).refused(REFUSED)
+        flow(choice, fallback=fallback, **more).refused(REFUSED)
 
 
 def test_unknown_fallback_is_refused() -> None:
     """A fourth policy does not exist."""
     with pytest.raises(ConfigurationError, match="tool_fallback"):
-        exchange(None, fallback="sometimes")
+        flow(None, fallback="sometimes")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clova_studio._errors import UnsupportedFunctionError
     from clova_studio.types import ChatChunk, ChatResult
 
-__all__ = ["Exchange"]
+__all__ = ["ToolChoiceFlow"]
 
 logger = logging.getLogger("clova_studio")
 
@@ -39,7 +39,7 @@ _AGAIN = (
 _refuses_forced: set[tuple[str | None, str]] = set()
 
 
-class Exchange:
+class ToolChoiceFlow:
     """One call: its next request, and its answer once no request is left.
 
     Args:
