@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-from weakref import WeakValueDictionary
 
 import pytest
 
-from clova_studio._rate_limits import registry
-from clova_studio.adapters import _connection, _tool_choice_flow
+from clova_studio._rate_limits.registry import clear as clear_limiters
+from clova_studio.adapters._connection import forget_clients
+from clova_studio.adapters._tool_choice_flow import forget_refusals
 
 
 def pytest_configure() -> None:
@@ -18,8 +18,8 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+def _nothing_learnt() -> None:
     """Forget what belongs to an emulator of a test before: this one's may have got the same port."""
-    monkeypatch.setattr(_tool_choice_flow, "_refuses_forced", set())
-    monkeypatch.setattr(_connection, "_shared", WeakValueDictionary())
-    monkeypatch.setattr(registry, "_quotas", {})
+    forget_refusals()
+    forget_clients()
+    clear_limiters()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
+    from clova_studio._concurrency import CancelSignal
     from clova_studio._rate_limits.limiter import RateLimiter
     from clova_studio._rate_limits.permits import Slot, Ticket
-    from clova_studio._rate_limits.registry import CancelSignal
     from clova_studio._requests.call import Call
     from clova_studio._retries import RetryPolicy
 

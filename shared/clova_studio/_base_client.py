@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from clova_studio._attempts import Attempts
+    from clova_studio._concurrency import CancelSignal
     from clova_studio._config import PathPrefix, Region
     from clova_studio._rate_limits.limiter import QuotaStatus, RateLimiter
-    from clova_studio._rate_limits.registry import CancelSignal
     from clova_studio._rate_limits.settings import RateLimits
     from clova_studio._requests.call import Call
     from clova_studio._streaming.reader import EventReader

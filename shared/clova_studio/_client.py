@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import EllipsisType, TracebackType
 
     from clova_studio._attempts import Attempts
-    from clova_studio._rate_limits.registry import CancelSignal
+    from clova_studio._concurrency import CancelSignal
     from clova_studio._requests.call import Call
     from clova_studio._streaming.reader import EventReader
     from clova_studio._streaming.streams import Opened

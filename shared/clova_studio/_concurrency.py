@@ -13,21 +13,64 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from clova_studio._base_client import check_max_wait
 from clova_studio._catalogue import EMBEDDING_MODELS
 from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError, RateLimitError
-from clova_studio._rate_limits.registry import BatchCancelledError, CancelSignal
 from clova_studio._requests.text import embed
 from clova_studio._requests.validation import check_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from clova_studio._requests.call import Call
     from clova_studio.types.embeddings import Embedding
 
-__all__ = ["EmbedBatch", "EmbedJob"]
+__all__ = ["BatchCancelledError", "CancelSignal", "EmbedBatch", "EmbedJob"]
 
 # Fewest tokens a character that any text was seen to have (English, 0.19): what is longer cannot fit.
 _TOKENS_A_CHARACTER = 0.15
 _SHORTEN = 0.8
+
+
+class BatchCancelledError(ClovaStudioError):
+    """A request was not sent because its batch had ended. It never leaves the batch."""
+
+
+class CancelSignal:
+    """Ends the waiting of a whole batch: one that failed or is interrupted must not wait for its quota."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._wakers: list[Callable[[], None]] = []
+
+    def stop(self) -> None:
+        """End all waiting, now and later."""
+        with self._lock:
+            self._stopped.set()
+            wakers = list(self._wakers)
+        for wake in wakers:
+            wake()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless it is over."""
+        self._stopped.wait(seconds)
+
+    def add(self, wake: Callable[[], None]) -> None:
+        """Have something called when it is over."""
+        with self._lock:
+            self._wakers.append(wake)
+
+    def check(self, request_id: str) -> None:
+        """Go no further if it is over.
+
+        Raises:
+            BatchCancelledError: It is.
+        """
+        if self._stopped.is_set():
+            raise BatchCancelledError("the batch has ended", request_id=request_id)
+
+    def remove(self, wake: Callable[[], None]) -> None:
+        """Have it called no more."""
+        with self._lock:
+            self._wakers.remove(wake)
 
 
 class EmbedJob:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Any, TypeVar
 
-    from clova_studio._rate_limits.registry import CancelSignal
+    from clova_studio._concurrency import CancelSignal
     from clova_studio._requests.call import Call
     from clova_studio._streaming.streams import AsyncOpened, Opened
     from clova_studio.types._base import Result

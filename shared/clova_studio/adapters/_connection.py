@@ -163,6 +163,12 @@ def _clients_for(settings: Settings) -> _Clients:
         return clients
 
 
+def forget_clients() -> None:
+    """Share no more clients with components that exist; these keep theirs."""
+    with _shared_lock:
+        _shared.clear()
+
+
 class Connection:
     """How an adapter reaches the service: the caller's clients, or a shared pair made from settings.
 

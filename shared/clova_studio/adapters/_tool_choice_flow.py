@@ -39,6 +39,11 @@ _AGAIN = (
 _refuses_forced: set[tuple[str | None, str]] = set()
 
 
+def forget_refusals() -> None:
+    """Forget where forced choices were refused."""
+    _refuses_forced.clear()
+
+
 class ToolChoiceFlow:
     """One call: its next request, and its answer once no request is left.
 
