@@ -37,8 +37,8 @@ if TYPE_CHECKING:
         TuningTaskError,
         UnsupportedFunctionError,
     )
-    from clova_studio._rate_limits.limiter import QuotaStatus
     from clova_studio._rate_limits.settings import RateLimits
+    from clova_studio._rate_limits.status import QuotaStatus
     from clova_studio._requests.chat_options import ChatOptions
     from clova_studio._requests.completions import CompletionOptions
     from clova_studio._requests.openai import OpenAIChatOptions
@@ -204,7 +204,7 @@ _HOMES = {
     "_client": ("ClovaStudio",),
     "_config": ("Timeouts",),
     "_rate_limits.settings": ("RateLimits",),
-    "_rate_limits.limiter": ("QuotaStatus",),
+    "_rate_limits.status": ("QuotaStatus",),
     "_retries": ("RetryPolicy",),
     "_segments": ("TextSpan", "align_segments", "segmentation_windows"),
     "_streaming.streams": (

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
-from clova_studio._errors import ClovaStudioError
+from clova_studio._rate_limits.waiters import LoopWaiter
 from clova_studio._resources.chat import AsyncChatResource
 from clova_studio._resources.completions import AsyncCompletionResource
 from clova_studio._resources.openai import AsyncOpenAICompatible
@@ -15,22 +14,22 @@ from clova_studio._resources.retrieval import AsyncRetrievalResource
 from clova_studio._resources.routing import AsyncRoutingResource
 from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
+from clova_studio._retries import arun_attempts
 from clova_studio._transport import LoopClients, build_request, reclaim, watched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator
     from types import EllipsisType, TracebackType
 
-    from clova_studio._attempts import Attempts
     from clova_studio._concurrency import CancelSignal
     from clova_studio._requests.call import Call
+    from clova_studio._retries import Attempts
     from clova_studio._streaming.reader import EventReader
     from clova_studio._streaming.streams import AsyncOpened
     from clova_studio.types._base import Result
 
 __all__ = ["AsyncClovaStudio"]
 
-T = TypeVar("T")
 ResultT = TypeVar("ResultT", bound="Result")
 
 
@@ -75,7 +74,7 @@ class AsyncClovaStudio(
 
     def _reset(self) -> None:
         self._pools = LoopClients()
-        self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self._waiter = LoopWaiter()
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,12 +102,10 @@ class AsyncClovaStudio(
     async def _send(
         self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
     ) -> ResultT:
-        from clova_studio._responses import parse_response
-
         content = call.content()
-        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, cancel)
+        attempts = self._attempts(call, max_wait, cancel)
 
-        async def exchange() -> ResultT:
+        async def send() -> ResultT:
             http = await self._connections()
             request = watched(build_request(http, call, content, self._config, stream=False))
             try:
@@ -116,29 +113,27 @@ class AsyncClovaStudio(
             except asyncio.CancelledError:
                 await reclaim(http, request)
                 raise
-            result = attempts.parsed(parse_response, response.status_code, response.headers, response.content, call)
-            attempts.passed(result)
-            return result
+            return attempts.parse(response.status_code, response.headers, response.content)
 
-        return await self._try(call, attempts, exchange)
+        return await arun_attempts(attempts, self._waiter, send)
 
     async def _open(self, call: Call[Any]) -> AsyncOpened[Any, Any]:
         from clova_studio._streaming.streams import AsyncOpened, first_of
 
         content = call.content()
+        attempts = self._attempts(call)
 
-        async def open_once() -> AsyncOpened[Any, Any]:
+        async def send() -> AsyncOpened[Any, Any]:
             reader = self._reader(call)
             chunks = self._chunks(call, content, reader, attempts)
             first = await first_of(chunks)
-            attempts.passed(first)
+            attempts.landed(first)
             return AsyncOpened(first, chunks, reader)
 
-        attempts = self._attempts(call, self._max_wait)
-        return await self._try(call, attempts, open_once)
+        return await arun_attempts(attempts, self._waiter, send)
 
     async def _chunks(
-        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any], attempts: Attempts
+        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any], attempts: Attempts[Any]
     ) -> AsyncGenerator[Any, None]:
         http = await self._connections()
         request = watched(build_request(http, call, content, self._config, stream=True))
@@ -154,7 +149,7 @@ class AsyncClovaStudio(
                     while reader.advance():
                         yield reader.take()
                     if reader.result is not None:
-                        attempts.counted(reader.result)
+                        attempts.settle(reader.result)
                         return
                 for chunk in reader.end():
                     yield chunk
@@ -169,74 +164,6 @@ class AsyncClovaStudio(
         except asyncio.CancelledError:
             await reclaim(http, request)
             raise
-
-    async def _try(self, call: Call[Any], attempts: Attempts, exchange: Callable[[], Awaitable[T]]) -> T:
-        """Pass the gate, exchange, and do both again where that can help."""
-
-        async def attempt() -> T:
-            if not attempts.arrive():
-                await self._stand(attempts)
-            try:
-                return await exchange()
-            except BaseException as exc:
-                error = self._error_of(exc, call)
-                if error is None:
-                    attempts.abandoned()
-                    raise
-                attempts.failed(error)
-                if error is exc:
-                    raise
-                raise error from exc
-
-        try:
-            return await attempt()
-        except ClovaStudioError as error:
-            if not attempts.may_retry(error):
-                raise
-            failure: ClovaStudioError | None = error
-
-        from tenacity import AsyncRetrying
-
-        async def again() -> T:
-            nonlocal failure
-            if failure is not None:
-                first, failure = failure, None
-                raise first
-            return await attempt()
-
-        return await AsyncRetrying(sleep=self._sleep, **attempts.settings())(again)
-
-    async def _stand(self, attempts: Attempts) -> None:
-        """Stand in line until the attempt may go."""
-        ticket, cancel = attempts.ticket, attempts.cancel
-        assert ticket is not None  # noqa: S101  it has just come
-        loop, called = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            # From any thread; a loop that is closed waits for nothing.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(called.set)
-
-        ticket.wake = wake
-        if cancel is not None:
-            cancel.add(wake)
-        try:
-            while nap := attempts.at_gate(ticket):
-                if cancel is not None:
-                    cancel.check(attempts.request_id)
-                if self._sleep is asyncio.sleep:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(nap):
-                            await called.wait()
-                    called.clear()
-                else:
-                    await self._sleep(nap)
-        except BaseException:
-            attempts.leave()
-            raise
-        finally:
-            if cancel is not None:
-                cancel.remove(wake)
 
     async def _connections(self) -> Any:
         return self._given_http if self._given_http is not None else await self._pools.get()

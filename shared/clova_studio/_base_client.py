@@ -8,37 +8,42 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from clova_studio._catalogue import model_info
 from clova_studio._config import make_config
-from clova_studio._errors import ClovaStudioError, ConfigurationError
+from clova_studio._errors import ConfigurationError
 from clova_studio._rate_limits.registry import limiter_of
 from clova_studio._rate_limits.settings import rate_limits_of
-from clova_studio._retries import RetryPolicy
+from clova_studio._retries import Attempts, RetryPolicy
 from clova_studio._transport import timeouts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+    from types import EllipsisType
 
     from pydantic import SecretStr
 
-    from clova_studio._attempts import Attempts
     from clova_studio._concurrency import CancelSignal
     from clova_studio._config import PathPrefix, Region
-    from clova_studio._rate_limits.limiter import QuotaStatus, RateLimiter
+    from clova_studio._rate_limits.limiter import RateLimiter
     from clova_studio._rate_limits.settings import RateLimits
+    from clova_studio._rate_limits.status import QuotaStatus
     from clova_studio._requests.call import Call
     from clova_studio._streaming.reader import EventReader
+    from clova_studio.types._base import Result
 
 __all__ = ["BaseClient"]
+
+ResultT = TypeVar("ResultT", bound="Result")
 
 logger = logging.getLogger("clova_studio")
 
 
 class BaseClient:
     """Settings and decisions; no I/O. See ``ClovaStudio`` for the arguments."""
+
+    _waiter: Any  # a ThreadWaiter or a LoopWaiter
 
     def __init__(
         self,
@@ -77,9 +82,7 @@ class BaseClient:
         self._max_wait = max_wait
         self._given_http = http_client
         self._closed = False
-        # The clock of waits and retries: an attribute, so that a test can turn it without waiting.
-        self._clock: Callable[[], float] = time.monotonic
-        self._quotas: dict[str, RateLimiter] = {}
+        self._limiters: dict[str, RateLimiter] = {}
         self._pid = os.getpid()
         self._reset()
 
@@ -113,8 +116,7 @@ class BaseClient:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._clock = time.monotonic
-        self._quotas = {}
+        self._limiters = {}
         self._pid = os.getpid()
         self._reset()
 
@@ -140,42 +142,47 @@ class BaseClient:
             Limits, what is left in this window, and who waits. Without limits, given or learnt, ``None`` for them.
         """
         info = model_info(model)
-        return self._quota(info.name if info.known else model).status(self._clock())
+        return self._limiter(info.name if info.known else model).status(self._waiter.now())
 
-    def _quota(self, name: str) -> RateLimiter:
-        """Return a quota, which knows this client's limits."""
-        quota = self._quotas.get(name)
-        if quota is None:
-            quota = limiter_of(self._config.base_url, self._config.quota_group, name)
+    def _limiter(self, name: str) -> RateLimiter:
+        """Return the rate limiter of a quota, which knows this client's limits."""
+        limiter = self._limiters.get(name)
+        if limiter is None:
+            limiter = limiter_of(self._config.base_url, self._config.quota_group, name)
             if self._limits is not None:
-                clash = quota.give(self._limits.of(name), self._limits.window)
+                clash = limiter.give(self._limits.of(name), self._limits.window)
                 if clash is not None:
                     logger.warning(clash)
-            self._quotas[name] = quota
-        return quota
+            self._limiters[name] = limiter
+        return limiter
 
-    def _attempts(self, call: Call[Any], max_wait: float | None, cancel: CancelSignal | None = None) -> Attempts:
-        from clova_studio._attempts import Attempts
+    def _attempts(
+        self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
+    ) -> Attempts[ResultT]:
+        """Return what decides about the attempts of a call.
 
+        Raises:
+            ConfigurationError: The client is closed, or its keys do not go to the call's API.
+        """
         if self._pid != os.getpid():
             # A forked process has copies of the connections, which are the parent's: two that read from one would get
             # each other's answers.
             self._pid = os.getpid()
-            self._quotas = {}
+            self._limiters = {}
             self._reset()
         if self._closed:
             raise ConfigurationError(f"this {type(self).__name__} is closed: make a new one")
         if not call.native and self._config.has_old_keys:
             raise ConfigurationError(
                 "the OpenAI-compatible API takes test and service keys (nv-...) only, not the old pair: leave "
-                "apigw_api_key out, or use the native verbs"
+                "apigw_api_key out, or use the native methods"
             )
         return Attempts(
-            call=call,
-            quota=self._quotas.get(call.quota) or self._quota(call.quota),
-            policy=self._policy,
-            max_wait=max_wait,
-            clock=self._clock,
+            call,
+            self._limiters.get(call.quota) or self._limiter(call.quota),
+            self._policy,
+            max_wait=self._max_wait if max_wait is ... else max_wait,
+            clock=self._waiter.now,
             cancel=cancel,
         )
 
@@ -184,15 +191,6 @@ class BaseClient:
 
         limits = timeouts_of(call, self._config)
         return EventReader(call, limits.stream if limits else None)
-
-    @staticmethod
-    def _error_of(exc: BaseException, call: Call[Any]) -> ClovaStudioError | None:
-        """Return our error for what a request raised; None if it is nobody's but the caller's."""
-        if isinstance(exc, ClovaStudioError):
-            return exc
-        from clova_studio._responses import transport_error
-
-        return transport_error(exc, call.request_id)
 
 
 def check_max_wait(value: float | None) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 import weakref
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
-from clova_studio._errors import ClovaStudioError
+from clova_studio._rate_limits.waiters import ThreadWaiter
 from clova_studio._resources.chat import ChatResource
 from clova_studio._resources.completions import CompletionResource
 from clova_studio._resources.openai import OpenAICompatible
@@ -16,22 +15,22 @@ from clova_studio._resources.retrieval import RetrievalResource
 from clova_studio._resources.routing import RoutingResource
 from clova_studio._resources.text import TextResource
 from clova_studio._resources.tuning import Tuning
+from clova_studio._retries import run_attempts
 from clova_studio._transport import build_request, make_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from types import EllipsisType, TracebackType
 
-    from clova_studio._attempts import Attempts
     from clova_studio._concurrency import CancelSignal
     from clova_studio._requests.call import Call
+    from clova_studio._retries import Attempts
     from clova_studio._streaming.reader import EventReader
     from clova_studio._streaming.streams import Opened
     from clova_studio.types._base import Result
 
 __all__ = ["ClovaStudio"]
 
-T = TypeVar("T")
 ResultT = TypeVar("ResultT", bound="Result")
 
 
@@ -66,7 +65,7 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
     def _reset(self) -> None:
         self._http: Any = self._given_http
         self._http_lock = threading.Lock()
-        self._sleep: Callable[[float], None] = time.sleep
+        self._waiter = ThreadWaiter()
 
     def __enter__(self) -> Self:
         return self
@@ -97,38 +96,34 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
     def _send(
         self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
     ) -> ResultT:
-        from clova_studio._responses import parse_response
-
         content = call.content()
-        attempts = self._attempts(call, self._max_wait if max_wait is ... else max_wait, cancel)
+        attempts = self._attempts(call, max_wait, cancel)
 
-        def exchange() -> ResultT:
+        def send() -> ResultT:
             http = self._connections()
             request = build_request(http, call, content, self._config, stream=False)
             response = http.send(request, auth=self._config.authorize)
-            result = attempts.parsed(parse_response, response.status_code, response.headers, response.content, call)
-            attempts.passed(result)
-            return result
+            return attempts.parse(response.status_code, response.headers, response.content)
 
-        return self._try(call, attempts, exchange)
+        return run_attempts(attempts, self._waiter, send)
 
     def _open(self, call: Call[Any]) -> Opened[Any, Any]:
         from clova_studio._streaming.streams import Opened
 
         content = call.content()
+        attempts = self._attempts(call)
 
-        def open_once() -> Opened[Any, Any]:
+        def send() -> Opened[Any, Any]:
             reader = self._reader(call)
             chunks = self._chunks(call, content, reader, attempts)
             first = next(chunks)
-            attempts.passed(first)
+            attempts.landed(first)
             return Opened(first, chunks, reader)
 
-        attempts = self._attempts(call, self._max_wait)
-        return self._try(call, attempts, open_once)
+        return run_attempts(attempts, self._waiter, send)
 
     def _chunks(
-        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any], attempts: Attempts
+        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any], attempts: Attempts[Any]
     ) -> Generator[Any, None, None]:
         http = self._connections()
         request = build_request(http, call, content, self._config, stream=True)
@@ -143,7 +138,7 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
                 while reader.advance():
                     yield reader.take()
                 if reader.result is not None:
-                    attempts.counted(reader.result)
+                    attempts.settle(reader.result)
                     return
             yield from reader.end()
         except Exception as exc:
@@ -154,68 +149,6 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         finally:
             if response is not None:
                 response.close()
-
-    def _try(self, call: Call[Any], attempts: Attempts, exchange: Callable[[], T]) -> T:
-        """Pass the gate, exchange, and do both again where that can help."""
-
-        def attempt() -> T:
-            if not attempts.arrive():
-                self._stand(attempts)
-            try:
-                return exchange()
-            except BaseException as exc:
-                error = self._error_of(exc, call)
-                if error is None:
-                    attempts.abandoned()
-                    raise
-                attempts.failed(error)
-                if error is exc:
-                    raise
-                raise error from exc
-
-        try:
-            return attempt()
-        except ClovaStudioError as error:
-            if not attempts.may_retry(error):
-                raise
-            failure: ClovaStudioError | None = error
-
-        from tenacity import Retrying
-
-        def again() -> T:
-            nonlocal failure
-            if failure is not None:
-                first, failure = failure, None
-                raise first
-            return attempt()
-
-        cancel = attempts.cancel
-        sleep = self._sleep if cancel is None or self._sleep is not time.sleep else cancel.sleep
-        return Retrying(sleep=sleep, **attempts.settings())(again)
-
-    def _stand(self, attempts: Attempts) -> None:
-        """Stand in line until the attempt may go."""
-        ticket, cancel = attempts.ticket, attempts.cancel
-        assert ticket is not None  # noqa: S101  it has just come
-        called = threading.Event()
-        ticket.wake = called.set
-        if cancel is not None:
-            cancel.add(called.set)
-        try:
-            while nap := attempts.at_gate(ticket):
-                if cancel is not None:
-                    cancel.check(attempts.request_id)
-                if self._sleep is time.sleep:
-                    called.wait(nap)
-                    called.clear()
-                else:
-                    self._sleep(nap)
-        except BaseException:
-            attempts.leave()
-            raise
-        finally:
-            if cancel is not None:
-                cancel.remove(called.set)
 
     def _connections(self) -> Any:
         http = self._http

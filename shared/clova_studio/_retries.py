@@ -1,27 +1,47 @@
-"""When a failed request is sent again, and how long to wait before.
+"""When a failed request is sent again, and the one loop that sends it: wait, send once, decide once.
 
-The policy is a value; deciding is pure. Waiting for a quota is not in here: a 429 closes the quota for everybody in
-``_rate_limits``, and the next attempt waits there.
+tenacity decides about the repetition: ``Attempts`` hands each failure to its state machine, which asks whether it is
+worth another attempt, how long to back off, and whether to stop, each once. The first attempt pays for none of it. A
+refusal for the quota needs no back-off: it closes the quota for everybody in ``_rate_limits``, and the next attempt
+waits there.
 """
 
 from __future__ import annotations
 
+import logging
 import random
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from clova_studio._errors import (
     APIConnectionError,
     APIStatusError,
+    ClovaStudioError,
     ConfigurationError,
+    NotFoundError,
     RateLimitError,
     ServerError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-__all__ = ["RetryPolicy", "closes_quota", "is_retryable"]
+    from tenacity import RetryCallState
+
+    from clova_studio._concurrency import CancelSignal
+    from clova_studio._rate_limits.limiter import RateLimiter
+    from clova_studio._rate_limits.permits import Permit
+    from clova_studio._rate_limits.waiters import LoopWaiter, ThreadWaiter
+    from clova_studio._requests.call import Call
+    from clova_studio.types._base import Result
+
+__all__ = ["Attempts", "RetryPolicy", "arun_attempts", "closes_quota", "is_retryable", "run_attempts"]
+
+T = TypeVar("T")
+ResultT = TypeVar("ResultT", bound="Result")
+
+logger = logging.getLogger("clova_studio")
 
 _REQUEST_TIMEOUT = 408
 _NOT_IMPLEMENTED = 501
@@ -29,6 +49,272 @@ _NOT_IMPLEMENTED = 501
 _OVERLOADED_CODES = frozenset({"42902", "42903"})
 # Of a window, for the first, second, third and every further refusal of a call.
 _QUOTA_SHARES = (1 / 6, 1 / 3, 2 / 3, 1.0)
+# Waits from so many seconds on are logged.
+_LOGGED_WAIT = 2.0
+_MOMENT = 0.001
+
+
+def run_attempts(attempts: Attempts[Any], waiter: ThreadWaiter, send: Callable[[], T]) -> T:
+    """Return what ``send`` returns, called as often as ``attempts`` allows."""
+    while True:
+        waiter.wait(attempts)
+        try:
+            return send()
+        except BaseException as exc:  # noqa: BLE001  an interrupt gives its permit back, too
+            attempts.failed(exc)
+
+
+async def arun_attempts(attempts: Attempts[Any], waiter: LoopWaiter, send: Callable[[], Awaitable[T]]) -> T:
+    """Async variant of ``run_attempts``."""
+    while True:
+        await waiter.wait(attempts)
+        try:
+            return await send()
+        except BaseException as exc:  # noqa: BLE001  a cancellation gives its permit back, too
+            attempts.failed(exc)
+
+
+class Attempts(Generic[ResultT]):
+    """The attempts of one call: when the next may be sent, and what follows from the last. It decides, without I/O.
+
+    Args:
+        call: What to send.
+        limiter: The rate limiter of the call's quota.
+        policy: How failed requests are repeated.
+        max_wait: Seconds to wait for the limiter before an attempt, None for no bound.
+        clock: Returns monotonic seconds.
+        cancel: Ends the waiting of the batch that the call belongs to.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_call",
+        "_cancel",
+        "_clock",
+        "_closes_quota",
+        "_error",
+        "_failures",
+        "_limiter",
+        "_logged",
+        "_max_wait",
+        "_not_before",
+        "_order",
+        "_permit",
+        "_policy",
+        "_started",
+        "_state",
+        "_waited",
+        "_wake",
+    )
+
+    def __init__(
+        self,
+        call: Call[ResultT],
+        limiter: RateLimiter,
+        policy: RetryPolicy,
+        *,
+        max_wait: float | None,
+        clock: Callable[[], float],
+        cancel: CancelSignal | None = None,
+    ) -> None:
+        self._call = call
+        self._limiter = limiter
+        self._policy = policy
+        self._max_wait = max_wait
+        self._clock = clock
+        self._cancel = cancel
+        self._permit: Permit | None = None
+        self._order: int | None = None
+        self._wake: Callable[[], None] | None = None
+        self._asked = self._waited = self._not_before = 0.0
+        self._started: float | None = None
+        self._logged = False
+        self._failures = 0
+        self._error: ClovaStudioError | None = None
+        self._closes_quota = False
+        self._state: RetryCallState | None = None
+
+    # Before an attempt.
+
+    def wait_time(self) -> float:
+        """Return how long to wait before asking again, unless woken, in seconds; 0 if the attempt may be sent.
+
+        Raises:
+            BatchCancelledError: The batch that the call belongs to has ended.
+            ConfigurationError: The request alone has more tokens than a window.
+            RateLimitError: The wait is longer than ``max_wait``, or known to become so.
+        """
+        if self._cancel is not None:
+            self._cancel.check(self._call.request_id)
+        now = self._clock()
+        if self._not_before - now > _MOMENT:
+            return self._not_before - now
+        permit = self._permit
+        if permit is None:
+            self._asked, self._logged = now, False
+            # A retry keeps its call's turn.
+            permit = self._permit = self._limiter.enter(now, self._call, self._order)
+            permit.wake, self._order = self._wake, permit.order
+        wait = self._limiter.take(permit, now)
+        if wait is None:
+            self._started = now if self._started is None else self._started
+            self._waited += now - self._asked
+            return 0.0
+        left = float("inf") if self._max_wait is None else self._max_wait - (now - self._asked)
+        if wait.least > left or left < 0:
+            self._limiter.leave(permit)
+            raise RateLimitError(
+                f"the quota of {self._limiter.name} is used up for another {wait.least:.1f} s, longer than max_wait="
+                f"{self._max_wait:g}: wait, raise max_wait, or send fewer requests per minute",
+                status_code=429,
+                code=self._error.code if isinstance(self._error, APIStatusError) else "42901",
+                retry_after=wait.least or None,
+                request_id=self._call.request_id,
+            ) from self._error
+        if wait.least > _LOGGED_WAIT and not self._logged:
+            self._logged = True
+            name, request_id = self._limiter.name, self._call.request_id
+            logger.warning("quota of %s is used up: request %s waits %.1f s", name, request_id, wait.least)
+        # A little longer than the bound, so that it is over when asked again.
+        return min(wait.nap, left + _MOMENT)
+
+    @contextmanager
+    def woken_by(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Have ``wake`` called whenever it is worth asking again; an exception gives up the call's turn."""
+        self._wake = wake
+        if self._permit is not None:
+            self._permit.wake = wake
+        if self._cancel is not None:
+            self._cancel.add(wake)
+        try:
+            yield
+        except BaseException:
+            if self._permit is not None:
+                self._limiter.leave(self._permit)
+            raise
+        finally:
+            self._wake = None
+            if self._cancel is not None:
+                self._cancel.remove(wake)
+
+    # After it.
+
+    def parse(self, status_code: int, headers: Mapping[str, str], body: bytes) -> ResultT:
+        """Return the result of an answer, and note that the service let the attempt through.
+
+        Raises:
+            ClovaStudioError: The answer is an error, or cannot be read.
+        """
+        from clova_studio._responses import parse_response
+
+        try:
+            result = parse_response(status_code, headers, body, self._call)
+        except NotFoundError:
+            # On a retry it may mean that the attempt before did the work.
+            if not (self._call.gone_is_done and self._failures):
+                raise
+            result = self._call.result_type()
+        self.landed(result)
+        return result
+
+    def landed(self, result: Result) -> None:
+        """Note that the service let the attempt through.
+
+        Args:
+            result: The answer, or the first chunk of it.
+        """
+        if self._permit is not None:
+            self._limiter.land(self._permit, self._clock(), result.rate_limit)
+            self.settle(result)
+
+    def settle(self, result: Result) -> None:
+        """Take the service's count of the input, where the result has it."""
+        usage = getattr(result, "usage", None)
+        tokens = getattr(result, "input_tokens", None) if usage is None else usage.prompt_tokens
+        if isinstance(tokens, int) and self._permit is not None:
+            self._limiter.settle(self._permit, tokens)
+
+    def failed(self, exc: BaseException) -> None:
+        """Decide what follows from a failed attempt, and return if that is another attempt.
+
+        A refusal closes the quota for everybody, whether or not this call is tried again.
+
+        Raises:
+            BaseException: ``exc``, or the error of ours that it stands for: no other attempt may help.
+        """
+        permit, self._permit = self._permit, None
+        error = self._error = self._error_of(exc)
+        if error is None:
+            if permit is not None:
+                self._limiter.drop(permit)
+            raise exc
+        self._failures += 1
+        self._closes_quota = closes_quota(error)
+        if permit is not None:
+            self._return(permit, error)
+        if error is not exc:
+            error.__cause__ = exc
+        self._decide(error)
+
+    def _error_of(self, exc: BaseException) -> ClovaStudioError | None:
+        """Return our error for what an attempt raised, None if it is the caller's own."""
+        if isinstance(exc, ClovaStudioError):
+            return exc
+        from clova_studio._responses import transport_error
+
+        return transport_error(exc, self._call.request_id)
+
+    def _return(self, permit: Permit, error: ClovaStudioError) -> None:
+        if not (self._closes_quota and isinstance(error, APIStatusError)):
+            self._limiter.drop(permit)
+            return
+        seconds = self._policy.quota_delay(self._failures, error, self._limiter.window)
+        reset_known = error.retry_after is not None
+        self._limiter.refuse(permit, self._clock(), seconds, error.rate_limit, reset_known=reset_known)
+
+    def _decide(self, error: ClovaStudioError) -> None:
+        """Let tenacity decide about another attempt; it raises the error if there is none."""
+        state = self._state
+        if state is None:
+            state = self._state = self._first_state()
+        state.set_exception((type(error), error, error.__traceback__))
+        try:
+            state.retry_object.iter(state)
+        except BaseException:
+            # The traceback leads here: without these it would be a cycle that holds the connection.
+            self._state = self._error = None
+            raise
+        self._not_before = self._clock() + state.upcoming_sleep
+        state.prepare_for_next_attempt()
+
+    def _first_state(self) -> RetryCallState:
+        from tenacity import RetryCallState, Retrying, retry_if_exception
+
+        engine = Retrying(
+            retry=retry_if_exception(lambda error: is_retryable(error, idempotent=self._call.idempotent)),
+            wait=lambda state: 0.0 if self._closes_quota else self._policy.back_off(state.attempt_number),
+            stop=self._is_over,
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
+        engine.begin()
+        return RetryCallState(engine, fn=None, args=(), kwargs={})
+
+    def _is_over(self, state: RetryCallState) -> bool:
+        spent = self._clock() - (self._started or 0.0) - self._waited
+        return state.attempt_number > self._policy.attempts or spent + state.upcoming_sleep > self._policy.total
+
+    def _log_retry(self, state: RetryCallState) -> None:
+        code = getattr(self._error, "code", None)
+        logger.warning(
+            "request %s failed with %s%s: retry %d of %d %s",
+            self._call.request_id,
+            type(self._error).__name__,
+            f" {code}" if code else "",
+            state.attempt_number,
+            self._policy.attempts,
+            "when its quota opens" if self._closes_quota else f"in {state.upcoming_sleep:.1f} s",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +323,14 @@ class RetryPolicy:
 
     Attributes:
         attempts: Retries after the first request, so at most ``attempts + 1`` requests. The client's ``max_retries``
-            goes before it.
+            takes precedence.
         initial: Upper bound of the first wait; it doubles with each attempt. The wait is drawn between 0 and the bound.
         maximum: The highest upper bound.
-        total: No new attempt starts later than this after the first one; a request under way is never cut short, and
+        total: No new attempt starts later than this after the first one; a request in flight is never cut short, and
             time spent waiting for a quota does not count.
 
     Raises:
-        ConfigurationError: ``attempts`` is no whole number from 0, or a time is below 0.
+        ConfigurationError: ``attempts`` is not a whole number from 0, or a time is below 0.
     """
 
     attempts: int = 5
@@ -67,7 +353,7 @@ class RetryPolicy:
             attempts: Retries after the first request, from 0; None leaves the policy as it is.
 
         Raises:
-            ConfigurationError: It is no whole number from 0.
+            ConfigurationError: It is not a whole number from 0.
         """
         return self if attempts is None else replace(self, attempts=attempts)
 
@@ -80,10 +366,20 @@ class RetryPolicy:
             draw: Returns a number from 0 up to 1.
 
         Returns:
-            Seconds; 0 where the quota's gate does the waiting.
+            Seconds; 0 where the rate limiter does the waiting.
         """
-        if closes_quota(error):
-            return 0.0
+        return 0.0 if closes_quota(error) else self.back_off(attempt, draw=draw)
+
+    def back_off(self, attempt: int, *, draw: Callable[[], float] = random.random) -> float:
+        """Return how long a call backs off before its next attempt, whatever the failure.
+
+        Args:
+            attempt: How many attempts have failed, from 1.
+            draw: Returns a number from 0 up to 1.
+
+        Returns:
+            Seconds.
+        """
         return float(draw() * min(self.maximum, self.initial * 2 ** (attempt - 1)))
 
     def quota_delay(

@@ -13,8 +13,10 @@ import httpx
 import psutil
 
 from clova_studio import AsyncClovaStudio, ClovaStudio
+from clova_studio._rate_limits.waiters import LoopWaiter, ThreadWaiter
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import AsyncIterator, Callable, Iterator
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -108,8 +110,30 @@ class Clock:
         self.sleeps.append(seconds)
         self.now += seconds
 
-    async def asleep(self, seconds: float) -> None:
-        self.sleep(seconds)
+    def on(self, client: Any) -> Any:
+        """Return a client that waits by this clock."""
+        client._waiter = (HandThreadWaiter if isinstance(client, ClovaStudio) else HandLoopWaiter)(self)
+        return client
+
+
+class HandThreadWaiter(ThreadWaiter):
+    """Waits in no time, by a clock that is turned by hand."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = self.now = clock
+
+    def sleep(self, seconds: float, woken: threading.Event) -> None:  # noqa: ARG002  nothing else runs
+        self.clock.sleep(seconds)
+
+
+class HandLoopWaiter(LoopWaiter):
+    """Waits in no time, by a clock that is turned by hand."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = self.now = clock
+
+    async def sleep(self, seconds: float, woken: asyncio.Event) -> None:  # noqa: ARG002
+        self.clock.sleep(seconds)
 
 
 class Both:
@@ -139,7 +163,7 @@ class Both:
         with httpx.Client(transport=httpx.MockTransport(self.wire)) as http:
             client = ClovaStudio(http_client=http, **self.settings)
             if self.clock:
-                client._clock, client._sleep = self.clock, self.clock.sleep
+                self.clock.on(client)
             result = attrgetter(verb)(client)(*args, **kwargs)
             if "stream_" not in verb:
                 return result
@@ -153,7 +177,7 @@ class Both:
         async with httpx.AsyncClient(transport=httpx.MockTransport(self.wire)) as http:
             client = AsyncClovaStudio(http_client=http, **self.settings)
             if self.clock:
-                client._clock, client._sleep = self.clock, self.clock.asleep
+                self.clock.on(client)
             result = attrgetter(verb)(client)(*args, **kwargs)
             if "stream_" not in verb:
                 return await result

@@ -52,7 +52,7 @@ class Service:
         self.counted.append((now, tokens))
         return True
 
-    def told(self, now: float) -> RateLimit | None:
+    def reported(self, now: float) -> RateLimit | None:
         """Return what the headers of an answer say; resets are rounded up, as the service does."""
         if not self.headers:
             return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from client_support import KEY, MESSAGES, Wire, answer, envelope, sample
+from client_support import KEY, MESSAGES, Clock, Wire, answer, envelope, sample
 from pydantic import SecretStr
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, RateLimits, RetryPolicy, Timeouts
@@ -161,8 +161,7 @@ def test_no_secret_shows(make: Any, caplog: pytest.LogCaptureFixture) -> None:
 
     transport = httpx.MockTransport(refuse)
     http = httpx.Client(transport=transport) if make is ClovaStudio else httpx.AsyncClient(transport=transport)
-    client = make(http_client=http, **settings)
-    client._sleep = _no_sleep if make is ClovaStudio else _no_async_sleep
+    client = Clock().on(make(http_client=http, **settings))
     texts = [repr(client), str(client), repr(client._config)]
     with caplog.at_level(logging.DEBUG):
         for verb in ("chat", "stream_chat"):
@@ -182,14 +181,6 @@ def test_no_secret_shows(make: Any, caplog: pytest.LogCaptureFixture) -> None:
     texts += [record.getMessage() for record in caplog.records]
     for text in texts:
         assert not any(secret in text for secret in (*keys, "header-secret")), text
-
-
-def _no_sleep(_: float) -> None:
-    pass
-
-
-async def _no_async_sleep(_: float) -> None:
-    pass
 
 
 async def _read(result: Any) -> None:

@@ -180,7 +180,7 @@ def test_a_quota_that_lets_nobody_pass_ends_the_batch() -> None:
     clock = Clock()
     http = httpx.Client(transport=httpx.MockTransport(lambda _: answer(envelope("42901", "no"), 429)))
     client = ClovaStudio(KEY, http_client=http, max_retries=1, quota_group="nobody")
-    client._clock, client._sleep = clock, clock.sleep
+    clock.on(client)
     with pytest.raises(RateLimitError):
         client.embed_many(TEXTS[:3], max_concurrency=1)
 
@@ -194,7 +194,7 @@ def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
         return next(turn, None) or vector_of(request)
 
     client = ClovaStudio(KEY, http_client=httpx.Client(transport=httpx.MockTransport(handler)), quota_group="bounded")
-    client._clock, client._sleep = clock, clock.sleep
+    clock.on(client)
     with pytest.raises(RateLimitError, match="max_wait"):
         client.embed_many(TEXTS[:3], max_concurrency=1, max_wait=100)
     assert len(client.embed_many(TEXTS[:3], max_concurrency=1)) == 3

@@ -154,10 +154,7 @@ def client_over(make: Any, handler: Any, **settings: Any) -> Any:
     """Return a client over canned answers, whose waits cost nothing."""
     transport = httpx.MockTransport(handler)
     http = httpx.Client(transport=transport) if make is cs.ClovaStudio else httpx.AsyncClient(transport=transport)
-    client, clock = make(http_client=http, **settings), Clock()
-    client._clock = clock
-    client._sleep = clock.sleep if make is cs.ClovaStudio else clock.asleep
-    return client
+    return Clock().on(make(http_client=http, **settings))
 
 
 def read(client: Any, verb: str, *args: Any, **kwargs: Any) -> Any:

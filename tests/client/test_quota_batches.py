@@ -159,7 +159,7 @@ def test_a_quota_that_lets_nobody_pass_ends_a_batch_of_many_workers() -> None:
     clock = Clock()
     transport = httpx.MockTransport(lambda request: sent.append(request) or answer(REFUSED, 429))
     client = ClovaStudio(KEY, http_client=httpx.Client(transport=transport), quota_group=str(uuid.uuid4()))
-    client._clock, client._sleep = clock, clock.sleep
+    clock.on(client)
     with pytest.raises(RateLimitError, match=r"texts\["):
         client.embed_many([f"글 {i}" for i in range(20)], max_concurrency=1)
     assert len(sent) <= 18

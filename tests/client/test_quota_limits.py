@@ -14,7 +14,7 @@ import pytest
 from client_support import KEY, MESSAGES, OK, Clock, answer, envelope
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, RateLimitError, RateLimits
-from clova_studio._rate_limits.settings import Bound
+from clova_studio._rate_limits.learnt import Bound
 
 EMBEDDED = OK + b'{"embedding":[0.5,-1.5],"inputTokens":%d}}'
 REFUSED = envelope("42901", "Too many requests - rate exceeded")
@@ -27,7 +27,7 @@ def client(respond: Any, clock: Clock | None = None, make: Any = ClovaStudio, **
     settings = {"quota_group": str(uuid.uuid4()), **settings}
     made = make(settings.pop("key", KEY), http_client=http, **settings)
     if clock is not None:
-        made._clock, made._sleep = clock, clock.sleep if make is ClovaStudio else clock.asleep
+        clock.on(made)
     return made
 
 

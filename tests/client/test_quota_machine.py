@@ -24,7 +24,7 @@ from clova_studio._rate_limits.limiter import RateLimiter
 
 if TYPE_CHECKING:
     from clova_studio import RateLimit
-    from clova_studio._rate_limits.limiter import Slot, Ticket
+    from clova_studio._rate_limits.permits import Permit
 
 WINDOW = 10.0
 # How long after its sending a request arrives at most, and how stale a reported time may be.
@@ -42,22 +42,22 @@ class Request:
 
     cost: Cost
     failures: int = 0
-    ticket: Ticket | None = None
+    permit: Permit | None = None
     asked: float = 0.0
     arrives: float = math.inf
     let_in: bool | None = None
-    told: RateLimit | None = None
+    reported: RateLimit | None = None
     dead: bool = False
 
     @property
     def order(self) -> int:
-        assert self.ticket is not None
-        return self.ticket.order
+        assert self.permit is not None
+        return self.permit.order
 
     @property
-    def slot(self) -> Slot | None:
-        assert self.ticket is not None
-        return self.ticket.slot
+    def granted(self) -> bool:
+        assert self.permit is not None
+        return self.permit.granted
 
 
 class QuotaMachine(RuleBasedStateMachine):
@@ -83,7 +83,7 @@ class QuotaMachine(RuleBasedStateMachine):
         if self.given:
             self.quota.give((requests, tokens), WINDOW)
         self.waiting: list[Request] = []
-        self.under_way: list[Request] = []
+        self.in_flight: list[Request] = []
         self.to_repeat: list[Request] = []
         self.sent: list[tuple[float, Request]] = []
 
@@ -95,43 +95,43 @@ class QuotaMachine(RuleBasedStateMachine):
 
     def turn(self, to: float) -> None:
         """Turn the clock, and let arrive what arrives on the way."""
-        for request in sorted(self.under_way, key=lambda request: request.arrives):
+        for request in sorted(self.in_flight, key=lambda request: request.arrives):
             if request.let_in is None and request.arrives <= to:
                 self.arrive_at_service(request, request.arrives)
         self.now = to
 
     def arrive_at_service(self, request: Request, now: float) -> None:
         request.let_in = self.service.arrive(now, request.cost.tokens)
-        request.told = self.service.told(now)
+        request.reported = self.service.reported(now)
         if self.alone and self.given:
             assert request.let_in, "refused, although the limits were given and nobody else uses them"
 
     def enter(self, request: Request, order: int | None) -> None:
-        request.ticket = self.quota.enter(self.report(), request.cost, order)
+        request.permit = self.quota.enter(self.report(), request.cost, order)
         request.asked = self.now
-        request.ticket.wake = lambda: setattr(request, "asked", min(request.asked, self.now))
+        request.permit.wake = lambda: setattr(request, "asked", min(request.asked, self.now))
         self.waiting.append(request)
         self.look(request)
 
     def look(self, request: Request) -> None:
-        """Take note that a request got its slot, after those that came before it."""
-        if request.slot is None:
+        """Take note that a request got its permit, after those that came before it."""
+        if not request.granted:
             return
         self.waiting.remove(request)
         for other in self.waiting:
             assert other.order > request.order or other.asked < self.now, "somebody who came when asked was passed over"
         request.arrives = self.now + self.random.choice((0, self.random.uniform(0, LATEST), LATEST))
-        self.under_way.append(request)
+        self.in_flight.append(request)
         self.sent.append((self.now, request))
         if request.arrives <= self.now:
             self.arrive_at_service(request, self.now)
 
     def ask(self, request: Request) -> None:
         """Ask whether a request may go."""
-        assert request.ticket is not None
-        wait = self.quota.poll(request.ticket, self.report())
+        assert request.permit is not None
+        wait = self.quota.take(request.permit, self.report())
         if wait is None:
-            assert request.slot is not None
+            assert request.granted
             self.look(request)
         else:
             assert 0 <= wait.least <= wait.nap
@@ -140,21 +140,21 @@ class QuotaMachine(RuleBasedStateMachine):
 
     def finish(self, request: Request, *, usage: bool) -> None:
         """Hand out the service's answer."""
-        slot = request.slot
-        assert slot is not None
+        permit = request.permit
+        assert permit is not None
         if request.let_in is None:
             self.arrive_at_service(request, self.now)
-        self.under_way.remove(request)
+        self.in_flight.remove(request)
         if request.let_in:
-            self.quota.passed(slot, self.report(), request.told)
+            self.quota.land(permit, self.report(), request.reported)
             if usage:
-                self.quota.counted(slot, request.cost.text)
+                self.quota.settle(permit, request.cost.text)
             return
         self.sent = [(time, other) for time, other in self.sent if other is not request]
-        resets = [request.told.reset_requests, request.told.reset_tokens] if request.told else []
+        resets = [request.reported.reset_requests, request.reported.reset_tokens] if request.reported else []
         reset = max((reset for reset in resets if reset), default=0.0)
         share = (1 / 6, 1 / 3, 2 / 3, 1.0)[min(request.failures, 3)] * self.random.uniform(0.8, 1.2)
-        self.quota.refused(slot, self.report(), reset or share * WINDOW, request.told, reset_known=bool(reset))
+        self.quota.refuse(permit, self.report(), reset or share * WINDOW, request.reported, reset_known=bool(reset))
         request.failures += 1
         self.to_repeat.append(request)
 
@@ -192,34 +192,34 @@ class QuotaMachine(RuleBasedStateMachine):
             if request.asked <= self.now and not request.dead:
                 self.ask(request)
 
-    @precondition(lambda self: any(not request.dead for request in self.under_way))
+    @precondition(lambda self: any(not request.dead for request in self.in_flight))
     @rule(which=pick, usage=st.booleans())
     def answer(self, *, which: int, usage: bool) -> None:
-        alive = [request for request in self.under_way if not request.dead]
+        alive = [request for request in self.in_flight if not request.dead]
         self.finish(alive[which % len(alive)], usage=usage)
 
-    @precondition(lambda self: self.under_way)
+    @precondition(lambda self: self.in_flight)
     @rule(which=pick, arrived=st.booleans())
-    def failure_or_cancellation_under_way(self, *, which: int, arrived: bool) -> None:
-        request = self.under_way.pop(which % len(self.under_way))
+    def failure_or_cancellation_in_flight(self, *, which: int, arrived: bool) -> None:
+        request = self.in_flight.pop(which % len(self.in_flight))
         if arrived and request.let_in is None:
             self.arrive_at_service(request, self.now)
-        assert request.slot is not None
-        self.quota.dropped(request.slot)
-        self.quota.dropped(request.slot)
+        assert request.granted
+        self.quota.drop(request.permit)
+        self.quota.drop(request.permit)
 
     @precondition(lambda self: self.waiting)
     @rule(which=pick)
     def cancellation_while_waiting(self, which: int) -> None:
         request = self.waiting.pop(which % len(self.waiting))
-        assert request.ticket is not None
-        self.quota.leave(request.ticket)
-        self.quota.leave(request.ticket)
+        assert request.permit is not None
+        self.quota.leave(request.permit)
+        self.quota.leave(request.permit)
 
-    @precondition(lambda self: self.waiting or self.under_way)
+    @precondition(lambda self: self.waiting or self.in_flight)
     @rule(which=pick)
     def event_loop_dies(self, which: int) -> None:
-        requests = self.waiting + self.under_way
+        requests = self.waiting + self.in_flight
         requests[which % len(requests)].dead = True
 
     @precondition(lambda self: not self.alone)
@@ -248,7 +248,7 @@ class QuotaMachine(RuleBasedStateMachine):
     def counts_are_right(self) -> None:
         status = self.quota.status(self.report())
         assert status.waiting == len(self.waiting)
-        assert status.in_flight == len(self.under_way)
+        assert status.in_flight == len(self.in_flight)
         assert status.closed_for >= 0
         assert status.remaining_requests is None or status.remaining_requests >= 0
         assert status.remaining_tokens is None or status.remaining_tokens >= 0
@@ -267,24 +267,24 @@ class QuotaMachine(RuleBasedStateMachine):
         """Everybody who comes when asked gets through in a bounded number of windows, whoever never comes again."""
         if not hasattr(self, "quota"):
             return
-        for request in [request for request in self.under_way if not request.dead]:
+        for request in [request for request in self.in_flight if not request.dead]:
             self.finish(request, usage=True)
         for request in list(self.to_repeat):
             self.repeat_now(request)
-        alive = [request for request in self.waiting + self.under_way if not request.dead]
+        alive = [request for request in self.waiting + self.in_flight if not request.dead]
         end = self.now + self.behind + WINDOW * (10 + 4 * len(alive))
-        while alive := [request for request in self.waiting + self.under_way if not request.dead]:
+        while alive := [request for request in self.waiting + self.in_flight if not request.dead]:
             assert self.now <= end, f"{len(alive)} wait for ever"
             self.random.shuffle(alive)
             for request in alive:
-                if request in self.under_way:
+                if request in self.in_flight:
                     self.finish(request, usage=True)
                 elif request in self.waiting and request.asked <= self.now:
                     self.ask(request)
             for request in list(self.to_repeat):
                 self.repeat_now(request)
             asked = [request.asked for request in self.waiting if not request.dead]
-            if asked and not any(not request.dead for request in self.under_way):
+            if asked and not any(not request.dead for request in self.in_flight):
                 self.turn(max(self.now + 0.001, min(asked)))
         self.counts_are_right()
 

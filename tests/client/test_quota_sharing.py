@@ -56,7 +56,7 @@ def test_keys_of_one_main_account_can_be_joined() -> None:
     refused = answer(envelope("42901", "no"), 429, x_ratelimit_reset_requests="30s")
     first._given_http._transport = httpx.MockTransport(lambda _: refused)
     for made in (first, second):
-        made._clock, made._sleep = clock, clock.sleep
+        clock.on(made)
     first._http, first._policy = first._given_http, first._policy.with_attempts(0)
     with pytest.raises(RateLimitError):
         first.embed("글")

@@ -211,7 +211,7 @@ def test_one_refusal_holds_back_every_client_of_the_account() -> None:
     def client(**settings) -> cs.ClovaStudio:
         http = httpx.Client(transport=httpx.MockTransport(handler))
         made = cs.ClovaStudio(KEY, http_client=http, **settings)
-        made._clock, made._sleep = clock, clock.sleep
+        clock.on(made)
         return made
 
     first, second = client(quota_group="one", max_retries=0), client(quota_group="one")

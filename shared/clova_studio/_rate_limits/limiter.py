@@ -1,16 +1,16 @@
-"""One quota: who may pass its gate, and when. No I/O, no sleeping and no clock: the time is handed in.
+"""One rate limiter per quota: which request may be sent, and when. No I/O and no clock: callers pass the time.
 
-A request that wants to be sent takes a ticket, waits until its turn and the quota allow it, and then holds a slot: the
-service counts it for a window from its arrival, which lies between sending and the answer. So as many slots as the
-limit allows lie in any window, whether the service's windows slide or start with a request.
+An attempt asks for a permit, waits until its turn and the quota allow it, and then counts for a window from its arrival
+at the service, which lies between sending and the answer. So no window holds more requests than the limit, whether the
+service's windows slide or start with a request.
 
-* A refusal closes the gate for everybody until its reset, and takes its slot back: a refused request uses nothing up.
-* Then what was let through in the window of the refusal is a bound for the next ones (``Bound``), and so is what the
-  headers tell. With limits that were given, they hold from the start.
-* After a refusal fewer requests are under way at once: half of them, and one more after each that got through, until
-  it is as many as before.
-* First come, first served, by the arrival of the call: a repetition goes before calls that came later. Whoever is next
-  and does not come when it is time (its event loop has stopped) is passed over, so that nobody waits for ever.
+* A refusal closes the quota for everybody until its reset and takes its permit back: a refused request uses up nothing.
+* From then on, what got through in the window of the refusal bounds the next ones (``Bound``), and so do the limits
+  that headers reported. Given limits hold from the start.
+* After a refusal fewer requests are in flight at once: half of them, and one more after each that got through, until
+  there are as many as before.
+* First come, first served, by the arrival of the call: a retry comes before calls that arrived later. A permit that is
+  next and does not ask in time (its event loop has stopped) is passed over, so that no one waits without end.
 """
 
 from __future__ import annotations
@@ -19,66 +19,37 @@ import itertools
 import threading
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._rate_limits.permits import Slot, Ticket, Wait
-from clova_studio._rate_limits.settings import Bound
+from clova_studio._rate_limits.learnt import Bound
+from clova_studio._rate_limits.permits import Permit, Wait
+from clova_studio._rate_limits.status import QuotaStatus
 
 if TYPE_CHECKING:
     from clova_studio._rate_limits.permits import Charge
     from clova_studio._rate_limits.settings import Limit
     from clova_studio.types._base import RateLimit
 
-__all__ = ["QuotaStatus", "RateLimiter"]
+__all__ = ["RateLimiter"]
 
 # How far the arrival of a request at the service may lie after its sending, if its answer is not there earlier: so many
 # seconds, but no more of a short window and no less of a long one than these shares.
 _ARRIVAL = 1.0
 _MOST_ARRIVAL = 0.1
 _LEAST_ARRIVAL = 0.02
-# Of a window: how much longer than a window a slot is held, so that clocks may differ.
+# Share of a window by which a permit counts longer, so that clocks may differ.
 _MARGIN = 0.005
-# Seconds after which one that is next and does not come is passed over; others look that often.
+# Seconds after which a permit that is next and does not ask is passed over; the others ask that often.
 _PATIENCE = 1.0
-# What an estimate of tokens is multiplied with as long as no answer has said what they really were.
+# What an estimate of tokens is multiplied with until an answer has shown the real number.
 _CAUTION = 1.2
 
 _sequence = itertools.count()
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaStatus:
-    """What is known of a quota, as far as this process can see.
-
-    Attributes:
-        name: The model or tool.
-        limit_requests: Requests a window, None where no number is known.
-        limit_tokens: Tokens a window (input and requested maximum output), None where no number is known.
-        remaining_requests: Requests left in the window that ends now, None without a limit.
-        remaining_tokens: Tokens left in it, None without a limit.
-        source: Where the limits come from: ``given``, told in ``headers``, or ``inferred`` from refusals.
-        closed_for: Seconds for which a refusal holds everybody back; 0 where the gate is open.
-        waiting: Calls that wait at the gate.
-        in_flight: Requests that are under way.
-        window: Seconds in which the service counts.
-    """
-
-    name: str
-    limit_requests: int | None
-    limit_tokens: int | None
-    remaining_requests: int | None
-    remaining_tokens: int | None
-    source: Literal["given", "headers", "inferred"] | None
-    closed_for: float
-    waiting: int
-    in_flight: int
-    window: float
-
-
 class RateLimiter:
-    """The gate in front of one quota. Safe to use from any thread.
+    """Decides when the requests of one quota may be sent. Safe to use from any thread.
 
     Args:
         name: The model or tool.
@@ -90,16 +61,16 @@ class RateLimiter:
         self._window_given = False
         self.requests = Bound()
         self.tokens = Bound()
-        # Re-entrant: a stream that is dropped gives its slot back from wherever Python collects it.
+        # Re-entrant: a dropped stream returns its permit from wherever Python collects it.
         self._lock = threading.RLock()
         self._now = float("-inf")
         self._closed_until = float("-inf")
         self._refused = False
-        self._slots: deque[Slot] = deque()
-        self._spent: deque[Slot] = deque()
-        self._line: list[Ticket] = []
+        self._counting: deque[Permit] = deque()
+        self._expired: deque[Permit] = deque()
+        self._queue: list[Permit] = []
         self._in_flight = 0
-        # Requests that may be under way at once after a refusal, and how many there were before; None for any number.
+        # Requests that may be in flight at once after a refusal (None: any number), and how many there were before.
         self._most: int | None = None
         self._peak = 0
         self._halved = float("-inf")
@@ -109,7 +80,7 @@ class RateLimiter:
     # Limits.
 
     def give(self, limit: Limit, window: float) -> str | None:
-        """Take limits that somebody gave, and the window that they are counted in.
+        """Take the limits that a client was given, and the window that they are counted in.
 
         Returns:
             What to warn of: another limit was given before, and the stricter one holds.
@@ -121,7 +92,7 @@ class RateLimiter:
                     continue
                 if bound.given is not None and bound.given != value:
                     clash = (
-                        f"two limits were given for the quota of {self.name}: {bound.given:g} and {value} {what} a "
+                        f"two limits were given for the quota of {self.name}: {bound.given:g} and {value} {what} per "
                         f"window; the smaller one holds"
                     )
                 bound.given = value if bound.given is None else min(bound.given, value)
@@ -134,80 +105,73 @@ class RateLimiter:
             self.window, self._window_given = window, True
             return clash
 
-    # The way through.
-
-    def enter(self, now: float, charge: Charge, order: int | None = None) -> Ticket:
-        """Return a ticket, which has its slot already if nothing holds it back.
+    def enter(self, now: float, charge: Charge, order: int | None = None) -> Permit:
+        """Return a permit, granted already if nothing holds it back; else it waits in the queue.
 
         Args:
             now: The time.
             charge: What the request costs.
-            order: That of the ticket of an earlier attempt, None for a new call.
+            order: The order of an earlier attempt's permit, None for a new call.
 
         Raises:
             ConfigurationError: The request alone has more tokens than a window.
         """
         with self._lock:
             now = self._tick(now)
-            ticket = Ticket(next(_sequence) if order is None else order, charge)
-            self._refuse_the_impossible(ticket)
-            if not self._line or ticket.order < self._line[0].order:
-                wait = self._wait(ticket, now)
-                if wait is None:
-                    self._admit(ticket, now)
-                    return ticket
-            ticket.due = now
-            insort(self._line, ticket, key=lambda waiting: waiting.order)
-            return ticket
+            permit = Permit(next(_sequence) if order is None else order, charge)
+            self._refuse_the_impossible(permit)
+            first = not self._queue or permit.order < self._queue[0].order
+            if first and self._wait(permit, now) is None:
+                self._grant(permit, now)
+                return permit
+            permit.due = now
+            insort(self._queue, permit, key=lambda waiting: waiting.order)
+            return permit
 
-    def poll(self, ticket: Ticket, now: float) -> Wait | None:
-        """Return None if the ticket has its slot, else how long it has to wait."""
+    def take(self, permit: Permit, now: float) -> Wait | None:
+        """Return None if the permit is granted, else how long it has to wait."""
         with self._lock:
-            if ticket.slot is not None:
+            if permit.granted:
                 return None
             now = self._tick(now)
-            place = self._place(ticket)
-            if any(ahead.due + _PATIENCE >= now for ahead in itertools.islice(self._line, place)):
-                least = self._least(place, ticket, now)
-                wait = Wait(least, max(least, _PATIENCE))
+            index = self._index(permit)
+            if any(ahead.due + _PATIENCE >= now for ahead in itertools.islice(self._queue, index)):
+                least = self._least(index, permit, now)
+                wait: Wait | None = Wait(least, max(least, _PATIENCE))
             else:
-                found = self._wait(ticket, now)
-                if found is None:
-                    del self._line[place]
-                    self._admit(ticket, now)
-                    self._wake()
-                    return None
-                wait = found
-            ticket.due = now + wait.nap
+                wait = self._wait(permit, now)
+            if wait is None:
+                del self._queue[index]
+                self._grant(permit, now)
+                self._wake()
+            else:
+                permit.due = now + wait.nap
             return wait
 
-    def leave(self, ticket: Ticket) -> None:
-        """Give up a ticket that has no slot yet."""
+    def leave(self, permit: Permit) -> None:
+        """Give up a permit that still waits."""
         with self._lock:
-            if ticket.slot is None:
-                place = self._place(ticket)
-                if place < len(self._line):
-                    del self._line[place]
-                    self._wake()
+            index = self._index(permit)
+            if index < len(self._queue):
+                del self._queue[index]
+                self._wake()
 
-    # What became of a request.
-
-    def passed(self, slot: Slot, now: float, told: RateLimit | None = None) -> None:
-        """Take note that the service has let a request through.
+    def land(self, permit: Permit, now: float, reported: RateLimit | None = None) -> None:
+        """Note that the service has let a request through.
 
         Args:
-            slot: The request's.
+            permit: The request's.
             now: The time.
-            told: What the headers said.
+            reported: What the headers said.
         """
         with self._lock:
             now = self._tick(now)
-            if not self._landed(slot):
+            if not self._end_flight(permit):
                 return
-            if told is not None:
-                self._take(told)
-            slot.time = max(slot.time, min(now, slot.sent + self._arrival))
-            if self._most is not None and slot.sent > self._halved:
+            if reported is not None:
+                self._take_reported(reported)
+            permit.time = max(permit.time, min(now, permit.sent + self._arrival))
+            if self._most is not None and permit.sent > self._halved:
                 # An answer to what was sent before the refusal says nothing of what may be sent after it.
                 self._most += 1
                 if self._most >= self._peak:
@@ -216,63 +180,64 @@ class RateLimiter:
                 bound.confirm(now, self.window)
             self._wake()
 
-    def counted(self, slot: Slot, input_tokens: int) -> None:
-        """Take the service's count of a request's input; estimates go by it from now on."""
+    def settle(self, permit: Permit, input_tokens: int) -> None:
+        """Take the service's count of a request's input, which corrects later estimates."""
         with self._lock:
-            before = slot.tokens
-            slot.known(input_tokens)
-            if slot.estimate:
-                ratio = min(5.0, max(0.2, input_tokens / slot.estimate))
+            less = permit.settle(input_tokens)
+            if permit.estimate:
+                ratio = min(5.0, max(0.2, input_tokens / permit.estimate))
                 # Cautious at first, then by what the last answers had.
                 self._ratio = ratio if not self._measured else 0.8 * self._ratio + 0.2 * ratio
                 self._measured = True
-            if before is not None and slot.tokens is not None and slot.tokens < before:
+            if less:
                 self._wake()
 
-    def dropped(self, slot: Slot) -> None:
-        """Take note that a request ended in some other way; whether the service counted it is not known."""
+    def drop(self, permit: Permit) -> None:
+        """Note that a request ended in some other way: the service may or may not have counted it."""
         with self._lock:
-            if self._landed(slot):
+            if self._end_flight(permit):
                 # It may have been counted as late as any other.
-                slot.time = slot.sent + self._arrival
+                permit.time = permit.sent + self._arrival
                 self._wake()
 
-    def refused(self, slot: Slot, now: float, seconds: float, told: RateLimit | None, *, reset_known: bool) -> None:
-        """Take a refusal: the gate closes for everybody.
+    def refuse(
+        self, permit: Permit, now: float, seconds: float, reported: RateLimit | None, *, reset_known: bool
+    ) -> None:
+        """Take a refusal: the quota closes for everybody.
 
         Args:
-            slot: That of the refused request.
+            permit: The refused request's.
             now: The time.
-            seconds: How long the gate stays closed.
-            told: What the headers said.
+            seconds: How long the quota stays closed.
+            reported: What the headers said.
             reset_known: Whether they said when the window ends.
         """
         with self._lock:
             now = self._tick(now)
-            under_way = self._in_flight
-            self._landed(slot)
-            for slots in (self._slots, self._spent):
-                if slot in slots:
-                    slots.remove(slot)
+            in_flight = self._in_flight
+            self._end_flight(permit)
+            for permits in (self._counting, self._expired):
+                if permit in permits:
+                    permits.remove(permit)
                     break
             self._refused = True
             self._closed_until = max(self._closed_until, now + seconds)
-            if told is not None:
-                self._take(told)
-            if slot.sent > self._halved:
-                # Once for a burst: what was sent before the last halving says nothing new.
-                self._peak = max(under_way, self._peak if self._most is not None else 0)
-                self._most = max(1, under_way // 2)
+            if reported is not None:
+                self._take_reported(reported)
+            if permit.sent > self._halved:
+                # Once per burst: what was sent before the last halving says nothing new.
+                self._peak = max(in_flight, self._peak if self._most is not None else 0)
+                self._most = max(1, in_flight // 2)
                 self._halved = now
             if reset_known:
-                # What it has counted so far it forgets at the reset.
-                sent = now + seconds - self._held
-                for landed in self._slots:
-                    if not landed.under_way:
-                        landed.time = min(landed.time, sent)
+                # What the service has counted so far it forgets at the reset.
+                forgotten = now + seconds - self._held
+                for landed in self._counting:
+                    if not landed.in_flight:
+                        landed.time = min(landed.time, forgotten)
             else:
-                self._infer(slot, now)
-            # It may have to wait for less now.
+                self._infer(permit, now)
+            # The next in the queue may have to wait for less now.
             self._wake()
 
     def status(self, now: float) -> QuotaStatus:
@@ -284,20 +249,20 @@ class RateLimiter:
                 name=self.name,
                 limit_requests=None if requests is None else int(requests),
                 limit_tokens=None if tokens is None else int(tokens),
-                remaining_requests=None if requests is None else max(0, int(requests) - len(self._slots)),
+                remaining_requests=None if requests is None else max(0, int(requests) - len(self._counting)),
                 remaining_tokens=None if tokens is None else max(0, int(tokens - self._charged())),
                 source=self.requests.source or self.tokens.source,
                 closed_for=max(0.0, self._closed_until - now),
-                waiting=len(self._line),
+                waiting=len(self._queue),
                 in_flight=self._in_flight,
                 window=self.window,
             )
 
-    # Inside the lock.
+    # What follows is called with the lock held.
 
     @property
     def _held(self) -> float:
-        """Seconds for which a slot is held."""
+        """Seconds for which a permit counts."""
         return self.window * (1 + _MARGIN)
 
     @property
@@ -305,136 +270,131 @@ class RateLimiter:
         return max(self.window * _LEAST_ARRIVAL, min(_ARRIVAL, self.window * _MOST_ARRIVAL))
 
     def _tick(self, now: float) -> float:
-        """Return the time, which never runs backwards, and let go of the slots whose window is over."""
+        """Return the time, which never runs backwards, and retire the permits whose window is over."""
         self._now = now = max(now, self._now)
         held = self._held
-        while self._slots and self._end(self._slots[0]) <= now:
-            self._spent.append(self._slots.popleft())
-        while self._spent and self._spent[0].time + 2 * held <= now:
-            self._spent.popleft()
+        while self._counting and self._end(self._counting[0]) <= now:
+            self._expired.append(self._counting.popleft())
+        while self._expired and self._expired[0].time + 2 * held <= now:
+            self._expired.popleft()
         return now
 
-    def _end(self, slot: Slot) -> float:
-        """Return when a slot is free again: while its request is under way it may not have arrived yet."""
-        return slot.time + self._held + (self._arrival if slot.under_way else 0.0)
+    def _end(self, permit: Permit) -> float:
+        """Return when a permit stops counting: while its request is in flight it may not have arrived yet."""
+        return permit.time + self._held + (self._arrival if permit.in_flight else 0.0)
 
     def _busy(self) -> int:
-        """Return how many requests are under way; one that is not answered within a window may never be."""
-        return sum(slot.under_way for slot in self._slots)
+        """Return how many requests are in flight; one that is not answered within a window may never be."""
+        return sum(permit.in_flight for permit in self._counting)
 
     def _charged(self) -> float:
-        return sum(slot.charged(self._ratio) for slot in self._slots)
+        return sum(permit.tokens(self._ratio) for permit in self._counting)
 
-    def _estimate(self, ticket: Ticket) -> int:
-        if ticket.estimate is None:
-            ticket.estimate = ticket.charge.input_tokens()
-        return ticket.estimate
-
-    def _cost(self, ticket: Ticket) -> float:
-        return self._estimate(ticket) * self._ratio + ticket.charge.output_tokens()
-
-    def _refuse_the_impossible(self, ticket: Ticket) -> None:
+    def _refuse_the_impossible(self, permit: Permit) -> None:
         most = self.tokens.hard if self._refused else self.tokens.given
         if most is None:
             return
-        estimate, output = self._estimate(ticket), ticket.charge.output_tokens()
+        estimate, output = permit.input_tokens(), permit.output_tokens()
         if estimate + output > most:
             raise ConfigurationError(
                 f"the request has about {estimate:,} tokens and asks for up to {output:,} more, but a window of "
                 f"{self.name} has {most:,.0f}: shorten the input, lower max_tokens, or give other rate_limits"
             )
 
-    def _place(self, ticket: Ticket) -> int:
-        """Return where a ticket stands in the line; its length for one that is not there."""
-        place = bisect_left(self._line, ticket.order, key=lambda waiting: waiting.order)
-        while place < len(self._line) and self._line[place] is not ticket:
-            place += 1
-        return place
+    def _index(self, permit: Permit) -> int:
+        """Return a permit's index in the queue; the queue's length for one that is not there."""
+        index = bisect_left(self._queue, permit.order, key=lambda waiting: waiting.order)
+        while index < len(self._queue) and self._queue[index] is not permit:
+            index += 1
+        return index
 
-    def _wait(self, ticket: Ticket, now: float) -> Wait | None:
-        """Return how long one that is next has to wait, None if not at all."""
+    def _wait(self, permit: Permit, now: float) -> Wait | None:
+        """Return how long the next permit has to wait, None if not at all."""
         least = self._closed_until - now
         requests = self.requests.limit(refused=self._refused)
-        if requests is not None and len(self._slots) >= int(requests):
+        if requests is not None and len(self._counting) >= int(requests):
             self.requests.press(now, self.window)
-            # Slots are let go of in the order of sending, so each stays as long as those before it.
-            places = len(self._slots) - int(requests) + 1
-            least = max(least, max(map(self._end, itertools.islice(self._slots, places))) - now)
+            # Permits expire in the order of sending, so each counts at least as long as those before it.
+            excess = len(self._counting) - int(requests) + 1
+            least = max(least, max(map(self._end, itertools.islice(self._counting, excess))) - now)
         tokens = self.tokens.limit(refused=self._refused)
-        if tokens is not None and self._slots:
-            over = self._charged() + self._cost(ticket) - tokens
+        if tokens is not None and self._counting:
+            over = self._charged() + permit.tokens(self._ratio) - tokens
             if over > 0:
                 self.tokens.press(now, self.window)
-                for slot in self._slots:
-                    over -= slot.charged(self._ratio)
-                    least = max(least, self._end(slot) - now)
+                for counting in self._counting:
+                    over -= counting.tokens(self._ratio)
+                    least = max(least, self._end(counting) - now)
                     if over <= 0:
                         break
         if least > 0:
             return Wait(least, least)
         if self._most is not None and self._busy() >= self._most:
-            # How long that takes nobody knows: the one that lands wakes the next.
+            # How long that takes is not known: the one that lands wakes the next.
             return Wait(0.0, _PATIENCE)
         return None
 
-    def _least(self, place: int, ticket: Ticket, now: float) -> float:
-        """Return how long a ticket with others before it has to wait at least."""
+    def _least(self, index: int, permit: Permit, now: float) -> float:
+        """Return how long a permit with others before it has to wait at least."""
         least = self._closed_until - now
         held = self._held
         requests = self.requests.limit(refused=self._refused)
         if requests is not None:
-            rounds, rest = divmod(len(self._slots) + place - int(requests), int(requests))
+            rounds, rest = divmod(len(self._counting) + index - int(requests), int(requests))
             if rounds >= 0:
-                left = self._slots[rest].time + held - now if rest < len(self._slots) else 0.0
+                left = self._counting[rest].time + held - now if rest < len(self._counting) else 0.0
                 least = max(least, rounds * held + max(0.0, left))
         tokens = self.tokens.limit(refused=self._refused)
         if tokens is not None and self.tokens.given is not None:
-            ahead = sum(self._cost(waiting) for waiting in itertools.islice(self._line, place))
-            windows = int((ahead + self._cost(ticket)) // tokens) - 1
+            ahead = sum(waiting.tokens(self._ratio) for waiting in itertools.islice(self._queue, index))
+            windows = int((ahead + permit.tokens(self._ratio)) // tokens) - 1
             least = max(least, windows * held)
         return max(0.0, least)
 
-    def _admit(self, ticket: Ticket, now: float) -> None:
-        ticket.slot = slot = Slot(now, ticket.charge)
-        if ticket.estimate is not None:
-            slot.estimate, slot.tokens = ticket.estimate, self._cost(ticket)
-        self._slots.append(slot)
+    def _grant(self, permit: Permit, now: float) -> None:
+        permit.grant(now)
+        if permit.estimate is not None:
+            permit.tokens(self._ratio)  # keeps them as they are estimated now
+        self._counting.append(permit)
         self._in_flight += 1
 
-    def _landed(self, slot: Slot) -> bool:
+    def _end_flight(self, permit: Permit) -> bool:
         """Count a request out; return False for one that was counted out before."""
-        if not slot.under_way:
+        if not permit.in_flight:
             return False
-        slot.under_way = False
+        permit.in_flight = False
         self._in_flight -= 1
         return True
 
-    def _take(self, told: RateLimit) -> None:
-        for bound, limit in ((self.requests, told.limit_requests), (self.tokens, told.limit_tokens)):
+    def _take_reported(self, reported: RateLimit) -> None:
+        for bound, limit in ((self.requests, reported.limit_requests), (self.tokens, reported.limit_tokens)):
             if limit is not None and limit > 0:
-                bound.told = limit
+                bound.reported = limit
 
-    def _infer(self, refused: Slot, now: float) -> None:
-        """Take what was let through in the window of a refusal for its size."""
-        # When it was refused, between sending and answer, is not known; what is still under way counts as let through
+    def _infer(self, refused: Permit, now: float) -> None:
+        """Take what got through in the window of a refusal for the window's size."""
+        # When it was refused, between sending and answer, is not known; what is still in flight counts as let through
         # until it is refused as well, so that the last refusal of a burst gives the number.
         first = refused.sent - self.window
         last = min(now, refused.sent + self.window / 2)
         through = [
-            slot for slots in (self._spent, self._slots) for slot in slots if first < min(slot.time, now) <= last
+            permit
+            for permits in (self._expired, self._counting)
+            for permit in permits
+            if first < min(permit.time, now) <= last
         ]
         if not through:
-            # Somebody else used it up, and how much there is cannot be seen from here: one at a time looks for it.
+            # Another process used it up, and how much there is cannot be seen from here: one at a time looks for it.
             self._most = 1
             return
         self.requests.infer(len(through), now)
-        tokens = sum(slot.charged(self._ratio) for slot in through)
+        tokens = sum(permit.tokens(self._ratio) for permit in through)
         if tokens:
             self.tokens.infer(tokens, now)
 
     def _wake(self) -> None:
-        for ticket in self._line:
-            if ticket.due + _PATIENCE >= self._now:
-                if ticket.wake is not None:
-                    ticket.wake()
+        for permit in self._queue:
+            if permit.due + _PATIENCE >= self._now:
+                if permit.wake is not None:
+                    permit.wake()
                 return

@@ -1,4 +1,4 @@
-"""What a quota hands out: places in its line, and slots for what it has let through."""
+"""Permits: what a call asks a rate limiter for before each attempt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Charge", "Slot", "Ticket", "Wait"]
+__all__ = ["Charge", "Permit", "Wait"]
 
 
 class Charge(Protocol):
@@ -22,61 +22,72 @@ class Charge(Protocol):
         ...
 
 
-class Slot:
-    """A request that the quota let through.
-
-    Attributes:
-        time: When it arrived at the service, as far as that is known.
-        tokens: What it was charged, None while nobody has asked.
-    """
-
-    __slots__ = ("_charge", "estimate", "sent", "time", "tokens", "under_way")
-
-    def __init__(self, now: float, charge: Charge) -> None:
-        self.sent = now
-        self.time = now
-        self.tokens: float | None = None
-        self.estimate: int | None = None
-        self.under_way = True
-        # Held until the service has counted its tokens, or as long as the slot is.
-        self._charge: Charge | None = charge
-
-    def charged(self, ratio: float) -> float:
-        """Return its tokens: the service's count of the input, or an estimate, and the requested output."""
-        if self.tokens is None and self._charge is not None:
-            self.estimate = self._charge.input_tokens()
-            self.tokens = self.estimate * ratio + self._charge.output_tokens()
-        return self.tokens or 0.0
-
-    def known(self, input_tokens: int) -> None:
-        """Take the service's count of the input, and let go of the request."""
-        charge, self._charge = self._charge, None
-        if charge is not None:
-            self.tokens = input_tokens + charge.output_tokens()
-
-
-class Ticket:
-    """A place in the line of a quota.
+class Permit:
+    """One attempt's permit: it waits in the limiter's queue until it is granted, then counts for a window.
 
     Attributes:
         order: The lower, the earlier its turn.
-        slot: What it got, None while it waits.
-        wake: Called when it is worth asking again.
+        granted: Whether the attempt may be sent.
+        in_flight: Whether the request was sent and has no answer yet.
+        sent: When it was granted.
+        time: When the request arrived at the service, as far as that is known.
+        due: While it waits: when it asks again.
+        wake: While it waits: called when it is worth asking again.
+        estimate: The estimated tokens of the input, None while nobody needed them.
     """
 
-    __slots__ = ("charge", "due", "estimate", "order", "slot", "wake")
+    __slots__ = ("_charge", "_tokens", "due", "estimate", "granted", "in_flight", "order", "sent", "time", "wake")
 
     def __init__(self, order: int, charge: Charge) -> None:
         self.order = order
-        self.charge = charge
-        self.estimate: int | None = None
-        self.slot: Slot | None = None
-        self.due = float("inf")
+        self.granted = False
+        self.in_flight = False
+        self.sent = self.time = self.due = float("inf")
         self.wake: Callable[[], None] | None = None
+        self.estimate: int | None = None
+        self._tokens: float | None = None
+        # Held until the service has counted its tokens, or as long as the permit is.
+        self._charge: Charge | None = charge
+
+    def grant(self, now: float) -> None:
+        """Let the attempt be sent."""
+        self.granted = self.in_flight = True
+        self.sent = self.time = now
+        self.wake = None
+
+    def input_tokens(self) -> int:
+        """Return the estimated tokens of the input."""
+        if self.estimate is None:
+            self.estimate = 0 if self._charge is None else self._charge.input_tokens()
+        return self.estimate
+
+    def output_tokens(self) -> int:
+        """Return the requested maximum output."""
+        return 0 if self._charge is None else self._charge.output_tokens()
+
+    def tokens(self, ratio: float) -> float:
+        """Return the tokens it is charged: the input, counted or estimated, and the requested output.
+
+        Args:
+            ratio: What estimates are multiplied with. A granted permit keeps its first value.
+        """
+        if self._tokens is not None:
+            return self._tokens
+        tokens = self.input_tokens() * ratio + self.output_tokens()
+        if self.granted:
+            self._tokens = tokens
+        return tokens
+
+    def settle(self, input_tokens: int) -> bool:
+        """Take the service's count of the input, and let go of the request; return whether it is charged less now."""
+        before, charge, self._charge = self._tokens, self._charge, None
+        if charge is not None:
+            self._tokens = input_tokens + charge.output_tokens()
+        return before is not None and self._tokens is not None and self._tokens < before
 
 
 class Wait(NamedTuple):
-    """How long a ticket has to wait, in seconds.
+    """How long a permit has to wait, in seconds.
 
     Attributes:
         least: It is at least this long.

@@ -1,4 +1,4 @@
-"""What is known of a quota's size: limits that were given, told in headers, or inferred from refusals. No I/O."""
+"""The account's limits as the user gives them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Literal, Self
 from clova_studio._catalogue import model_info
 from clova_studio._errors import ConfigurationError
 
-__all__ = ["Bound", "Limit", "RateLimits", "rate_limits_of"]
+__all__ = ["Limit", "RateLimits", "rate_limits_of"]
 
 Limit = tuple[int | None, int | None]
-"""Requests and tokens a window; None where the number is not known."""
+"""Requests and tokens per window; None where the number is not known."""
 
 # Source: the rate-limit page of the user guide (2025-07-17) and, for bge-m3 and the service keys, values observed in
 # public code. A model or tool that is not named here has no number that could be found.
@@ -42,17 +42,17 @@ class RateLimits:
         (60, 60000)
 
     ``rate_limits="test"`` and ``"service"`` stand for what is documented of the two kinds of keys. Without limits calls
-    are sent at once, and a refusal holds back the others; what refusals and headers tell of the limits is heeded then.
+    are sent at once, and a refusal holds back the others; from then on the limits that refusals and headers show apply.
 
     Attributes:
-        limits: Model or tool -> requests and tokens a window; None for a number that is not known. Tokens are the input
-            and the requested maximum output. Tools are named as ``client.quota`` names them: ``"segmentation"``,
+        limits: Model or tool -> requests and tokens per window; None for a number that is not known. Tokens are the
+            input and the requested maximum output. Tools are named as ``client.quota`` names them: ``"segmentation"``,
             ``"summarization"``, ``"reranker"``, ``"rag-reasoning"``, ``"router"`` and so on.
         window: Seconds in which the service counts. A refusal without a reset header closes the quota for a share of
             it.
 
     Raises:
-        ConfigurationError: A limit is no pair of whole numbers from 1, or the window no number above 0.
+        ConfigurationError: A limit is not a pair of whole numbers from 1, or the window is not a number above 0.
     """
 
     limits: Mapping[str, Limit] | Iterable[tuple[str, Limit]] = ()
@@ -92,7 +92,7 @@ class RateLimits:
             name: As in ``limits``; upper and lower case of a model are the same.
 
         Returns:
-            Requests and tokens a window, ``(None, None)`` if it is not among the limits.
+            Requests and tokens per window, ``(None, None)`` if it is not among the limits.
         """
         return dict(self.limits).get(_known(name), (None, None))
 
@@ -128,92 +128,7 @@ def _checked(name: Any, limit: Any) -> tuple[str, Limit]:
         value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1) for value in pair
     ):
         raise ConfigurationError(
-            f"rate_limits: {name} must be (requests, tokens) a window, each a whole number from 1 or None; got "
+            f"rate_limits: {name} must be (requests, tokens) per window, each a whole number from 1 or None; got "
             f"{limit!r}"
         )
     return _known(name), pair
-
-
-class Bound:
-    """How many requests, or tokens, a window has, as far as it is known.
-
-    What was given holds always. What headers told, and what was inferred from refusals, holds once the service has
-    refused something. An inferred bound may be too small (somebody else used the account as well), so it grows when it
-    was pressed for a whole window without a refusal: by little, then by twice as much each time. When growing is
-    refused the next try comes after twice as many windows.
-    """
-
-    __slots__ = ("_grew", "_hold", "_pressed", "_since", "_step", "given", "inferred", "told")
-
-    _FIRST_STEP = 0.016
-    _LAST_STEP = 0.5
-    _LONGEST_HOLD = 16
-
-    def __init__(self) -> None:
-        self.given: float | None = None
-        self.told: float | None = None
-        self.inferred: float | None = None
-        self._since = 0.0
-        self._pressed = False
-        self._grew = False
-        self._step = self._FIRST_STEP
-        self._hold = 1
-
-    @property
-    def hard(self) -> float | None:
-        """The bound that is no guess."""
-        known = [value for value in (self.given, self.told) if value is not None]
-        return min(known) if known else None
-
-    def limit(self, *, refused: bool) -> float | None:
-        """Return the bound that holds, None for none.
-
-        Args:
-            refused: Whether the service has refused something.
-        """
-        if not refused:
-            return self.given
-        known = [value for value in (self.given, self.told, self.inferred) if value is not None]
-        return min(known) if known else None
-
-    @property
-    def source(self) -> Literal["given", "headers", "inferred"] | None:
-        """Where the bound comes from that would hold after a refusal."""
-        limit = self.limit(refused=True)
-        if limit is None:
-            return None
-        return "given" if limit == self.given else "headers" if limit == self.told else "inferred"
-
-    def infer(self, let_through: float, now: float) -> None:
-        """Take what was let through in the window of a refusal.
-
-        Args:
-            let_through: Requests or tokens.
-            now: The time.
-        """
-        if self._grew:
-            self._hold = min(self._hold * 2, self._LONGEST_HOLD)
-            self._grew = False
-        self._step = self._FIRST_STEP
-        self._since = now
-        self._pressed = False
-        if self.inferred is None or let_through < self.inferred:
-            self.inferred = max(1.0, let_through)
-
-    def press(self, now: float, window: float) -> None:
-        """Say that somebody waits for the bound; it grows if that has been so for long enough."""
-        if self.inferred is None or self.limit(refused=True) != self.inferred:
-            return
-        if self._pressed and now - self._since >= window * self._hold:
-            self.inferred = max(self.inferred + 1, self.inferred * (1 + self._step))
-            self._step = min(self._step * 2, self._LAST_STEP)
-            self._since = now
-            self._grew = True
-            self._hold = max(1, self._hold)
-        self._pressed = True
-
-    def confirm(self, now: float, window: float) -> None:
-        """Say that something was let through; what has grown and stood a whole window is not in doubt any more."""
-        if self._grew and now - self._since >= window:
-            self._grew = False
-            self._hold = 1

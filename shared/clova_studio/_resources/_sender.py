@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from types import EllipsisType
     from typing import Any, TypeVar
 
     from clova_studio._concurrency import CancelSignal
+    from clova_studio._rate_limits.waiters import LoopWaiter, ThreadWaiter
     from clova_studio._requests.call import Call
     from clova_studio._streaming.streams import AsyncOpened, Opened
     from clova_studio.types._base import Result
@@ -23,7 +23,7 @@ class Sender:
     """Sends calls."""
 
     if TYPE_CHECKING:
-        _sleep: Callable[[float], None]
+        _waiter: ThreadWaiter
 
         def _send(
             self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
@@ -36,7 +36,7 @@ class AsyncSender:
     """Sends calls, awaited."""
 
     if TYPE_CHECKING:
-        _sleep: Callable[[float], Awaitable[None]]
+        _waiter: LoopWaiter
 
         async def _send(
             self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None

@@ -221,7 +221,7 @@ class Tuning:
             pause = waiting.pause(task)
             if pause is None:
                 return task
-            self._client._sleep(pause)
+            self._client._waiter.pause(pause)
 
     def delete(self, task_id: str, *, request_id: str | None = None, timeout: Any = None) -> None:
         """Delete a task. Source: the tuning task deletion page of the API guide.
@@ -398,7 +398,7 @@ class AsyncTuning:
             pause = waiting.pause(task)
             if pause is None:
                 return task
-            await self._client._sleep(pause)
+            await self._client._waiter.pause(pause)
 
     async def delete(self, task_id: str, *, request_id: str | None = None, timeout: Any = None) -> None:
         """Delete a task. Source: the tuning task deletion page of the API guide.
