@@ -65,16 +65,7 @@ class ClovaRunnable(RunnableSerializable[Input, Output], ConnectionFields):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Output:
-        """Return the output for one input; see ``invoke``.
-
-        Args:
-            input: As there.
-            config: As there.
-            **kwargs: As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``invoke``."""
         # Core hands the config over by its name, whatever its types say.
         return await self._acall_with_config(
             self._checked_arun,  # type: ignore[arg-type]  # see above

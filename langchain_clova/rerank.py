@@ -108,19 +108,7 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
-        """Return the documents that answer a query; see ``compress_documents``.
-
-        Args:
-            documents: As there.
-            query: As there.
-            callbacks: As there.
-
-        Returns:
-            As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``compress_documents``."""
         return (await self.arerank(documents, query, callbacks=callbacks)).documents
 
     def rerank(
@@ -141,16 +129,7 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
     async def arerank(
         self, documents: Sequence[Document], query: str, *, callbacks: Callbacks | None = None
     ) -> ClovaRerankResult:
-        """Return the documents that answer a query, and the answer; see ``rerank``.
-
-        Args:
-            documents: As there.
-            query: As there.
-            callbacks: As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``rerank``."""
         return await self._runnable().ainvoke({"query": query, "documents": list(documents)}, _with(callbacks))
 
     def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
@@ -301,16 +280,7 @@ class ClovaRerankRetriever(BaseRetriever):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> list[Document]:
-        """Return the documents for a query; see ``invoke``.
-
-        Args:
-            input: As there.
-            config: As there.
-            **kwargs: As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``invoke``."""
         return await super().ainvoke(input, config, **kwargs, config_of_call=ensure_config(config))
 
     def _get_relevant_documents(

@@ -232,16 +232,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Ask the router once and return what the branch gives; see ``invoke``.
-
-        Args:
-            input: As there.
-            config: As there.
-            **kwargs: As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``invoke``."""
 
         async def run(
             given: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
@@ -288,19 +279,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        """Ask the router once and yield the chunks of the branch; see ``stream``.
-
-        Args:
-            input: As there.
-            config: As there.
-            **kwargs: As there.
-
-        Yields:
-            As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``stream``."""
 
         async def only() -> AsyncIterator[Any]:
             yield input

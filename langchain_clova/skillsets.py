@@ -149,19 +149,7 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[str]:
-        """Yield the pieces of the answer as they come; see ``stream``.
-
-        Args:
-            input: As there.
-            config: As there.
-            **kwargs: As there.
-
-        Yields:
-            As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``stream``."""
 
         async def only() -> AsyncIterator[QueryInput]:
             yield input

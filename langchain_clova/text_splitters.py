@@ -113,17 +113,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         return [text[piece.start : piece.end] for piece in self._split([text])[0]]
 
     async def asplit_text(self, text: str) -> list[str]:
-        """Split a text into topic paragraphs; see ``split_text``.
-
-        Args:
-            text: As there.
-
-        Returns:
-            As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``split_text``."""
         return [text[piece.start : piece.end] for piece in (await self._asplit([text]))[0]]
 
     def create_documents(self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None) -> list[Document]:
@@ -145,18 +135,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
     async def acreate_documents(
         self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None
     ) -> list[Document]:
-        """Split texts into documents; see ``create_documents``.
-
-        Args:
-            texts: As there.
-            metadatas: As there.
-
-        Returns:
-            As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``create_documents``."""
         return self._documents(texts, metadatas, await self._asplit(texts))
 
     async def asplit_documents(self, documents: Iterable[Document]) -> list[Document]:

@@ -38,6 +38,6 @@ def completion_pieces(responses: ChatResponseGen) -> CompletionResponseGen:
 
 
 async def acompletion_pieces(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    """Yield the responses of a streamed chat as those of a completion."""
+    """Async variant of ``completion_pieces``."""
     async for response in responses:
         yield completion_of(response)

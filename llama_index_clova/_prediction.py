@@ -84,18 +84,7 @@ class PredictingLLM(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Model:
-        """Return an object of a pydantic class; see ``structured_predict``.
-
-        Args:
-            output_cls: As there.
-            prompt: As there.
-            llm_kwargs: As there.
-            **prompt_args: As there.
-
-        Raises:
-            ValueError: As there.
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``structured_predict``."""
         way = self._structured_way(llm_kwargs)
         if way is None:
             words: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)

@@ -147,15 +147,7 @@ class ClovaX(PredictingLLM, ChatFields):
 
     @chat_events
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Return the answer to a conversation; see ``chat``.
-
-        Args:
-            messages: As there.
-            **kwargs: As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``chat``."""
         return await self._achat(messages, **kwargs)
 
     @chat_events
@@ -174,15 +166,7 @@ class ClovaX(PredictingLLM, ChatFields):
 
     @chat_events
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        """Return an asynchronous generator of the answer as it comes; see ``stream_chat``.
-
-        Args:
-            messages: As there.
-            **kwargs: As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``stream_chat``."""
         return await self._astream_chat(messages, **kwargs)
 
     @completion_events
@@ -201,16 +185,7 @@ class ClovaX(PredictingLLM, ChatFields):
 
     @completion_events
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002  core's signature
-        """Return the answer to a prompt; see ``complete``.
-
-        Args:
-            prompt: As there.
-            formatted: As there.
-            **kwargs: As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``complete``."""
         return completion_of(await self._achat(self._asked(prompt, formatted=formatted), **kwargs))
 
     @completion_events
@@ -229,16 +204,7 @@ class ClovaX(PredictingLLM, ChatFields):
 
     @completion_events
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:  # noqa: FBT001, FBT002  core's signature
-        """Return an asynchronous generator of the answer to a prompt; see ``stream_chat``.
-
-        Args:
-            prompt: As ``complete``.
-            formatted: As there.
-            **kwargs: Options of this call.
-
-        Raises:
-            ClovaStudioError: As ``stream_chat``.
-        """
+        """Async variant of ``stream_complete``."""
         return acompletion_pieces(await self._astream_chat(self._asked(prompt, formatted=formatted), **kwargs))
 
     def _asked(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:

@@ -94,15 +94,38 @@ def sections(found: griffe.Object, *kinds: griffe.DocstringSectionKind) -> list[
     return [section for section in parsed if not kinds or section.kind in kinds]
 
 
+def twin(found: griffe.Object) -> griffe.Object | None:
+    """Return what a method or function is the async variant of: ``aname`` of ``name``, or that of ``Async...``."""
+    owner = found.parent
+    if not isinstance(found, griffe.Function) or owner is None:
+        return None
+    siblings = members(owner) if isinstance(owner, griffe.Class) else owner.members
+    sync = siblings.get(found.name[1:]) if found.name.startswith("a") else None
+    if sync is None and owner.name.startswith("Async") and owner.parent is not None:
+        counterpart = owner.parent.members.get(owner.name.removeprefix("Async"))
+        sync = members(counterpart).get(found.name) if isinstance(counterpart, griffe.Class) else None
+    return sync if isinstance(sync, griffe.Function) and sync.docstring else None
+
+
 def documented(found: griffe.Object) -> set[str]:
-    """Return the parameters and attributes that an object's own docstring tells about."""
-    return {item.name.lstrip("*") for section in sections(found, *DOCUMENTED) for item in section.value}
+    """Return the documented parameters and attributes of an object; an async variant has those of its twin."""
+    own = {item.name.lstrip("*") for section in sections(found, *DOCUMENTED) for item in section.value}
+    sync = twin(found)
+    return own if sync is None else own | documented(sync)
 
 
 def raised(found: griffe.Object) -> set[str]:
-    """Return the errors that an object's docstring tells about."""
+    """Return the documented errors of an object; an async variant has those of its twin."""
     kind = griffe.DocstringSectionKind.raises
-    return {str(item.annotation) for section in sections(found, kind) for item in section.value}
+    own = {str(item.annotation) for section in sections(found, kind) for item in section.value}
+    sync = twin(found)
+    return own if sync is None else own | raised(sync)
+
+
+def page(found: griffe.Object) -> str:
+    """Return the docstring that names the page of an object: an async variant's is that of its twin."""
+    text = (twin(found) or found).docstring
+    return text.value if text else ""
 
 
 def parameters(function: griffe.Function) -> list[str]:
@@ -163,6 +186,26 @@ def test_every_public_name_has_a_docstring() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_async_variants_say_nothing_twice() -> None:
+    """The docstring of an async variant names its twin, and repeats none of its parameters, results and errors."""
+    kinds = {griffe.DocstringSectionKind.parameters, griffe.DocstringSectionKind.returns}
+    wrong = []
+    for path, found in everything():
+        sync = twin(found)
+        if sync is None or not found.docstring:
+            continue
+        if not found.docstring.value.startswith(f"Async variant of ``{sync.name}``"):
+            wrong.append(f"{path}: {found.docstring.value.splitlines()[0]!r}")
+        repeated = {str(item) for section in sections(sync) for item in found_lines(section)}
+        wrong += [f"{path}: {line}" for section in sections(found, *kinds) for line in found_lines(section) & repeated]
+    assert not wrong, "\n".join(wrong)
+
+
+def found_lines(section: griffe.DocstringSection) -> set[str]:
+    """Return the descriptions of a section's items."""
+    return {item.description for item in section.value} if isinstance(section.value, list) else set()
+
+
 def test_every_parameter_is_documented() -> None:
     """Every parameter of a public function, method or constructor has a line in the docstring."""
     missing = []
@@ -170,8 +213,8 @@ def test_every_parameter_is_documented() -> None:
         if isinstance(found, griffe.Function):
             missing += [f"{path}({name})" for name in parameters(found) if name not in documented(found)]
         elif isinstance(found, griffe.Class) and found.name not in GIVEN_OUT and (init := constructor(found)):
-            told = set().union(*(documented(owner) for owner in shown_with(found)))
-            missing += [f"{path}({name})" for name in parameters(init) if name not in told]
+            known = set().union(*(documented(owner) for owner in shown_with(found)))
+            missing += [f"{path}({name})" for name in parameters(init) if name not in known]
     assert not missing, "\n".join(missing)
 
 
@@ -181,8 +224,8 @@ def test_every_field_is_documented() -> None:
     for path in PUBLIC:
         cls = public(path)
         if isinstance(cls, griffe.Class):
-            told = set().union(*(documented(owner) for owner in shown_with(cls)))
-            missing += [f"{path}.{name}" for name in fields(cls) if name not in told]
+            known = set().union(*(documented(owner) for owner in shown_with(cls)))
+            missing += [f"{path}.{name}" for name in fields(cls) if name not in known]
     assert not missing, "\n".join(missing)
 
 
@@ -211,8 +254,8 @@ def test_errors_that_are_raised_are_documented() -> None:
         function = constructor(found) if isinstance(found, griffe.Class) else found
         if not isinstance(function, griffe.Function):
             continue
-        told = raised(found)
-        missing += [f"{path}: {name}" for name in raised_in(function) if not told & {name, *bases_of(name)}]
+        known = raised(found)
+        missing += [f"{path}: {name}" for name in raised_in(function) if not known & {name, *bases_of(name)}]
     assert not missing, "\n".join(missing)
 
 
@@ -235,22 +278,21 @@ def bases_of(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_verbs_name_their_page_and_their_errors(client: str) -> None:
-    """Every verb of a client names the page of the API guide that it follows, and the errors that a caller meets."""
+def test_methods_name_their_page_and_their_errors(client: str) -> None:
+    """Every method of a client names the page of the API guide that it follows, and the errors that a caller meets."""
     cls = public(f"clova_studio.{client}")
     assert isinstance(cls, griffe.Class)
-    verbs = {
+    methods = {
         name: member
         for name, member in members(cls).items()
         if isinstance(member, griffe.Function) and "property" not in member.labels and name not in LOCAL
     }
-    assert len(verbs) > 3
+    assert len(methods) > 3
     missing = []
-    for name, verb in verbs.items():
-        assert verb.docstring
-        if "API guide" not in verb.docstring.value:
+    for name, method in methods.items():
+        if "API guide" not in page(method):
             missing.append(f"{name}: source")
-        if not raised(verb):
+        if not raised(method):
             missing.append(f"{name}: errors")
     assert not missing, missing
 
