@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from clova_studio._error_codes import error_code
 from clova_studio._errors import (
     APIConnectionError,
     APIStatusError,
@@ -45,13 +46,12 @@ logger = logging.getLogger("clova_studio")
 
 _REQUEST_TIMEOUT = 408
 _NOT_IMPLEMENTED = 501
-# The platform is busy, the account's own quota is not used up.
-_OVERLOADED_CODES = frozenset({"42902", "42903"})
 # Of a window, for the first, second, third and every further refusal of a call.
 _QUOTA_SHARES = (1 / 6, 1 / 3, 2 / 3, 1.0)
 # Waits from so many seconds on are logged.
 _LOGGED_WAIT = 2.0
 _MOMENT = 0.001
+_ROUNDING = 1e-6
 
 
 def run_attempts(attempts: Attempts[Any], waiter: ThreadWaiter, send: Callable[[], T]) -> T:
@@ -147,8 +147,8 @@ class Attempts(Generic[ResultT]):
         if self._cancel is not None:
             self._cancel.check(self._call.request_id)
         now = self._clock()
-        if self._not_before - now > _MOMENT:
-            return self._not_before - now
+        if (back_off := self._not_before - now) > _ROUNDING:
+            return back_off
         permit = self._permit
         if permit is None:
             self._asked, self._logged = now, False
@@ -409,7 +409,8 @@ def closes_quota(error: BaseException) -> bool:
     """Return whether a failure says that the account's quota is used up, for every caller."""
     if not isinstance(error, RateLimitError):
         return False
-    return error.code not in _OVERLOADED_CODES
+    row = error_code(error.code, error.message)
+    return row is None or row.closes_quota is not False
 
 
 def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
@@ -423,12 +424,9 @@ def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
         return idempotent
     if not isinstance(error, APIStatusError):
         return False
-    if error.code == "40063":
-        # The service could not fetch or process an image; its other 40063 refusals are about the image itself.
-        text = error.message.lower()
-        return "download failed" in text or "processing error" in text
+    row = error_code(error.code, error.message)
+    if row is not None and row.retry is not None:
+        return row.retry
     if isinstance(error, ServerError):
-        return not (error.status_code == _NOT_IMPLEMENTED or error.code == "50100")
-    if isinstance(error, RateLimitError) or error.code == "40800":
-        return True
-    return error.status_code == _REQUEST_TIMEOUT and error.code is None
+        return error.status_code != _NOT_IMPLEMENTED
+    return isinstance(error, RateLimitError) or (error.status_code == _REQUEST_TIMEOUT and error.code is None)
