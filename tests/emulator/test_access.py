@@ -11,7 +11,7 @@ from emulator_support import connect, user
 from clova_studio.emulator import EmulatorServer, serve
 
 if TYPE_CHECKING:
-    from clova_studio.emulator._state import Behaviour
+    from clova_studio.emulator.server.state import Behaviour
 
 H5 = "/v3/chat-completions/HCX-005"
 PAIR = {"x-ncp-clovastudio-api-key": "NTA0MjU2MWZlZTcxNDJiY", "x-ncp-apigw-api-key": "k2"}

@@ -10,8 +10,8 @@ import pytest
 from emulator_support import connect
 
 from clova_studio.emulator import create_app, serve
-from clova_studio.emulator._command import add_arguments
-from clova_studio.emulator._config import load_config
+from clova_studio.emulator.console.config import load_config
+from clova_studio.emulator.server.command import add_arguments
 
 if TYPE_CHECKING:
     from pathlib import Path

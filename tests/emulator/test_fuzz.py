@@ -11,7 +11,7 @@ from emulator_support import tool, user
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clova_studio.emulator._refusals import CODES
+from clova_studio.emulator.rules.refusals import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

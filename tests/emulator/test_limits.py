@@ -9,7 +9,7 @@ import pytest
 from emulator_support import connect, user
 
 from clova_studio.emulator import serve
-from clova_studio.emulator._windows import Windows, as_reset
+from clova_studio.emulator.server.windows import Windows, as_reset
 
 H5 = "/v3/chat-completions/HCX-005"
 EMBED = "/v1/api-tools/embedding/v2"

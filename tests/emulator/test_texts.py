@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clova_studio.emulator._segments import Options, segment
-from clova_studio.emulator._sentences import split_sentences
-from clova_studio.emulator._tokens import count, cut, pieces
-from clova_studio.emulator._vectors import embed
+from clova_studio.emulator.language.segments import Options, segment
+from clova_studio.emulator.language.sentences import split_sentences
+from clova_studio.emulator.language.tokens import count, cut, pieces
+from clova_studio.emulator.language.vectors import embed
 
 if TYPE_CHECKING:
     import httpx

@@ -10,8 +10,8 @@ import pytest
 from emulator_support import connect, user
 
 from clova_studio.emulator import EmulatorServer, serve
-from clova_studio.emulator._tuning_reasons import REASONS
-from clova_studio.emulator._tuning_tasks import NewTask, TaskStore
+from clova_studio.emulator.console.tuning_reasons import REASONS
+from clova_studio.emulator.console.tuning_tasks import NewTask, TaskStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

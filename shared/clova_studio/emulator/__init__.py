@@ -15,19 +15,19 @@ Names are imported on first use, so that importing this package costs nothing an
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clova_studio.emulator._app import create_app
-    from clova_studio.emulator._faults import Fault
-    from clova_studio.emulator._server import EmulatorServer, serve
-    from clova_studio.emulator._state import RecordedRequest
+    from clova_studio.emulator.server.app import create_app
+    from clova_studio.emulator.server.faults import Fault
+    from clova_studio.emulator.server.server import EmulatorServer, serve
+    from clova_studio.emulator.server.state import RecordedRequest
 
 __all__ = ["EmulatorServer", "Fault", "RecordedRequest", "create_app", "serve"]
 
 _HOMES = {
-    "EmulatorServer": "_server",
-    "Fault": "_faults",
-    "RecordedRequest": "_state",
-    "create_app": "_app",
-    "serve": "_server",
+    "EmulatorServer": "server.server",
+    "Fault": "server.faults",
+    "RecordedRequest": "server.state",
+    "create_app": "server.app",
+    "serve": "server.server",
 }
 _EXTRA = ("starlette", "uvicorn", "h11", "anyio", "yaml")
 

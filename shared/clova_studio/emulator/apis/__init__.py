@@ -1,0 +1,1 @@
+"""What each API answers, one module per API."""

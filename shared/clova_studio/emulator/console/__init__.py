@@ -1,0 +1,1 @@
+"""What the service's console keeps: routers, skillsets and training tasks."""

@@ -1,0 +1,76 @@
+"""What the router and the skillset share: ids and versions, the query, the history and the quota.
+
+Source: the "Router" and "Skillset" pages and the troubleshooting pages on their codes.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from clova_studio.emulator.console.config import Router, Skillset
+from clova_studio.emulator.rules.checks import is_one_of
+from clova_studio.emulator.rules.refusals import Refusal, invalid
+from clova_studio.emulator.server.routes import Route
+
+QUOTA = "skill-trainer"
+"""All routers and skillsets and all their versions are counted together (rate-limit page of the user guide)."""
+
+MAX_INPUT = 4_096
+"""Tokens of a query with its history and the descriptions; the real limit is not published."""
+
+_VERSION = re.compile(r"[0-9]{1,9}\Z")
+
+
+_Item = TypeVar("_Item", Router, Skillset)
+
+
+def find_item(items: Mapping[str, _Item], route: Route) -> _Item:
+    """The router or skillset that a path names.
+
+    Raises:
+        Refusal: 40001 for a version that is no positive integer, 40400 for an id or version that does not exist.
+    """
+    version = int(route.edition) if _VERSION.match(route.edition) else 0
+    if version < 1:
+        raise invalid("version")
+    item = items.get(route.item)
+    if item is None or version > item.versions:
+        raise Refusal("40400")
+    return item
+
+
+def check_query(body: Mapping[str, Any]) -> str:
+    """Read the query.
+
+    Raises:
+        Refusal: 61002 when it is missing or empty, 40001 when it is no string.
+    """
+    query = body.get("query")
+    if query is None:
+        raise Refusal("61002")
+    if not isinstance(query, str):
+        raise invalid("query")
+    if not query.strip():
+        raise Refusal("61002")
+    return query
+
+
+def check_history(body: Mapping[str, Any], roles: Collection[str]) -> list[dict[str, str]]:
+    """Read the earlier messages; none, or an empty list, is fine.
+
+    Raises:
+        Refusal: 40001.
+    """
+    history = body.get("chatHistory")
+    if history is None:
+        return []
+    if not isinstance(history, list):
+        raise invalid("chatHistory")
+    for index, message in enumerate(history):
+        if not isinstance(message, dict):
+            raise invalid(f"chatHistory[{index}]")
+        if not is_one_of(message.get("role"), roles):
+            raise invalid(f"chatHistory[{index}].role")
+        if not isinstance(message.get("content"), str):
+            raise invalid(f"chatHistory[{index}].content")
+    return history

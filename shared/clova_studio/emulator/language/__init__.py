@@ -1,0 +1,1 @@
+"""The emulated model: plain rules over words, sentences and schemas."""

@@ -1,0 +1,49 @@
+"""Embeddings: 1,024 numbers in which texts with common n-grams are near to each other.
+
+Each n-gram is hashed to a few signed dimensions. The vectors look like the service's (the embedding pages and public
+recordings): half-precision values, not of unit length, the same for the same text, different for each model.
+"""
+
+import hashlib
+import math
+import struct
+from functools import lru_cache
+
+from clova_studio.emulator.language.text import grams
+
+DIMENSIONS = 1_024
+_HALF = struct.Struct(f"<{DIMENSIONS}e")
+_SPREAD = 3
+
+
+@lru_cache(maxsize=131_072)
+def _places(model: str, gram: str) -> tuple[tuple[int, float], ...]:
+    """The dimensions of an n-gram: ten bits of the hash for each place, one bit for its sign."""
+    number = int.from_bytes(hashlib.blake2b(gram.encode(), digest_size=8, salt=model.encode()[:16]).digest(), "big")
+    places = []
+    for _ in range(_SPREAD):
+        places.append((number & 1023, 1.0 if number & 1024 else -1.0))
+        number >>= 11
+    return tuple(places)
+
+
+def embed(text: str, model: str) -> list[float]:
+    """Compute the embedding of a text.
+
+    Args:
+        text: Text that is not empty.
+        model: Embedding model; the same text has unrelated vectors in two models.
+
+    Returns:
+        1,024 numbers.
+    """
+    weights = grams(text) or dict.fromkeys(text, 1.0)
+    values = [0.0] * DIMENSIONS
+    for gram, weight in weights.items():
+        for place, sign in _places(model, gram):
+            values[place] += sign * weight
+    length = math.sqrt(sum(value * value for value in values)) or 1.0
+    # About 16 for every text, so that the inner product orders texts nearly as the cosine does, and never exactly 1.
+    scale = (16.0 + min(1.0, len(weights) / 1_000)) / length
+    halves = _HALF.unpack(_HALF.pack(*(value * scale for value in values)))
+    return [round(value, 7) for value in halves]

@@ -1,0 +1,1 @@
+"""What the service accepts and how it refuses the rest, with its catalogue of models."""

@@ -1,0 +1,99 @@
+"""Checks of single fields that several APIs share."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from clova_studio.emulator.rules.refusals import Refusal, invalid
+
+MAX_SEED = 4_294_967_295
+
+
+def integer(body: Mapping[str, Any], name: str, low: int, high: int | None = None) -> int | None:
+    """Read an optional integer and check its range, both ends included.
+
+    Raises:
+        Refusal: 40001 with the field's name.
+    """
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
+        raise invalid(name)
+    return value
+
+
+def number(body: Mapping[str, Any], name: str, low: float, high: float, *, with_low: bool) -> float | None:
+    """Read an optional number and check its range; the upper end belongs to it.
+
+    Raises:
+        Refusal: 40001 with the field's name.
+    """
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise invalid(name)
+    if value > high or value < low or (value == low and not with_low):
+        raise invalid(name)
+    return float(value)
+
+
+def boolean(body: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    """Read an optional boolean; it is false where it is missing, unless the page has another default.
+
+    Raises:
+        Refusal: 40001 with the field's name.
+    """
+    value = body.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise invalid(name)
+    return value
+
+
+def strings(body: Mapping[str, Any], name: str) -> list[str]:
+    """Read an optional array of strings.
+
+    Raises:
+        Refusal: 40001 with the field's name.
+    """
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise invalid(name)
+    return [item for item in value if item]
+
+
+def text(body: Mapping[str, Any], name: str = "text") -> str:
+    """Read a required text.
+
+    Raises:
+        Refusal: 40001 when it is no string, 40004 when nothing stands in it.
+    """
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise invalid(name)
+    if not value.strip():
+        raise Refusal("40004")
+    return value
+
+
+def is_one_of(value: Any, allowed: Collection[str]) -> bool:
+    """Whether a value is one of some strings, whatever type it has."""
+    return isinstance(value, str) and value in allowed
+
+
+def message_list(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Read the conversation: a list of objects with at least one entry.
+
+    Raises:
+        Refusal: 40000 when it is missing or empty (recorded for the empty list), 40001 when it has another type.
+    """
+    value = body.get("messages")
+    if value is None or value == []:
+        raise Refusal("40000")
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise invalid("messages")
+    return value
