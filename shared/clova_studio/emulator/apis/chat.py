@@ -6,8 +6,8 @@ from clova_studio.emulator.apis import chat_v1 as v1
 from clova_studio.emulator.apis import chat_v3 as v3
 from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.language.answers import Reply, compute_reply, scripted_reply
+from clova_studio.emulator.rules.catalogue import MODELS, TUNED_V1, TUNED_V3, Model, as_tuned
 from clova_studio.emulator.rules.chat_request import ChatRequest
-from clova_studio.emulator.rules.models import MODELS, TUNED_V1, TUNED_V3, Model, as_tuned
 from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.rules.v1 import check_v1
 from clova_studio.emulator.rules.v3 import check_v3

@@ -10,9 +10,9 @@ from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.apis.filters import filter_scores
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.answers import compute_reply
+from clova_studio.emulator.rules.catalogue import COMPLETION_MODELS, FADED_MODELS, MODELS, Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import boolean, integer, number, strings, text
-from clova_studio.emulator.rules.models import COMPLETION_MODELS, FADED_MODELS, MODELS, Model
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
 from clova_studio.emulator.server.quota import charge

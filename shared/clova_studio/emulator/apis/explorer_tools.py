@@ -7,9 +7,9 @@ from clova_studio.emulator.apis.chat import find_model
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.segments import AUTOMATIC_ALPHA, Options, segment
 from clova_studio.emulator.language.vectors import embed
+from clova_studio.emulator.rules.catalogue import EMBEDDING_LIMITS
 from clova_studio.emulator.rules.checks import boolean, integer, number, text
 from clova_studio.emulator.rules.messages import check_messages_v3
-from clova_studio.emulator.rules.models import EMBEDDING_LIMITS
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.rules.schema import check_schema
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools

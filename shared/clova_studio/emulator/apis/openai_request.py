@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from clova_studio.emulator.apis.chat import tuned_model
+from clova_studio.emulator.rules.catalogue import MODELS, THINKING_DEFAULTS, TUNED_V3, Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import is_one_of
-from clova_studio.emulator.rules.models import MODELS, THINKING_DEFAULTS, TUNED_V3, Model
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.rules.v1 import check_v1
 from clova_studio.emulator.rules.v3 import check_v3

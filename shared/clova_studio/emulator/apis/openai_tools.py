@@ -4,8 +4,8 @@ from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.apis.explorer_tools import embed_text
 from clova_studio.emulator.apis.openai_request import check_supported
 from clova_studio.emulator.language.vectors import DIMENSIONS
+from clova_studio.emulator.rules.catalogue import EMBEDDING_LIMITS, MODELS
 from clova_studio.emulator.rules.checks import text
-from clova_studio.emulator.rules.models import EMBEDDING_LIMITS, MODELS
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
 from clova_studio.emulator.server.state import State

@@ -13,10 +13,10 @@ from clova_studio.emulator.language.passages import find_question
 from clova_studio.emulator.language.sentences import split_sentences
 from clova_studio.emulator.language.text import is_korean
 from clova_studio.emulator.language.tool_calls import Call, choose_calls, make_call
+from clova_studio.emulator.rules.catalogue import MODELS
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import MAX_SEED, boolean, integer, number, strings
 from clova_studio.emulator.rules.messages import check_messages_v3
-from clova_studio.emulator.rules.models import MODELS
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
 from clova_studio.emulator.server.body import parse
@@ -173,7 +173,7 @@ def _answer(request: ChatRequest) -> str:
     documents = _results(request) or []
     cited = cite(question, [item["doc"] for item in documents])
     if cited:
-        names = [documents[item.position]["id"] for item in cited]
+        names = [documents[item.index]["id"] for item in cited]
         return " ".join(f"<{name}>{item.sentence}</{name}>" for name, item in zip(names, cited, strict=True))
     if is_korean(question):
         return "검색 결과에서 답을 찾지 못했습니다."

@@ -1,6 +1,6 @@
 """Reranker: picks the documents that answer a query, and answers from them ("Reranker" page).
 
-It gives no scores. The tags of the answer are the documents' positions in the request, counted from 1.
+It gives no scores. The tags of the answer are the indexes of the documents in the request, counted from 1.
 """
 
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ class Cited:
     """A document that answers.
 
     Attributes:
-        position: Its place among the documents, counted from 0.
+        index: Its index among the documents.
         sentence: The sentence of it that answers.
     """
 
-    position: int
+    index: int
     sentence: str
 
 
@@ -56,7 +56,7 @@ def rerank(state: State, call: ApiCall) -> JsonAnswer:
     headers = charge(state, call.key, "reranker", size + limit)
     cited = cite(query, [item["doc"] for item in documents])
     if cited:
-        answer = " ".join(f"<doc{item.position + 1}>{item.sentence}</doc{item.position + 1}>" for item in cited)
+        answer = " ".join(f"<doc{item.index + 1}>{item.sentence}</doc{item.index + 1}>" for item in cited)
     elif is_korean(query):
         answer = "검색 결과에 해당 내용이 없어 알려 드릴 수 없습니다."
     else:
@@ -66,7 +66,7 @@ def rerank(state: State, call: ApiCall) -> JsonAnswer:
     result = {
         "result": answer,
         # The page does not tell the order; callers take it as the ranking.
-        "citedDocuments": [documents[item.position] for item in cited],
+        "citedDocuments": [documents[item.index] for item in cited],
         "suggestedQueries": [] if cited else _suggest(documents),
         "usage": {"promptTokens": size, "completionTokens": output, "totalTokens": size + output},
     }
@@ -106,15 +106,15 @@ def cite(query: str, documents: list[str]) -> list[Cited]:
         At most five, none of them much worse than the best; empty when nothing fits.
     """
     found: list[Candidate] = []
-    for position, document in enumerate(documents):
+    for index, document in enumerate(documents):
         # The label says which document a sentence is from.
-        found.extend(Candidate(item.text, str(position)) for item in candidates([document], query))
+        found.extend(Candidate(item.text, str(index)) for item in candidates([document], query))
     ranked = rank_sentences(query, found, _ENOUGH)
     cited: dict[int, Cited] = {}
-    for score, index in ranked:
-        position = int(found[index].label)
-        if score >= _NEARLY_AS_GOOD * ranked[0][0] and position not in cited:
-            cited[position] = Cited(position, found[index].text)
+    for score, best in ranked:
+        index = int(found[best].label)
+        if score >= _NEARLY_AS_GOOD * ranked[0][0] and index not in cited:
+            cited[index] = Cited(index, found[best].text)
     return list(cited.values())[:_MOST_CITED]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.console.config import Router
-from clova_studio.emulator.console.trainer import MAX_INPUT, QUOTA, check_history, check_query, find_item
+from clova_studio.emulator.console.console_apps import MAX_INPUT, QUOTA, check_history, check_query, find_item
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.topics import find_topic, find_topics, provoke
 from clova_studio.emulator.rules.refusals import Refusal

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from clova_studio.emulator.apis.calls import ApiCall
+from clova_studio.emulator.console.console_apps import MAX_INPUT, QUOTA, check_history, check_query, find_item
 from clova_studio.emulator.console.skill_runs import SkillRun, run_skill
-from clova_studio.emulator.console.trainer import MAX_INPUT, QUOTA, check_history, check_query, find_item
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.text import words
 from clova_studio.emulator.language.topics import provoke

@@ -8,8 +8,8 @@ from typing import Any
 
 from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.console.tuning_tasks import NewTask, Task
+from clova_studio.emulator.rules.catalogue import MODELS, TUNABLE_MODELS
 from clova_studio.emulator.rules.checks import integer, is_one_of, number
-from clova_studio.emulator.rules.models import MODELS, TUNABLE_MODELS
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.delivery import JsonAnswer

@@ -108,10 +108,10 @@ def _say(skill: Skill, query: str, arguments: dict[str, Any], body: Any) -> str:
     fields = {**arguments, **(body if isinstance(body, dict) else {})}
     if skill.answer:
         return _fill_in(skill.answer, fields)
-    told = flatten(body)
+    found = flatten(body)
     if is_korean(query):
-        return f"확인한 결과입니다: {told}" if told else "스킬이 결과를 주지 않았습니다."
-    return f"Here is what I found: {told}" if told else "The skill returned nothing."
+        return f"확인한 결과입니다: {found}" if found else "스킬이 결과를 주지 않았습니다."
+    return f"Here is what I found: {found}" if found else "The skill returned nothing."
 
 
 def _fill_in(template: str, fields: dict[str, Any]) -> str:

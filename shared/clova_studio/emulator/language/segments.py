@@ -41,7 +41,7 @@ def segment(text: str, options: Options) -> list[list[Sentence]]:
 
     Args:
         text: The document.
-        options: Settings; a given number of paragraphs goes before ``alpha``, since no page says which one wins.
+        options: Settings; a given number of paragraphs takes precedence over ``alpha`` (no page says which one does).
 
     Returns:
         The paragraphs, each a list of its sentences, in the order of the document.

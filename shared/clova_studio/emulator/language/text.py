@@ -19,7 +19,7 @@ def listed(words_in_a_row: str) -> list[str]:
 WORD = re.compile(r"[가-힣]+|[A-Za-z]+|[0-9]+|[぀-ヿ㐀-䶿一-鿿]+|[^\W\d_가-힣A-Za-z぀-ヿ㐀-鿿]+")
 HANGUL = re.compile(r"[가-힣]")
 
-# Longest first, so that "에서는" goes before "는".
+# Longest first, so that "에서는" is tried before "는".
 _SUFFIXES = sorted(
     listed(
         "으로부터 에서부터 에게서 에서는 에서도 으로는 으로도 으로서 으로써 이라고 이라는 이라도 까지는 "

@@ -1,6 +1,6 @@
 """A deterministic estimate of the service's tokeniser.
 
-Public measurements of HCX-005 give about 0.43 tokens a character for Korean, 0.19 for English and 1.25 for Chinese.
+Public measurements of HCX-005 give about 0.43 tokens per character for Korean, 0.19 for English and 1.25 for Chinese.
 The pieces below come near to the first two; a Han or Kana character is one piece that weighs a token and a quarter.
 The same pieces are the tokens of a stream, so that caps, usage and frames agree with each other.
 """

@@ -15,7 +15,7 @@ from clova_studio.emulator.language.lexicon import operation_words, same_meaning
 from clova_studio.emulator.language.passages import text_of
 from clova_studio.emulator.language.schema_fill import Source, fill, name_parts
 from clova_studio.emulator.language.text import content_words
-from clova_studio.emulator.rules.chat_request import ChatRequest
+from clova_studio.emulator.rules.chat_request import ChatRequest, ForcedTool
 
 _DEMAND = re.compile(
     r"\b(?:must|always|have to|required to|need to|only)\b[^.\n]{0,60}\b(?:call|use|invoke|answer with)\b[^.\n]{0,60}"
@@ -54,8 +54,8 @@ def choose_calls(request: ChatRequest) -> list[Call]:
     if last_user is None:
         return []
     text = text_of(messages[last_user])
-    if request.tool_choice.startswith("="):
-        name = request.tool_choice[1:]
+    if isinstance(request.tool_choice, ForcedTool):
+        name = request.tool_choice.name
         return [make_call(next(function for function in functions if function["name"] == name), text)]
     called = {call["function"]["name"] for message in messages[last_user:] for call in message.get("toolCalls") or []}
     demanded = _is_demanded(messages, text, functions)

@@ -17,14 +17,14 @@ _SPREAD = 3
 
 
 @lru_cache(maxsize=131_072)
-def _places(model: str, gram: str) -> tuple[tuple[int, float], ...]:
-    """The dimensions of an n-gram: ten bits of the hash for each place, one bit for its sign."""
+def _dimensions(model: str, gram: str) -> tuple[tuple[int, float], ...]:
+    """The dimensions of an n-gram: ten bits of the hash for each dimension, one bit for its sign."""
     number = int.from_bytes(hashlib.blake2b(gram.encode(), digest_size=8, salt=model.encode()[:16]).digest(), "big")
-    places = []
+    dimensions = []
     for _ in range(_SPREAD):
-        places.append((number & 1023, 1.0 if number & 1024 else -1.0))
+        dimensions.append((number & 1023, 1.0 if number & 1024 else -1.0))
         number >>= 11
-    return tuple(places)
+    return tuple(dimensions)
 
 
 def embed(text: str, model: str) -> list[float]:
@@ -40,8 +40,8 @@ def embed(text: str, model: str) -> list[float]:
     weights = grams(text) or dict.fromkeys(text, 1.0)
     values = [0.0] * DIMENSIONS
     for gram, weight in weights.items():
-        for place, sign in _places(model, gram):
-            values[place] += sign * weight
+        for index, sign in _dimensions(model, gram):
+            values[index] += sign * weight
     length = math.sqrt(sum(value * value for value in values)) or 1.0
     # About 16 for every text, so that the inner product orders texts nearly as the cosine does, and never exactly 1.
     scale = (16.0 + min(1.0, len(weights) / 1_000)) / length

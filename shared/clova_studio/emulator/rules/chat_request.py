@@ -3,7 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from clova_studio.emulator.rules.models import Model
+from clova_studio.emulator.rules.catalogue import Model
+
+
+@dataclass(frozen=True)
+class ForcedTool:
+    """A tool choice that names the tool to call."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class ChatRequest:
         ai_filters: Whether the answer carries filter scores.
         prompt_tokens: Input tokens.
         tools: Tools that may be called.
-        tool_choice: ``auto``, ``none``, or the name of the tool that must be called, with ``=`` before it.
+        tool_choice: ``auto``, ``none``, or the tool that must be called.
         effort: Thinking effort; ``none`` where the model does not think.
         schema: JSON schema of the answer, or None for free text.
     """
@@ -32,6 +39,6 @@ class ChatRequest:
     ai_filters: bool
     prompt_tokens: int
     tools: list[dict[str, Any]] = field(default_factory=list)
-    tool_choice: str = "auto"
+    tool_choice: str | ForcedTool = "auto"
     effort: str = "none"
     schema: dict[str, Any] | None = None

@@ -6,9 +6,9 @@ Source: the message tables of the four Chat Completions v3 reference pages.
 from collections.abc import Mapping
 from typing import Any
 
+from clova_studio.emulator.rules.catalogue import Model
 from clova_studio.emulator.rules.checks import is_one_of, message_list
 from clova_studio.emulator.rules.images import check_image
-from clova_studio.emulator.rules.models import Model
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 _ROLES = frozenset({"system", "user", "assistant", "tool"})

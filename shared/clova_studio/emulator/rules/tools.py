@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from clova_studio.emulator.rules.chat_request import ForcedTool
 from clova_studio.emulator.rules.checks import is_one_of
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
@@ -43,14 +44,14 @@ def check_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return tools
 
 
-def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, observed: bool) -> str:
+def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, observed: bool) -> str | ForcedTool:
     """Check the tool choice.
 
     The page allows an object that names one function; recorded traffic answers it with 40009. ``required`` stands in
     no page and is refused.
 
     Returns:
-        ``auto``, ``none``, or ``=`` and the name of the forced tool.
+        ``auto``, ``none``, or the tool that is forced.
 
     Raises:
         Refusal: 40001 or 40009.
@@ -70,4 +71,4 @@ def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, o
     name = function.get("name")
     if not is_one_of(name, {tool["function"]["name"] for tool in tools}):
         raise invalid("toolChoice")
-    return f"={name}"
+    return ForcedTool(str(name))

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from clova_studio.emulator.language.tokens import count_prompt
+from clova_studio.emulator.rules.catalogue import Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import MAX_SEED, boolean, integer, is_one_of, message_list, number, strings
-from clova_studio.emulator.rules.models import Model
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 _ROLES = frozenset({"system", "user", "assistant"})

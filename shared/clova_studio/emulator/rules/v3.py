@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from clova_studio.emulator.language.tokens import count_prompt
+from clova_studio.emulator.rules.catalogue import THINKING_DEFAULTS, TOOLS_MIN_OUTPUT, Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import MAX_SEED, boolean, integer, number, strings
 from clova_studio.emulator.rules.messages import check_messages_v3
-from clova_studio.emulator.rules.models import THINKING_DEFAULTS, TOOLS_MIN_OUTPUT, Model
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.rules.schema import check_schema
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools

@@ -14,8 +14,8 @@ from clova_studio.emulator.rules.refusals import Refusal, code_for_status
 from clova_studio.emulator.server.auth import authenticate, redact
 from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.delivery import Answer, JsonAnswer, deliver
-from clova_studio.emulator.server.exchange import BodyTooLargeError, ClientGoneError, Exchange
 from clova_studio.emulator.server.faults import FAULT_HEADER, Fault
+from clova_studio.emulator.server.http_connection import BodyTooLargeError, ClientGoneError, HttpConnection
 from clova_studio.emulator.server.negotiation import check_content_type, wants_stream
 from clova_studio.emulator.server.routes import Route, find_route, is_openai_path
 from clova_studio.emulator.server.state import RecordedRequest, Scripted, Settings, State
@@ -36,58 +36,58 @@ class EmulatorApp:
             await _lifespan(receive, send)
         if scope["type"] != "http":
             return
-        exchange = Exchange(scope, receive, send)
+        connection = HttpConnection(scope, receive, send)
         record = RecordedRequest(
-            exchange.method, exchange.path, redact(exchange.headers), monotonic(), query=exchange.query
+            connection.method, connection.path, redact(connection.headers), monotonic(), query=connection.query
         )
 
         def remember(status: int) -> None:
             record.status = status
 
-        exchange.on_start = remember
+        connection.on_start = remember
         self.state.arrive(record)
         try:
-            await self._answer(exchange, record)
+            await self._answer(connection, record)
         except ClientGoneError:
             pass
         finally:
             self.state.leave()
 
-    async def _answer(self, exchange: Exchange, record: RecordedRequest) -> None:
+    async def _answer(self, connection: HttpConnection, record: RecordedRequest) -> None:
         settings = self.state.settings
         fault: Fault | None = None
         try:
             try:
-                record.raw = await exchange.read()
+                record.raw = await connection.read()
             except BodyTooLargeError:
                 raise Refusal("41300") from None
             record.body = parse(record.raw)
-            route = find_route(exchange.method, exchange.raw_path)
-            fault = self._pick_fault(exchange, record, route)
-            if fault is not None and await self._strike(exchange, fault):
+            route = find_route(connection.method, connection.raw_path)
+            fault = self._pick_fault(connection, record, route)
+            if fault is not None and await self._strike(connection, fault):
                 return
-            await exchange.pause(settings.latency)
-            answer = await self._compute(exchange, record, route)
+            await connection.pause(settings.latency)
+            answer = await self._compute(connection, record, route)
         except Refusal as refusal:
-            answer = JsonAnswer(self._refusal_body(exchange, refusal), refusal.status, refusal.headers)
-        await deliver(exchange, answer, settings, fault)
+            answer = JsonAnswer(self._refusal_body(connection, refusal), refusal.status, refusal.headers)
+        await deliver(connection, answer, settings, fault)
 
-    async def _compute(self, exchange: Exchange, record: RecordedRequest, route: Route | None) -> Answer:
+    async def _compute(self, connection: HttpConnection, record: RecordedRequest, route: Route | None) -> Answer:
         if route is None:
             raise Refusal("40400")
         settings = self.state.settings
-        key = authenticate(exchange.headers, route.prefix, settings, with_pair=not route.openai)
-        body: Any = exchange.query
-        if exchange.method == "POST":
+        key = authenticate(connection.headers, route.prefix, settings, with_pair=not route.openai)
+        body: Any = connection.query
+        if connection.method == "POST":
             as_multipart = route.api == "tuning-create" and not settings.observed
-            check_content_type(exchange.headers.get("content-type"), multipart=as_multipart)
+            check_content_type(connection.headers.get("content-type"), multipart=as_multipart)
             body = record.body
         if not isinstance(body, dict):
             raise Refusal("40000")
         if route.openai:  # as in OpenAI's API the body decides, and the SDK accepts JSON only, even of streams
             streamed = route.streams and body.get("stream") is True
         else:
-            streamed = wants_stream(exchange.headers.get("accept"), can_stream=route.streams)
+            streamed = wants_stream(connection.headers.get("accept"), can_stream=route.streams)
         handler = HANDLERS[route.api]
         call = ApiCall(route, body, key, streamed)
         try:
@@ -97,68 +97,68 @@ class EmulatorApp:
         except Refusal:
             raise
         except Exception:  # noqa: BLE001 - a fault of the emulator itself: logged, and told as the service would
-            _LOG.exception("The emulator failed to answer %s %s", exchange.method, exchange.path)
+            _LOG.exception("The emulator failed to answer %s %s", connection.method, connection.path)
             raise Refusal("50000") from None
 
-    def _pick_fault(self, exchange: Exchange, record: RecordedRequest, route: Route | None) -> Fault | None:
+    def _pick_fault(self, connection: HttpConnection, record: RecordedRequest, route: Route | None) -> Fault | None:
         body = record.body if isinstance(record.body, dict) else {}
-        streamed = route is not None and route.streams and _asks_for_stream(exchange, route, body)
+        streamed = route is not None and route.streams and _asks_for_stream(connection, route, body)
         with_tools = bool(body.get("tools")) and body.get("toolChoice", body.get("tool_choice")) != "none"
-        named = exchange.headers.get(FAULT_HEADER)
+        named = connection.headers.get(FAULT_HEADER)
         if named is not None:
             try:
                 fault = Fault.parse(named)
             except ValueError as error:
                 raise Refusal("40000", f"{FAULT_HEADER}: {error}") from error
-            if fault.hits(exchange.path, streamed=streamed, with_tools=with_tools):
+            if fault.hits(connection.path, streamed=streamed, with_tools=with_tools):
                 return fault
         if route is not None and route.api in SCRIPTED:
             scripted = self.state.next_fault()
             if scripted is not None:
                 return scripted
-        return self.state.pick_fault(exchange.path, streamed=streamed, with_tools=with_tools)
+        return self.state.pick_fault(connection.path, streamed=streamed, with_tools=with_tools)
 
-    async def _strike(self, exchange: Exchange, fault: Fault) -> bool:
+    async def _strike(self, connection: HttpConnection, fault: Fault) -> bool:
         """Do what a fault does before the request is looked at.
 
         Returns:
             Whether the request is answered (or lost) with that.
         """
         if fault.kind == "delay":
-            await exchange.pause(fault.pause)
+            await connection.pause(fault.pause)
             return False
         if fault.kind == "reset":
-            await exchange.drop(reset=True)
+            await connection.drop(reset=True)
         if fault.kind == "hang":
-            await exchange.hang()
+            await connection.hang()
         if fault.kind == "html":
             status = fault.status or 503
             page = f"<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
-            await exchange.answer(status, {"content-type": "text/html", **fault.headers}, f"{page}\r\n".encode())
+            await connection.answer(status, {"content-type": "text/html", **fault.headers}, f"{page}\r\n".encode())
             return True
         if fault.kind == "empty":
-            await exchange.answer(fault.status or 200, {"content-type": "application/json", **fault.headers}, b"")
+            await connection.answer(fault.status or 200, {"content-type": "application/json", **fault.headers}, b"")
             return True
         if fault.kind in {"status", "ok_error", "invented_tool"}:
             default = "40009" if fault.kind == "invented_tool" else "42901"
             code = fault.code or (code_for_status(fault.status) if fault.status else default)
             refusal = Refusal(code, fault.message, status=200 if fault.kind == "ok_error" else fault.status)
             headers = {"content-type": "application/json", **fault.headers}
-            await exchange.answer(refusal.status, headers, self._refusal_body(exchange, refusal))
+            await connection.answer(refusal.status, headers, self._refusal_body(connection, refusal))
             return True
         return False
 
-    def _refusal_body(self, exchange: Exchange, refusal: Refusal) -> bytes:
-        if is_openai_path(exchange.raw_path):
+    def _refusal_body(self, connection: HttpConnection, refusal: Refusal) -> bytes:
+        if is_openai_path(connection.raw_path):
             return openai_failure(refusal.code, refusal.message)
         return failure(refusal.code, refusal.message, observed=self.state.settings.observed)
 
 
-def _asks_for_stream(exchange: Exchange, route: Route, body: Mapping[str, Any]) -> bool:
+def _asks_for_stream(connection: HttpConnection, route: Route, body: Mapping[str, Any]) -> bool:
     """Whether a request means to stream, before anything of it is checked."""
     if route.openai:
         return body.get("stream") is True
-    return "text/event-stream" in exchange.headers.get("accept", "")
+    return "text/event-stream" in connection.headers.get("accept", "")
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

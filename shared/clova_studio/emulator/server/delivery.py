@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from clova_studio.emulator.rules.refusals import Refusal
-from clova_studio.emulator.server.exchange import Exchange
 from clova_studio.emulator.server.faults import Fault
+from clova_studio.emulator.server.http_connection import HttpConnection
 from clova_studio.emulator.server.state import Settings
 from clova_studio.emulator.server.wire import Frames, OpenAIFrames
 
@@ -43,77 +43,79 @@ Answer = JsonAnswer | StreamAnswer
 _BREAKING = frozenset({"cut", "cut_abrupt", "error_event", "truncate"})
 
 
-async def deliver(exchange: Exchange, answer: Answer, settings: Settings, fault: Fault | None) -> None:
+async def deliver(connection: HttpConnection, answer: Answer, settings: Settings, fault: Fault | None) -> None:
     """Send an answer.
 
     Args:
-        exchange: The request that it answers.
+        connection: The request that it answers.
         answer: What to send.
         settings: Settings of the emulator: behaviour and pace.
         fault: What goes wrong in the delivery, if anything.
     """
     if isinstance(answer, JsonAnswer):
-        await _deliver_json(exchange, answer, fault)
+        await _deliver_json(connection, answer, fault)
     else:
-        await _deliver_stream(exchange, answer, settings, fault)
+        await _deliver_stream(connection, answer, settings, fault)
 
 
-async def _deliver_json(exchange: Exchange, answer: JsonAnswer, fault: Fault | None) -> None:
+async def _deliver_json(connection: HttpConnection, answer: JsonAnswer, fault: Fault | None) -> None:
     headers = {"content-type": "application/json", **answer.headers}
     body = answer.body
     kind = fault.kind if fault is not None else ""
     if kind == "truncate":
         body = body[: max(1, len(body) // 2)]
-    await exchange.start(answer.status, headers, len(body))
+    await connection.start(answer.status, headers, len(body))
     if kind == "reset_after_headers":
-        await exchange.write(b"")  # the headers are out before the connection breaks
-        await exchange.drop(reset=True)
-    await _write(exchange, body, fault)
-    await exchange.write(b"", more=False)
+        await connection.write(b"")  # the headers are out before the connection breaks
+        await connection.drop(reset=True)
+    await _write(connection, body, fault)
+    await connection.write(b"", more=False)
 
 
-async def _deliver_stream(exchange: Exchange, answer: StreamAnswer, settings: Settings, fault: Fault | None) -> None:
+async def _deliver_stream(
+    connection: HttpConnection, answer: StreamAnswer, settings: Settings, fault: Fault | None
+) -> None:
     content_type = "text/event-stream;charset=UTF-8" if settings.observed else "text/event-stream"
-    await exchange.start(answer.status, {"content-type": content_type, "cache-control": "no-cache", **answer.headers})
+    await connection.start(answer.status, {"content-type": content_type, "cache-control": "no-cache", **answer.headers})
     kind = fault.kind if fault is not None else ""
     if kind == "reset_after_headers":
-        await exchange.write(b"")
-        await exchange.drop(reset=True)
+        await connection.write(b"")
+        await connection.drop(reset=True)
     broken = fault if fault is not None and kind in _BREAKING else None
     for number, frame in enumerate(answer.tokens):
         if broken is not None and number >= broken.after:
             if kind == "truncate":  # a frame that ends in its middle
-                await exchange.write(frame[: len(frame) // 2])
+                await connection.write(frame[: len(frame) // 2])
             break
         if number:
-            await exchange.pause(settings.token_latency)
-        await _write(exchange, frame, fault)
+            await connection.pause(settings.token_latency)
+        await _write(connection, frame, fault)
     if broken is not None:
-        await _break_stream(exchange, answer, broken)
+        await _break_stream(connection, answer, broken)
     else:
         for frame in answer.results:
-            await _write(exchange, frame, fault)
+            await _write(connection, frame, fault)
         if answer.signal and kind != "no_signal":
-            await _write(exchange, answer.frames.signal(), fault)
+            await _write(connection, answer.frames.signal(), fault)
         if kind == "hang_after_result":
-            await exchange.hang()
-    await exchange.write(b"", more=False)
+            await connection.hang()
+    await connection.write(b"", more=False)
 
 
-async def _break_stream(exchange: Exchange, answer: StreamAnswer, fault: Fault) -> None:
+async def _break_stream(connection: HttpConnection, answer: StreamAnswer, fault: Fault) -> None:
     """End a stream the wrong way, after the token events that the fault let through."""
     if fault.kind == "error_event":
         # Which codes come inside a stream is not recorded but for rate limits, hence the default.
         refusal = Refusal(fault.code or "42901", fault.message)
-        await exchange.write(answer.frames.error(refusal.code, refusal.message))
+        await connection.write(answer.frames.error(refusal.code, refusal.message))
     if fault.kind == "cut_abrupt":
-        await exchange.drop(reset=False)
+        await connection.drop(reset=False)
 
 
-async def _write(exchange: Exchange, data: bytes, fault: Fault | None) -> None:
+async def _write(connection: HttpConnection, data: bytes, fault: Fault | None) -> None:
     if fault is None or fault.kind != "trickle":
-        await exchange.write(data)
+        await connection.write(data)
         return
     for index in range(len(data)):
-        await exchange.write(data[index : index + 1])
-        await exchange.pause(fault.pause)
+        await connection.write(data[index : index + 1])
+        await connection.pause(fault.pause)

@@ -88,8 +88,8 @@ def find_route(method: str, raw_path: str) -> Route | None:
     Returns:
         The route, or None when no API has this path and method: the guide documents no 405.
     """
-    for api, verb, streams, pattern in _PATTERNS:
-        found = pattern.match(raw_path) if verb == method else None
+    for api, known_method, streams, pattern in _PATTERNS:
+        found = pattern.match(raw_path) if known_method == method else None
         if found is None:
             continue
         parts = found.groupdict(default="")

@@ -13,8 +13,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from clova_studio.emulator.server.app import EmulatorApp
-from clova_studio.emulator.server.exchange import TRANSPORT
 from clova_studio.emulator.server.faults import Fault
+from clova_studio.emulator.server.http_connection import TRANSPORT
 from clova_studio.emulator.server.state import DEFAULT_KEY, Behaviour, RecordedRequest, Scripted, Settings, State
 from clova_studio.emulator.server.windows import Limits
 

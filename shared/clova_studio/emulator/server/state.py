@@ -83,7 +83,7 @@ class Settings:
 
 
 class State:
-    """The memory of one emulator."""
+    """What one emulator knows: its settings, and what happened since it started."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 Limits = Mapping[str, tuple[int | None, int | None]]
-"""Model or tool (``*`` for all others) -> (requests a window, tokens a window); None means no limit."""
+"""Model or tool (``*`` for all others) -> (requests per window, tokens per window); None means no limit."""
 
 
 @dataclass

@@ -28,11 +28,11 @@ class BodyTooLargeError(Exception):
     """The request body is over the limit; it was read to its end and thrown away."""
 
 
-class Exchange:
+class HttpConnection:
     """What the emulator does with one HTTP request: read, wait, write, drop.
 
     Attributes:
-        on_start: Told the status before the answer begins.
+        on_start: Called with the status before the answer begins.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,22 +122,22 @@ class Exchange:
         await self.write(body, more=False)
 
     async def drop(self, *, reset: bool) -> None:
-        """Drop the connection in the middle of the exchange.
+        """Drop the TCP connection in the middle of the answer.
 
         Args:
             reset: Send a TCP reset; otherwise close after what was written, so that the client has received it.
 
         Raises:
-            ClientGoneError: Always: the exchange is over.
+            ClientGoneError: Always, as there is no connection any more.
             RuntimeError: The application runs without the emulator's own server and has no connection to drop.
         """
         transport = self._transport
         if transport is None:
             raise RuntimeError("Only the emulator's own server can drop a connection; start it with serve().")
         if reset:
-            connection: Any = transport.get_extra_info("socket")
+            tcp: Any = transport.get_extra_info("socket")
             with contextlib.suppress(OSError):
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
         else:
             transport.close()
