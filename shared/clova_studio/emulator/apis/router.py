@@ -4,10 +4,9 @@ Without a domain no filter runs, so that such a query is not checked at all.
 """
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clova_studio.emulator.apis.calls import ApiCall
-from clova_studio.emulator.console.config import Router
 from clova_studio.emulator.console.console_apps import MAX_INPUT, QUOTA, check_history, check_query, find_item
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.topics import find_topic, find_topics, provoke
@@ -16,6 +15,9 @@ from clova_studio.emulator.server.delivery import JsonAnswer
 from clova_studio.emulator.server.quota import charge
 from clova_studio.emulator.server.state import State
 from clova_studio.emulator.server.wire import dumps, success
+
+if TYPE_CHECKING:
+    from clova_studio.emulator.console.config import Router
 
 _ROLES = frozenset({"user"})  # the page lists no other
 _INSTRUCTIONS = 160
@@ -62,7 +64,7 @@ def route_query(state: State, call: ApiCall) -> JsonAnswer:
     return JsonAnswer(success({**result, "usage": usage}), headers=headers)
 
 
-def _result(router: Router, number: int | None, text: str, *, observed: bool) -> dict[str, Any]:
+def _result(router: "Router", number: int | None, text: str, *, observed: bool) -> dict[str, Any]:
     domain = None if number is None else router.domains[number]
     blocked = find_topics(text, domain.content_filters) if domain else []
     unsafe = [name for name in domain.safety_filters if _UNSAFE[name].search(text)] if domain else []
@@ -75,7 +77,7 @@ def _result(router: Router, number: int | None, text: str, *, observed: bool) ->
     }
 
 
-def _described(router: Router) -> str:
+def _described(router: "Router") -> str:
     lines = []
     for domain in router.domains:
         lines.append(f"{domain.name}: {domain.description}")

@@ -37,104 +37,176 @@ and descriptions are those of the console (user guide, router and domain pages).
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any
+from reprlib import repr as short
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from clova_studio.emulator.console.config_fields import Section
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
 from clova_studio.emulator.console.defaults import DEFAULTS
 from clova_studio.emulator.console.tuning_reasons import REASONS
+from clova_studio.emulator.console.tuning_tasks import SECONDS
 from clova_studio.emulator.rules.refusals import CODES
 
-SAFETY_FILTERS = ("Unethical", "Contentious")
-
-_TOPIC = ("name", "description", "keywords")
-_ID = (r"[A-Za-z0-9_-]+", "have letters, digits, '-' and '_' only")
-_NAME = (r"[A-Za-z0-9가-힣 ]+", "have English or Korean letters, digits and blanks only")
-_FILTER_NAME = (r"[A-Za-z_ ]+", "have English letters only")
-_MOST_FILTERS = 7
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
-class Topic:
+def _unique(field: str) -> AfterValidator:
+    def check(items: list[_T]) -> list[_T]:
+        values = [getattr(item, field) for item in items]
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise ValueError(f"has the {field} {twice!r} twice")
+        return items
+
+    return AfterValidator(check)
+
+
+def _known(values: Container[str], rule: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in values:
+            raise ValueError(f"must be {rule}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def _check_parameters(value: dict[str, Any]) -> dict[str, Any]:
+    properties = value.get("properties", {})
+    if not isinstance(properties, dict) or not all(isinstance(item, dict) for item in properties.values()):
+        raise ValueError("must be a JSON schema whose properties are schemas")
+    return value
+
+
+_Text = Annotated[str, AfterValidator(_check_not_blank)]
+_Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+_Versions = Annotated[int, Field(strict=True, ge=1)]
+
+
+class _Section(BaseModel):
+    """A mapping of the configuration: no unknown fields, and a null where a field keeps its default."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError("must be a mapping")  # noqa: TRY004 - pydantic collects ValueErrors
+        fields = cls.model_fields
+        for name in value:
+            if name not in fields:
+                raise ValueError(f"has the unknown field {name!r}; known are {', '.join(fields)}")
+        return {name: item for name, item in value.items() if item is not None or fields[name].annotation is Any}
+
+
+class Topic(_Section):
     """Something that a query may be about."""
 
-    name: str
-    description: str
-    keywords: tuple[str, ...] = ()
+    name: _Text = Field(max_length=30)
+    description: _Text = Field(default="", max_length=400)
+    keywords: list[_Text] = []
 
 
-@dataclass(frozen=True)
+class ContentFilter(Topic):
+    """A topic that a domain blocks."""
+
+    name: _Text = Field(max_length=30, pattern="^[A-Za-z_ ]+$")
+    description: _Text = Field(default="", max_length=200)
+
+
 class Domain(Topic):
     """A domain of a router, with its filters."""
 
-    content_filters: tuple[Topic, ...] = ()
-    safety_filters: tuple[str, ...] = ()
+    name: _Text = Field(max_length=30, pattern="^[A-Za-z0-9가-힣 ]+$")
+    content_filters: list[ContentFilter] = Field(default=[], max_length=7)
+    safety_filters: list[
+        Annotated[
+            Literal["Unethical", "Contentious"],
+            BeforeValidator(lambda name: name.capitalize() if isinstance(name, str) else name),
+        ]
+    ] = []
 
 
-@dataclass(frozen=True)
-class Provoked:
+class Provoked(_Section):
     """A refusal that a word in the query provokes."""
 
-    keyword: str
-    code: str
-    message: str | None
+    keyword: _Text
+    code: Annotated[str, _known(CODES, "a code of the API guide")]
+    message: _Text | None = None
 
 
-@dataclass(frozen=True)
-class Router:
+class Router(_Section):
     """A router."""
 
-    versions: int
-    domains: tuple[Domain, ...]
-    errors: tuple[Provoked, ...] = ()
+    id: _Id
+    versions: _Versions = 1
+    domains: Annotated[list[Domain], _unique("name")] = Field(min_length=1)
+    errors: list[Provoked] = []
 
 
-@dataclass(frozen=True)
-class CannedResponse:
-    """What a skill's API answers when all of some words are said."""
+class CannedResponse(_Section):
+    """What a skill's API answers to a query that has all of some words."""
 
-    when: tuple[str, ...]
-    body: Any
+    when: list[_Text] = []
+    body: Any = {}
 
 
-@dataclass(frozen=True)
 class Skill(Topic):
     """A skill and its API."""
 
-    operation_id: str = ""
-    url: str = ""
-    method: str = "GET"
-    parameters: dict[str, Any] = field(default_factory=dict)
-    responses: tuple[CannedResponse, ...] = ()
-    answer: str = ""
+    description: _Text = ""
+    operation_id: _Text
+    url: str = Field(pattern=r"^https?://\S+$")
+    method: Literal["GET", "POST"] = "GET"
+    parameters: Annotated[dict[str, Any], AfterValidator(_check_parameters)] = {}
+    responses: list[CannedResponse] = []
+    answer: _Text = ""
 
 
-@dataclass(frozen=True)
-class Skillset:
+class Skillset(_Section):
     """A skillset."""
 
-    versions: int
-    skills: tuple[Skill, ...]
-    errors: tuple[Provoked, ...] = ()
+    id: _Id
+    versions: _Versions = 1
+    skills: list[Skill] = Field(min_length=1)
+    errors: list[Provoked] = []
 
 
-@dataclass(frozen=True)
-class Tuning:
+class Tuning(_Section):
     """How training goes."""
 
-    seconds: float
-    failures: dict[str, str]
+    seconds: float = Field(default=SECONDS, strict=True, ge=0, allow_inf_nan=False)
+    failures: dict[str, Annotated[str, _known(REASONS, f"one of {', '.join(REASONS)}")]] = {}
 
 
-@dataclass(frozen=True)
-class Config:
-    """The whole configuration; routers and skillsets by their ids."""
+class Config(_Section):
+    """The whole configuration."""
 
-    routers: dict[str, Router]
-    skillsets: dict[str, Skillset]
-    tuning: Tuning
+    routers: Annotated[list[Router], _unique("id")] = Field(
+        default=DEFAULTS["routers"], min_length=1, validate_default=True
+    )
+    skillsets: Annotated[list[Skillset], _unique("id")] = Field(
+        DEFAULTS["skillsets"], min_length=1, validate_default=True
+    )
+    tuning: Tuning = Tuning()
 
 
 def load_config(source: Mapping[str, Any] | str | os.PathLike[str] | None) -> Config:
@@ -145,23 +217,14 @@ def load_config(source: Mapping[str, Any] | str | os.PathLike[str] | None) -> Co
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: A field is wrong; the message begins with its name.
+        ValueError: The file cannot be parsed, or a field is wrong; each line of the message begins with its full name.
         ImportError: A YAML file without PyYAML.
     """
     given: Any = _read(Path(source)) if isinstance(source, str | os.PathLike) else source
-    whole = Section({} if given is None else given, "", ("routers", "skillsets", "tuning"))
-    defaults = Section(DEFAULTS, "", ("routers", "skillsets", "tuning"))
-    routers = (whole if whole.has("routers") else defaults).sections(
-        "routers", ("id", "versions", "domains", "errors"), least=1
-    )
-    skillsets = (whole if whole.has("skillsets") else defaults).sections(
-        "skillsets", ("id", "versions", "skills", "errors"), least=1
-    )
-    return Config(
-        routers={_id(section, routers[:index]): _router(section) for index, section in enumerate(routers)},
-        skillsets={_id(section, skillsets[:index]): _skillset(section) for index, section in enumerate(skillsets)},
-        tuning=_tuning(whole),
-    )
+    try:
+        return Config.model_validate({} if given is None else given)
+    except ValidationError as error:
+        raise ValueError("\n".join(_describe(item) for item in error.errors())) from error
 
 
 def _read(path: Path) -> Any:
@@ -174,92 +237,16 @@ def _read(path: Path) -> Any:
         return yaml.safe_load(text)
     except ImportError:
         raise
-    except Exception as error:  # PyYAML has a tree of its own, and values such as dates raise plain ValueErrors
+    except Exception as error:  # PyYAML has its own error tree, and values such as dates raise plain ValueErrors
         raise ValueError(f"{path}: {error}") from error
 
 
-def _id(section: Section, before: list[Section]) -> str:
-    value = section.text("id", form=_ID)
-    if value in {other.text("id") for other in before}:
-        raise section.wrong("id", f"{value!r} is given twice")
-    return value
-
-
-def _router(section: Section) -> Router:
-    domains: list[Domain] = []
-    for item in section.sections("domains", (*_TOPIC, "content_filters", "safety_filters"), least=1):
-        domain = _domain(item)
-        if domain.name in {other.name for other in domains}:
-            raise item.wrong("name", f"{domain.name!r} is given twice")
-        domains.append(domain)
-    return Router(section.whole("versions", 1, least=1), tuple(domains), _errors(section))
-
-
-def _domain(section: Section) -> Domain:
-    filters = section.sections("content_filters", _TOPIC)
-    if len(filters) > _MOST_FILTERS:
-        raise section.wrong("content_filters", f"may have at most {_MOST_FILTERS} entries, not {len(filters)}")
-    safety = tuple(name.capitalize() for name in section.texts("safety_filters"))
-    if not set(safety) <= set(SAFETY_FILTERS):
-        raise section.wrong("safety_filters", f"can only be {' and '.join(SAFETY_FILTERS)}, not {list(safety)}")
-    return Domain(
-        name=section.text("name", most=30, form=_NAME),
-        description=section.text("description", "", most=400),
-        keywords=section.texts("keywords"),
-        content_filters=tuple(
-            Topic(
-                name=item.text("name", most=30, form=_FILTER_NAME),
-                description=item.text("description", "", most=200),
-                keywords=item.texts("keywords"),
-            )
-            for item in filters
-        ),
-        safety_filters=safety,
-    )
-
-
-def _skillset(section: Section) -> Skillset:
-    known = (*_TOPIC, "operation_id", "url", "method", "parameters", "responses", "answer")
-    skills = tuple(_skill(item) for item in section.sections("skills", known, least=1))
-    return Skillset(section.whole("versions", 1, least=1), skills, _errors(section))
-
-
-def _skill(section: Section) -> Skill:
-    parameters = section.mapping("parameters")
-    properties = parameters.get("properties", {})
-    if not isinstance(properties, dict) or not all(isinstance(item, dict) for item in properties.values()):
-        raise section.wrong("parameters", "must be a JSON schema whose properties are schemas")
-    return Skill(
-        name=section.text("name", most=30),
-        description=section.text("description", ""),
-        keywords=section.texts("keywords"),
-        operation_id=section.text("operation_id"),
-        url=section.text("url", form=(r"https?://\S+", "be a URL")),
-        method=section.text("method", "GET", form=("GET|POST", "be GET or POST")),
-        parameters=parameters,
-        responses=tuple(
-            CannedResponse(item.texts("when"), item.anything("body", {}))
-            for item in section.sections("responses", ("when", "body"))
-        ),
-        answer=section.text("answer", ""),
-    )
-
-
-def _errors(section: Section) -> tuple[Provoked, ...]:
-    found = []
-    for item in section.sections("errors", ("keyword", "code", "message")):
-        code = item.text("code")
-        if code not in CODES:
-            raise item.wrong("code", f"is no documented code: {code!r}")
-        message = item.text("message") if item.has("message") else None
-        found.append(Provoked(item.text("keyword"), code, message))
-    return tuple(found)
-
-
-def _tuning(whole: Section) -> Tuning:
-    section = Section(whole.anything("tuning", {}) or {}, "tuning", ("seconds", "failures"))
-    failures = section.mapping("failures")
-    for word, reason in failures.items():
-        if not isinstance(reason, str) or reason not in REASONS:
-            raise section.wrong(f"failures.{word}", f"must be one of {', '.join(REASONS)}, not {reason!r}")
-    return Tuning(section.seconds("seconds", 1.0), failures)
+def _describe(error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors in a line: the field's full name, the rule, and what was given."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
+    where = "".join(steps).removeprefix(".") or "The configuration"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    rule = re.sub(r"^\w+ should", "must", error["msg"].removeprefix("Value error, ").replace(" after validation", ""))
+    given = "" if ", not " in rule or not rule.startswith("must") else f", not {short(error['input'])}"
+    return f"{where} {rule}{given}"

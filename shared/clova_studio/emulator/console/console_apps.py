@@ -4,13 +4,15 @@ Source: the "Router" and "Skillset" pages and the troubleshooting pages on their
 """
 
 import re
-from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from clova_studio.emulator.console.config import Router, Skillset
 from clova_studio.emulator.rules.checks import is_one_of
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.routes import Route
+
+if TYPE_CHECKING:
+    from clova_studio.emulator.console.config import Router, Skillset
 
 QUOTA = "skill-trainer"
 """All routers and skillsets and all their versions are counted together (rate-limit page of the user guide)."""
@@ -21,10 +23,10 @@ MAX_INPUT = 4_096
 _VERSION = re.compile(r"[0-9]{1,9}\Z")
 
 
-_Item = TypeVar("_Item", Router, Skillset)
+_Item = TypeVar("_Item", "Router", "Skillset")
 
 
-def find_item(items: Mapping[str, _Item], route: Route) -> _Item:
+def find_item(items: Iterable[_Item], route: Route) -> _Item:
     """The router or skillset that a path names.
 
     Raises:
@@ -33,7 +35,7 @@ def find_item(items: Mapping[str, _Item], route: Route) -> _Item:
     version = int(route.edition) if _VERSION.match(route.edition) else 0
     if version < 1:
         raise invalid("version")
-    item = items.get(route.item)
+    item = next((item for item in items if item.id == route.item), None)
     if item is None or version > item.versions:
         raise Refusal("40400")
     return item

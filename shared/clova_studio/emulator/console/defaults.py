@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from clova_studio.emulator.language.text import listed
+
 _CITIES = ("서울", "부산", "대구", "인천", "광주", "대전", "울산", "세종", "수원", "강릉", "전주", "제주")
 _DAYS = ("오늘", "내일", "모레", "주말")
 _SKIES = ("맑음", "구름 많음", "흐림", "비")
@@ -27,80 +29,27 @@ DEFAULTS: dict[str, Any] = {
                 {
                     "name": "날씨",
                     "description": "국내 도시의 날씨, 기온, 강수와 미세 먼지를 묻는 말",
-                    "keywords": [
-                        "날씨",
-                        "기온",
-                        "온도",
-                        "강수",
-                        "우산",
-                        "미세먼지",
-                        "미세",
-                        "폭우",
-                        "폭설",
-                        "습도",
-                        "일기예보",
-                        "weather",
-                        "temperature",
-                        "forecast",
-                        "rain",
-                        "umbrella",
-                    ],
+                    "keywords": listed(
+                        "날씨 기온 온도 강수 우산 미세먼지 미세 폭우 폭설 습도 일기예보 weather temperature forecast "
+                        "rain umbrella"
+                    ),
                     "safety_filters": ["Unethical", "Contentious"],
                 },
                 {
                     "name": "여행",
                     "description": "여행지, 숙소, 교통편, 맛집과 여행 일정을 묻는 말",
-                    "keywords": [
-                        "여행",
-                        "관광",
-                        "숙소",
-                        "숙박",
-                        "호텔",
-                        "펜션",
-                        "항공",
-                        "비행기",
-                        "기차표",
-                        "렌터카",
-                        "맛집",
-                        "카페",
-                        "명소",
-                        "가볼",
-                        "travel",
-                        "trip",
-                        "hotel",
-                        "flight",
-                        "sightseeing",
-                        "itinerary",
-                    ],
+                    "keywords": listed(
+                        "여행 관광 숙소 숙박 호텔 펜션 항공 비행기 기차표 렌터카 맛집 카페 명소 가볼 travel trip "
+                        "hotel flight sightseeing itinerary"
+                    ),
                     "content_filters": [
                         {
                             "name": "OverseasTravel",
                             "description": "해외 여행에 관한 말",
-                            "keywords": [
-                                "해외",
-                                "외국",
-                                "일본",
-                                "도쿄",
-                                "오사카",
-                                "후쿠오카",
-                                "중국",
-                                "대만",
-                                "베트남",
-                                "태국",
-                                "미국",
-                                "뉴욕",
-                                "하와이",
-                                "유럽",
-                                "파리",
-                                "런던",
-                                "overseas",
-                                "abroad",
-                                "japan",
-                                "tokyo",
-                                "paris",
-                                "london",
-                                "europe",
-                            ],
+                            "keywords": listed(
+                                "해외 외국 일본 도쿄 오사카 후쿠오카 중국 대만 베트남 태국 미국 뉴욕 하와이 유럽 "
+                                "파리 런던 overseas abroad japan tokyo paris london europe"
+                            ),
                         },
                     ],
                     "safety_filters": ["Unethical", "Contentious"],

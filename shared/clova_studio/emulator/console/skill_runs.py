@@ -2,15 +2,17 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from clova_studio.emulator.console.config import Skill, Skillset
 from clova_studio.emulator.language.readable import flatten
 from clova_studio.emulator.language.schema_fill import Source, fill, has_evidence
 from clova_studio.emulator.language.text import is_korean
 from clova_studio.emulator.language.topics import find_topic
 from clova_studio.emulator.server.wire import dumps
+
+if TYPE_CHECKING:
+    from clova_studio.emulator.console.config import Skill, Skillset
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -30,7 +32,7 @@ class SkillRun:
     api_results: list[dict[str, Any]] = field(default_factory=list)
 
 
-def run_skill(skillset: Skillset, query: str, history: list[dict[str, str]], override: dict[str, Any]) -> SkillRun:
+def run_skill(skillset: "Skillset", query: str, history: list[dict[str, str]], override: dict[str, Any]) -> SkillRun:
     """Choose a skill and run it.
 
     Args:
@@ -66,7 +68,7 @@ def run_skill(skillset: Skillset, query: str, history: list[dict[str, str]], ove
     return SkillRun(_say(skill, query, arguments, body), skill.name, [result])
 
 
-def _arguments(skill: Skill, query: str, before: str) -> dict[str, Any]:
+def _arguments(skill: "Skill", query: str, before: str) -> dict[str, Any]:
     """Fill the skill's parameters from the query, and from what was said before where the query says nothing."""
     together = Source(f"{query}\n{before}" if before else query, skill.keywords)
     alone = Source(query, skill.keywords)
@@ -77,7 +79,7 @@ def _arguments(skill: Skill, query: str, before: str) -> dict[str, Any]:
     return filled
 
 
-def _respond(skill: Skill, query: str, arguments: dict[str, Any]) -> Any:
+def _respond(skill: "Skill", query: str, arguments: dict[str, Any]) -> Any:
     # The arguments go first: they are what a real API would be asked for.
     values = " ".join(str(value) for value in arguments.values())
     for text in filter(None, (values, query)):
@@ -87,7 +89,7 @@ def _respond(skill: Skill, query: str, arguments: dict[str, Any]) -> Any:
     return next((response.body for response in skill.responses if not response.when), {})
 
 
-def _request(skill: Skill, arguments: dict[str, Any], override: dict[str, Any]) -> tuple[str, str]:
+def _request(skill: "Skill", arguments: dict[str, Any], override: dict[str, Any]) -> tuple[str, str]:
     """The URL and the body of the call that would be made."""
     options = [override.get("baseOperation") or {}]
     options += [item for item in override.get("operations") or [] if item["operationId"] == skill.operation_id]
@@ -104,7 +106,7 @@ def _request(skill: Skill, arguments: dict[str, Any], override: dict[str, Any]) 
     return url, dumps(body) if body else ""
 
 
-def _say(skill: Skill, query: str, arguments: dict[str, Any], body: Any) -> str:
+def _say(skill: "Skill", query: str, arguments: dict[str, Any], body: Any) -> str:
     fields = {**arguments, **(body if isinstance(body, dict) else {})}
     if skill.answer:
         return _fill_in(skill.answer, fields)

@@ -15,6 +15,9 @@ from typing import Any
 
 from clova_studio.emulator.console.tuning_reasons import REASONS, failure_of
 
+SECONDS = 1.0
+"""How long training takes, unless a setting says otherwise."""
+
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SEOUL = timezone(timedelta(hours=9))
 _WAITING = 0.25
@@ -132,7 +135,7 @@ class TaskStore:
     """All training tasks; safe to use from any thread."""
 
     def __init__(
-        self, seconds: float = 1.0, failures: dict[str, str] | None = None, clock: Callable[[], float] = monotonic
+        self, seconds: float = SECONDS, failures: dict[str, str] | None = None, clock: Callable[[], float] = monotonic
     ) -> None:
         self._seconds = seconds
         self._failures = dict(failures or {})

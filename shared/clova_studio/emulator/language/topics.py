@@ -1,29 +1,32 @@
 """What a query is about: the topic of a configuration whose words it says."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from clova_studio.emulator.console.config import Provoked, Topic
 from clova_studio.emulator.language.schema_fill import mentions
 from clova_studio.emulator.language.tool_calls import fitness
 from clova_studio.emulator.rules.refusals import Refusal
+
+if TYPE_CHECKING:
+    from clova_studio.emulator.console.config import Provoked, Topic
 
 _KEYWORD = 2.0
 _ENOUGH = 1.0
 
 
-def find_topic(query: str, topics: Sequence[Topic]) -> int | None:
+def find_topic(query: str, topics: Sequence["Topic"]) -> int | None:
     """The number of the topic that fits a query best, the first of equals; None when none does."""
     scores = _scores(query, topics)
     best = max(range(len(topics)), key=lambda index: (scores[index], -index), default=None)
     return best if best is not None and scores[best] >= _ENOUGH else None
 
 
-def find_topics(query: str, topics: Sequence[Topic]) -> list[str]:
+def find_topics(query: str, topics: Sequence["Topic"]) -> list[str]:
     """The names of all topics that a query touches."""
     return [topic.name for topic, score in zip(topics, _scores(query, topics), strict=True) if score >= _ENOUGH]
 
 
-def _scores(query: str, topics: Sequence[Topic]) -> list[float]:
+def _scores(query: str, topics: Sequence["Topic"]) -> list[float]:
     """Keywords decide where there are some, else the words of name and description."""
     described = [{"name": topic.name, "description": topic.description} for topic in topics]
     fits = fitness(query, described)
@@ -33,7 +36,7 @@ def _scores(query: str, topics: Sequence[Topic]) -> list[float]:
     ]
 
 
-def provoke(query: str, errors: Sequence[Provoked]) -> None:
+def provoke(query: str, errors: Sequence["Provoked"]) -> None:
     """Refuse a query with a word that the configuration says provokes an error.
 
     Raises:

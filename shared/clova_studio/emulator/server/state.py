@@ -5,12 +5,15 @@ import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
-from clova_studio.emulator.console.config import load_config
 from clova_studio.emulator.console.tuning_tasks import TaskStore
 from clova_studio.emulator.server.faults import ActiveFault, Fault
 from clova_studio.emulator.server.windows import Limits, Windows
+
+if TYPE_CHECKING:
+    from clova_studio.emulator.console.config import Config
 
 Behaviour = Literal["documented", "observed"]
 Scripted = str | Mapping[str, Any] | Fault
@@ -94,12 +97,19 @@ class State:
         self._requests: list[RecordedRequest] = []
         self._script: deque[Scripted] = deque()
         self._faults = [ActiveFault(fault) for fault in settings.faults]
-        self.config = load_config(settings.config)
-        seconds = settings.tuning_seconds
-        self.tuning = TaskStore(
-            seconds=self.config.tuning.seconds if seconds is None else seconds,
-            failures=self.config.tuning.failures,
-        )
+        # A given configuration is checked before anything starts.
+        training = {} if settings.config is None else self.config.tuning.model_dump()
+        if settings.tuning_seconds is not None:
+            training["seconds"] = settings.tuning_seconds
+        self.tuning = TaskStore(**training)
+
+    @cached_property
+    def config(self) -> "Config":
+        """Routers, skillsets and training."""
+        # Here and not above: pydantic is imported only where a configuration is needed.
+        from clova_studio.emulator.console.config import load_config
+
+        return load_config(self.settings.config)
 
     @property
     def requests(self) -> list[RecordedRequest]:
