@@ -1,6 +1,7 @@
 """Chat Completions: from a checked request to the answer's wire form, whole or streamed."""
 
 import time
+from typing import Any
 
 from clova_studio.emulator.apis import chat_v1 as v1
 from clova_studio.emulator.apis import chat_v3 as v3
@@ -17,8 +18,6 @@ from clova_studio.emulator.server.routes import Route
 from clova_studio.emulator.server.state import State
 from clova_studio.emulator.server.wire import Frames, dumps, fingerprint, random_seed, success
 
-_V3 = 3
-
 
 def find_model(state: State, route: Route) -> Model:
     """The model that a path names.
@@ -27,13 +26,12 @@ def find_model(state: State, route: Route) -> Model:
         Refusal: 40080 for an unknown model, 40084 for one that another API version serves.
     """
     if route.task:
-        model = tuned_model(state, route.task, TUNED_V3 if route.version == _V3 else TUNED_V1)
+        model = tuned_model(state, route.task, TUNED_V3 if route.v3 else TUNED_V1)
+    elif route.model in MODELS:
+        model = MODELS[route.model]
     else:
-        found = MODELS.get(route.model)
-        if found is None:
-            raise Refusal("40080")
-        model = found
-    if (model.version == _V3) != (route.version == _V3):
+        raise Refusal("40080")
+    if model.v3 != route.v3:
         raise Refusal("40084")
     return model
 
@@ -55,6 +53,15 @@ def tuned_model(state: State, task: str, assumed: Model) -> Model:
     if not base:
         raise Refusal("40080")
     return as_tuned(MODELS[base])
+
+
+def check_chat(body: dict[str, Any], model: Model, *, observed: bool) -> ChatRequest:
+    """Check a native chat request by the rules of the version that serves the model.
+
+    Raises:
+        Refusal: What the service would refuse.
+    """
+    return check_v3(body, model, observed=observed) if model.v3 else check_v1(body, model)
 
 
 def converse(state: State, request: ChatRequest, key: str) -> tuple[Reply, dict[str, str]]:
@@ -80,11 +87,11 @@ def chat(state: State, call: ApiCall) -> Answer:
     route, body = call.route, call.body
     observed = state.settings.observed
     model = find_model(state, route)
-    request = check_v3(body, model, observed=observed) if route.version == _V3 else check_v1(body, model)
+    request = check_chat(body, model, observed=observed)
     reply, headers = converse(state, request, call.key)
     mark = fingerprint(route.version, model.name, route.task, dumps(body))
     seed = request.seed or random_seed(mark)
-    if route.version == _V3:
+    if model.v3:
         shape: v1.Shape | v3.Shape = v3.Shape(
             request, reply, seed=seed, created=time.time(), mark=mark, observed=observed
         )

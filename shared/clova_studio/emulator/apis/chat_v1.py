@@ -9,7 +9,7 @@ from clova_studio.emulator.language.tokens import pieces
 from clova_studio.emulator.rules.chat_request import ChatRequest
 
 # A normal end is "stop_before" even without stop strings, as recorded.
-_STOP_REASONS = {"stop": "stop_before", "length": "length"}
+STOP_REASONS = {"stop": "stop_before", "length": "length"}
 
 
 class Shape:
@@ -24,7 +24,7 @@ class Shape:
     def result(self) -> dict[str, Any]:
         """The ``result`` of a whole answer; the two forms differ in the order of the keys."""
         reply = self._reply
-        reason = _STOP_REASONS.get(reply.finish, reply.finish)
+        reason = STOP_REASONS.get(reply.finish, reply.finish)
         message = {"message": {"role": "assistant", "content": reply.content}}
         lengths = {"inputLength": self._request.prompt_tokens, "outputLength": reply.output_tokens}
         # With filters off the recorded value is an empty list.

@@ -1,13 +1,23 @@
 """Wire form of Chat Completions v3 answers (the four v3 reference pages; recorded bodies of 2025 and 2026)."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from clova_studio.emulator.apis.filters import filter_scores
 from clova_studio.emulator.language.answers import Reply
 from clova_studio.emulator.language.tokens import pieces
+from clova_studio.emulator.language.tool_calls import Call
 from clova_studio.emulator.rules.chat_request import ChatRequest
-from clova_studio.emulator.server.wire import call_id
+from clova_studio.emulator.server.wire import call_id, usage
+
+
+def tool_calls(mark: bytes, calls: list[Call]) -> list[dict[str, Any]]:
+    """Tool calls in their native form, with ids that follow from the request's digest."""
+    return [
+        {"id": call_id(mark, index), "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for index, call in enumerate(calls)
+    ]
 
 
 class Shape:
@@ -21,14 +31,7 @@ class Shape:
         self._seed = seed
         self._created = created
         self._observed = observed
-        self._calls: list[dict[str, Any]] = [
-            {
-                "id": call_id(mark, index),
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            }
-            for index, call in enumerate(reply.calls)
-        ]
+        self._calls = tool_calls(mark, reply.calls)
 
     def result(self) -> dict[str, Any]:
         """The ``result`` of a whole answer.
@@ -53,14 +56,10 @@ class Shape:
             message["thinkingContent"] = reply.thinking
         if self._calls:
             message["toolCalls"] = self._calls
-        usage: dict[str, Any] = {
-            "promptTokens": self._request.prompt_tokens,
-            "completionTokens": reply.output_tokens,
-            "totalTokens": self._request.prompt_tokens + reply.output_tokens,
-        }
+        used = usage(self._request.prompt_tokens, reply.output_tokens)
         if reply.thinking is not None:
-            usage["completionTokensDetails"] = {"thinkingTokens": reply.thinking_tokens}
-        final = self._data(message) | {"finishReason": reply.finish, "usage": usage}
+            used["completionTokensDetails"] = {"thinkingTokens": reply.thinking_tokens}
+        final = self._data(message) | {"finishReason": reply.finish, "usage": used}
         if self._request.ai_filters:  # without the request the key is missing, not empty
             final["aiFilter"] = filter_scores(observed=self._observed)
         return final
@@ -76,7 +75,7 @@ class Shape:
             opening = {"id": call["id"], "type": "function", "function": {"name": function["name"]}}
             yield self._data({"role": "assistant", "content": "", "toolCalls": [opening]})
             # The fragments have no id, name or index; joined they are JSON with a blank after each colon.
-            for piece in pieces(_arguments(function["arguments"])):
+            for piece in pieces(json.dumps(function["arguments"], ensure_ascii=False)):
                 fragment = {"type": "function", "function": {"partialJson": piece}}
                 yield self._data({"role": "assistant", "content": "", "toolCalls": [fragment]})
 
@@ -88,9 +87,3 @@ class Shape:
             "seed": self._seed,
             "usage": None,
         }
-
-
-def _arguments(arguments: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(arguments, ensure_ascii=False)

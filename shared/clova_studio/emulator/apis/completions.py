@@ -7,24 +7,24 @@ can give), and public code for the tokeniser, whose path stands in no current pa
 from typing import Any
 
 from clova_studio.emulator.apis.calls import ApiCall
+from clova_studio.emulator.apis.chat_v1 import STOP_REASONS
 from clova_studio.emulator.apis.filters import filter_scores
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.answers import compute_reply
-from clova_studio.emulator.rules.catalogue import COMPLETION_MODELS, FADED_MODELS, MODELS, Model
+from clova_studio.emulator.rules.catalogue import COMPLETION_MODELS, FADED_MODELS, MODELS, TUNED_COMPLETION, Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
-from clova_studio.emulator.rules.checks import boolean, integer, number, strings, text
-from clova_studio.emulator.rules.refusals import Refusal, invalid
+from clova_studio.emulator.rules.checks import boolean, check_length, integer, optional_text, strings, text
+from clova_studio.emulator.rules.refusals import Refusal
+from clova_studio.emulator.rules.v1 import check_sampling_v1
 from clova_studio.emulator.server.delivery import JsonAnswer
 from clova_studio.emulator.server.quota import charge
 from clova_studio.emulator.server.routes import Route
 from clova_studio.emulator.server.state import State
 from clova_studio.emulator.server.wire import success
 
-_STOP_REASONS = {"stop": "stop_before", "length": "length"}
-
 
 def find_completion_model(state: State, route: Route) -> Model:
-    """The model that a path names; a task's id does not tell its base, so it is LK-D2.
+    """The model that a path names; a task's id does not tell its base, so one is assumed.
 
     Raises:
         Refusal: 40080, 40082 or 40084.
@@ -32,7 +32,7 @@ def find_completion_model(state: State, route: Route) -> Model:
     if route.task:
         if state.tuning.base_model(route.task) is not None:  # a task of today's models has no completions
             raise Refusal("40084")
-        return COMPLETION_MODELS["LK-D2"]
+        return TUNED_COMPLETION
     if route.model in FADED_MODELS:
         raise Refusal("40082")
     if route.model in MODELS:
@@ -51,19 +51,15 @@ def completions(state: State, call: ApiCall) -> JsonAnswer:
     body = call.body
     model = find_completion_model(state, call.route)
     prompt = text(body)
-    integer(body, "topK", 0, 128)
-    number(body, "topP", 0, 1, with_low=False)
-    number(body, "temperature", 0, 1, with_low=False)
-    number(body, "repeatPenalty", 0, 10, with_low=False)
+    check_sampling_v1(body)
     stop = strings(body, "stopBefore")
-    start, restart = (_optional_text(body, name) for name in ("start", "restart"))
+    start, restart = (optional_text(body, name) or "" for name in ("start", "restart"))
     limit = integer(body, "maxTokens", 1, model.max_output) or model.default_output
     with_tokens, with_probs = boolean(body, "includeTokens"), boolean(body, "includeProbs")
     with_filters = boolean(body, "includeAiFilters", default=True)
     asked = f"{prompt}{start}"
     size = tokens.count(asked)
-    if size + limit > model.context:
-        raise Refusal("40003")
+    check_length(model, size, limit)
     headers = charge(state, call.key, model.name, size + limit)
     messages = [{"role": "user", "content": prompt}]
     reply = compute_reply(ChatRequest(model, messages, limit, stop, 0, ai_filters=False, prompt_tokens=size))
@@ -71,7 +67,7 @@ def completions(state: State, call: ApiCall) -> JsonAnswer:
     result: dict[str, Any] = {
         "text": f"{asked}{output}{restart}",
         "outputText": output,
-        "stopReason": _STOP_REASONS[reply.finish],
+        "stopReason": STOP_REASONS[reply.finish],
         "inputLength": size,
         "outputLength": reply.output_tokens,
     }
@@ -81,24 +77,3 @@ def completions(state: State, call: ApiCall) -> JsonAnswer:
         result["probs"] = []  # no source shows what stands in it
     result["aiFilter"] = filter_scores(observed=state.settings.observed) if with_filters else []
     return JsonAnswer(success(result), headers=headers)
-
-
-def tokenize(state: State, call: ApiCall) -> JsonAnswer:
-    """Count the tokens of a text.
-
-    Raises:
-        Refusal: 40001, 40004, or what is wrong with the model.
-    """
-    find_completion_model(state, call.route)
-    content = text(call.body)
-    headers = charge(state, call.key, "tokenize", 0)
-    return JsonAnswer(success({"numTokens": tokens.count(content)}), headers=headers)
-
-
-def _optional_text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise invalid(name)
-    return value

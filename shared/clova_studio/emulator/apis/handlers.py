@@ -4,16 +4,18 @@ from collections.abc import Callable
 
 from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.apis.chat import chat
-from clova_studio.emulator.apis.completions import completions, tokenize
-from clova_studio.emulator.apis.explorer_tools import chat_tokenize, embedding, embedding_tokenize, segmentation
+from clova_studio.emulator.apis.completions import completions
+from clova_studio.emulator.apis.embedding import embedding
 from clova_studio.emulator.apis.openai_chat import openai_chat
 from clova_studio.emulator.apis.openai_tools import openai_embeddings, openai_models
 from clova_studio.emulator.apis.rag_reasoning import rag_reasoning
 from clova_studio.emulator.apis.reranker import rerank
 from clova_studio.emulator.apis.router import route_query
+from clova_studio.emulator.apis.segmentation import segmentation
 from clova_studio.emulator.apis.skillset import final_answer
 from clova_studio.emulator.apis.sliding import slide
 from clova_studio.emulator.apis.summarization import summarization
+from clova_studio.emulator.apis.tokenizers import chat_tokenize, embedding_tokenize, tokenize
 from clova_studio.emulator.apis.tuning import create_task, delete_task, delete_task_short, get_task, list_tasks
 from clova_studio.emulator.server.delivery import Answer
 from clova_studio.emulator.server.state import State

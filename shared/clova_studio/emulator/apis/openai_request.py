@@ -6,17 +6,14 @@ Source: the "OpenAI compatibility" page: supported and unsupported fields and th
 import re
 from typing import Any
 
-from clova_studio.emulator.apis.chat import tuned_model
+from clova_studio.emulator.apis.chat import check_chat, tuned_model
 from clova_studio.emulator.rules.catalogue import MODELS, THINKING_DEFAULTS, TUNED_V3, Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import is_one_of
 from clova_studio.emulator.rules.refusals import Refusal, invalid
-from clova_studio.emulator.rules.v1 import check_v1
-from clova_studio.emulator.rules.v3 import check_v3
 from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.state import State
 
-_V3 = 3
 _DEFAULT_OUTPUT = 512
 _TUNED = "ft:"
 _STEP = re.compile(r"[A-Za-z]+")
@@ -85,7 +82,7 @@ def read_request(state: State, body: dict[str, Any]) -> ChatRequest:
     _check_values(body)
     native = _translate(body, model)
     try:
-        return check_v3(native, model, observed=state.settings.observed) if _is_v3(model) else check_v1(native, model)
+        return check_chat(native, model, observed=state.settings.observed)
     except Refusal as refusal:
         raise _renamed(refusal, body) from None
 
@@ -116,10 +113,6 @@ def find_openai_model(state: State, name: Any) -> Model:
     return MODELS[name]
 
 
-def _is_v3(model: Model) -> bool:
-    return model.version == _V3
-
-
 def _check_values(body: dict[str, Any]) -> None:
     """Check what has a narrower range than in OpenAI's own API."""
     if body.get("n") is not None and (body["n"] != 1 or isinstance(body["n"], bool)):
@@ -137,7 +130,7 @@ def _translate(body: dict[str, Any], model: Model) -> dict[str, Any]:
     native["messages"] = _messages(body.get("messages"))
     stop = body.get("stop")
     if stop is not None:
-        native["stop" if _is_v3(model) else "stopBefore"] = [stop] if isinstance(stop, str) else stop
+        native["stop" if model.v3 else "stopBefore"] = [stop] if isinstance(stop, str) else stop
     effort = _effort(body)
     if effort is not None:
         native["thinking"] = {"effort": effort}

@@ -1,7 +1,7 @@
 """OpenAI-compatible embeddings and the list of models ("OpenAI compatibility" page)."""
 
 from clova_studio.emulator.apis.calls import ApiCall
-from clova_studio.emulator.apis.explorer_tools import embed_text
+from clova_studio.emulator.apis.embedding import embed_text
 from clova_studio.emulator.apis.openai_request import check_supported
 from clova_studio.emulator.language.vectors import DIMENSIONS
 from clova_studio.emulator.rules.catalogue import EMBEDDING_LIMITS, MODELS

@@ -7,15 +7,17 @@ Source: the "RAG Reasoning" page. Its two samples show the content of a tool tur
 from typing import Any
 
 from clova_studio.emulator.apis.calls import ApiCall
+from clova_studio.emulator.apis.chat_v3 import tool_calls
 from clova_studio.emulator.apis.reranker import check_documents, cite
 from clova_studio.emulator.language import tokens
+from clova_studio.emulator.language.answers import cut_at_stop
 from clova_studio.emulator.language.passages import find_question
 from clova_studio.emulator.language.sentences import split_sentences
 from clova_studio.emulator.language.text import is_korean
 from clova_studio.emulator.language.tool_calls import Call, choose_calls, make_call
-from clova_studio.emulator.rules.catalogue import MODELS
+from clova_studio.emulator.rules.catalogue import RAG_REASONING_MODEL
 from clova_studio.emulator.rules.chat_request import ChatRequest
-from clova_studio.emulator.rules.checks import MAX_SEED, boolean, integer, number, strings
+from clova_studio.emulator.rules.checks import MAX_SEED, boolean, check_sampling, integer, strings
 from clova_studio.emulator.rules.messages import check_messages_v3
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
@@ -23,10 +25,8 @@ from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.delivery import JsonAnswer
 from clova_studio.emulator.server.quota import charge
 from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import call_id, dumps, fingerprint, success
+from clova_studio.emulator.server.wire import dumps, fingerprint, success, usage
 
-# The page names no model; what matters here is that it takes tools and texts, and 128,000 tokens.
-_MODEL = MODELS["HCX-005"]
 _MIN_OUTPUT, _MAX_OUTPUT = 1_024, 4_095  # "1024 <= x < 4096"
 _MOST_CALLS = 3
 _QUESTION_MARKS = ("?", "？")  # noqa: RUF001 - the full-width mark is meant
@@ -44,39 +44,24 @@ def rag_reasoning(state: State, call: ApiCall) -> JsonAnswer:
     if searches:
         question = _question(request)
         thinking = _decision(question, searches)
-        mark = fingerprint("rag-reasoning", dumps(call.body))
         message: dict[str, Any] = {
             "role": "assistant",
             "content": "",
             "thinkingContent": thinking,
-            "toolCalls": [
-                {
-                    "id": call_id(mark, index),
-                    "type": "function",
-                    "function": {"name": search.name, "arguments": search.arguments},
-                }
-                for index, search in enumerate(searches)
-            ],
+            "toolCalls": tool_calls(fingerprint("rag-reasoning", dumps(call.body)), searches),
         }
         output = tokens.count(thinking) + tokens.count_json(message["toolCalls"])
     else:
-        content = _answer(request)
-        for stop in request.stop:
-            content = content.partition(stop)[0]
-        content, _ = tokens.cut(content, request.limit)
+        content, _ = tokens.cut(cut_at_stop(_answer(request), request.stop), request.limit)
         message = {"role": "assistant", "content": content}
         output = tokens.count(content)
-    size = request.prompt_tokens
-    usage = {"promptTokens": size, "completionTokens": output, "totalTokens": size + output}
-    return JsonAnswer(success({"message": message, "usage": usage}), headers=headers)
+    result = {"message": message, "usage": usage(request.prompt_tokens, output)}
+    return JsonAnswer(success(result), headers=headers)
 
 
 def _check(body: dict[str, Any], *, observed: bool) -> ChatRequest:
-    number(body, "topP", 0, 1, with_low=False)
-    integer(body, "topK", 0, 128)
+    check_sampling(body, "repetitionPenalty", 2)
     limit = integer(body, "maxTokens", _MIN_OUTPUT, _MAX_OUTPUT) or _MIN_OUTPUT
-    number(body, "temperature", 0, 1, with_low=False)
-    number(body, "repetitionPenalty", 0, 2, with_low=False)
     stop = strings(body, "stop")
     integer(body, "seed", 0, MAX_SEED)
     boolean(body, "includeAiFilters", default=True)
@@ -88,15 +73,23 @@ def _check(body: dict[str, Any], *, observed: bool) -> ChatRequest:
     if not tools and not (observed and body.get("toolChoice") == "none"):
         raise invalid("tools")
     choice = check_tool_choice(body, tools, observed=False)  # nothing is recorded against the forced form here
-    messages = check_messages_v3(_without_thinking(body), _MODEL, plain="messages", observed=observed)
+    messages = check_messages_v3(_without_thinking(body), RAG_REASONING_MODEL, plain="messages", observed=observed)
     for index, message in enumerate(messages):
         if message["role"] == "tool":
             _documents(message, f"messages[{index}].content")
     size = tokens.count_prompt(messages, tools)
-    if size > _MODEL.max_input:
+    if size > RAG_REASONING_MODEL.max_input:
         raise Refusal("40003")
     return ChatRequest(
-        _MODEL, messages, limit, stop, 0, ai_filters=False, prompt_tokens=size, tools=tools, tool_choice=choice
+        RAG_REASONING_MODEL,
+        messages,
+        limit,
+        stop,
+        0,
+        ai_filters=False,
+        prompt_tokens=size,
+        tools=tools,
+        tool_choice=choice,
     )
 
 

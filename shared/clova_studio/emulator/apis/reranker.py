@@ -15,7 +15,7 @@ from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
 from clova_studio.emulator.server.quota import charge
 from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success
+from clova_studio.emulator.server.wire import success, usage
 
 _MAX_INPUT = 128_000
 _MAX_OUTPUT = 4_095  # "< 4096"
@@ -62,13 +62,12 @@ def rerank(state: State, call: ApiCall) -> JsonAnswer:
     else:
         answer = "The documents do not contain the answer."
     answer, _ = tokens.cut(f"답변: {answer}", limit)
-    output = tokens.count(answer)
     result = {
         "result": answer,
         # The page does not tell the order; callers take it as the ranking.
         "citedDocuments": [documents[item.index] for item in cited],
         "suggestedQueries": [] if cited else _suggest(documents),
-        "usage": {"promptTokens": size, "completionTokens": output, "totalTokens": size + output},
+        "usage": usage(size, tokens.count(answer)),
     }
     return JsonAnswer(success(result), headers=headers)
 

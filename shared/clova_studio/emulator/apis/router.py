@@ -14,7 +14,7 @@ from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.server.delivery import JsonAnswer
 from clova_studio.emulator.server.quota import charge
 from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import dumps, success
+from clova_studio.emulator.server.wire import dumps, success, usage
 
 if TYPE_CHECKING:
     from clova_studio.emulator.console.config import Router
@@ -59,9 +59,7 @@ def route_query(state: State, call: ApiCall) -> JsonAnswer:
         text = f"{history[-1]['content']}\n{query}"
         number = find_topic(text, router.domains)
     result = _result(router, number, text, observed=state.settings.observed)
-    output = tokens.count(dumps(result))
-    usage = {"promptTokens": size, "completionTokens": output, "totalTokens": size + output}
-    return JsonAnswer(success({**result, "usage": usage}), headers=headers)
+    return JsonAnswer(success({**result, "usage": usage(size, tokens.count(dumps(result)))}), headers=headers)
 
 
 def _result(router: "Router", number: int | None, text: str, *, observed: bool) -> dict[str, Any]:

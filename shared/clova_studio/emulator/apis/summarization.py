@@ -7,7 +7,7 @@ from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.segments import Options, segment
 from clova_studio.emulator.language.sentences import Sentence, split_sentences
-from clova_studio.emulator.language.text import cosine, grams
+from clova_studio.emulator.language.text import most_central
 from clova_studio.emulator.rules.checks import boolean, integer
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
@@ -81,10 +81,4 @@ def summarise(text: str, options: Options | None) -> str:
 
 def _central(sentences: list[Sentence], most: int) -> list[Sentence]:
     """The sentences that are nearest to all of them together, in their order."""
-    vectors = [grams(sentence.text) for sentence in sentences]
-    whole: dict[str, float] = {}
-    for vector in vectors:
-        for gram, weight in vector.items():
-            whole[gram] = whole.get(gram, 0.0) + weight
-    order = sorted(range(len(sentences)), key=lambda index: (-cosine(vectors[index], whole), index))
-    return [sentences[index] for index in sorted(order[:most])]
+    return [sentences[index] for index in most_central((sentence.text for sentence in sentences), most)]

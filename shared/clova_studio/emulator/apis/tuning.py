@@ -8,14 +8,14 @@ from typing import Any
 
 from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.console.tuning_tasks import NewTask, Task
-from clova_studio.emulator.rules.catalogue import MODELS, TUNABLE_MODELS
-from clova_studio.emulator.rules.checks import integer, is_one_of, number
+from clova_studio.emulator.rules.catalogue import MODELS
+from clova_studio.emulator.rules.checks import integer, is_one_of, number, optional_text
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.delivery import JsonAnswer
 from clova_studio.emulator.server.quota import charge
 from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import dumps, success
+from clova_studio.emulator.server.wire import success
 
 _TASK_TYPES = frozenset({"GENERATION", "CLASSIFICATION"})
 _DATASET = (
@@ -38,12 +38,12 @@ def create_task(state: State, call: ApiCall) -> JsonAnswer:
         Refusal: 40001, 40009, 40080 or 40084.
     """
     body = call.body
-    model = _text(body, "model")
+    model = optional_text(body, "model")
     if model is None:
         raise invalid("model")
     if model not in MODELS:
         raise Refusal("40080")
-    if model not in TUNABLE_MODELS:
+    if not MODELS[model].tunable:
         raise Refusal("40084")
     if body.get("tuningType") is not None and body["tuningType"] != "PEFT":
         raise Refusal("40009", "Unsupported function")  # the code's own description names tuningType
@@ -59,10 +59,10 @@ def create_task(state: State, call: ApiCall) -> JsonAnswer:
     integer(body, "loraR", 2, 64)
     integer(body, "loraAlpha", 2, 512)
     for name in _DATASET:
-        if not _text(body, name):
+        if not optional_text(body, name):
             raise invalid(name)
     asked = NewTask(
-        name=_text(body, "name"),
+        name=optional_text(body, "name"),
         model=model,
         task_type=task_type,
         epochs=_DEFAULT_EPOCHS if epochs is None else epochs,
@@ -115,7 +115,7 @@ def delete_task(state: State, call: ApiCall) -> JsonAnswer:
     task = _find(state, call)
     headers = charge(state, call.key, "tuning", 0)
     state.tuning.delete(task.id)
-    return JsonAnswer(dumps({"status": {"code": "20000", "message": "OK"}}).encode(), headers=headers)
+    return JsonAnswer(success(), headers=headers)
 
 
 def delete_task_short(state: State, call: ApiCall) -> JsonAnswer:
@@ -136,13 +136,6 @@ def _find(state: State, call: ApiCall) -> Task:
     if task.owner != call.key:
         raise Refusal("40301")
     return task
-
-
-def _text(body: dict[str, Any], name: str) -> str | None:
-    value = body.get(name)
-    if value is not None and not isinstance(value, str):
-        raise invalid(name)
-    return value
 
 
 def _as_number(body: dict[str, Any], name: str) -> Any:

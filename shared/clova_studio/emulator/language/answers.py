@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,11 +60,16 @@ def compute_reply(request: ChatRequest) -> Reply:
         if spent or thought >= request.limit:
             return Reply("", "length", thinking, thinking_tokens=thought, output_tokens=thought)
     content = _structured(request) if request.schema is not None else _text(request)
-    for stop in request.stop:
-        content = content.partition(stop)[0]
-    content, was_cut = tokens.cut(content, request.limit - thought)
+    content, was_cut = tokens.cut(cut_at_stop(content, request.stop), request.limit - thought)
     output = thought + tokens.count(content)
     return Reply(content, "length" if was_cut else "stop", thinking, thinking_tokens=thought, output_tokens=output)
+
+
+def cut_at_stop(text: str, stop: Iterable[str]) -> str:
+    """A text up to the first of its stop strings."""
+    for string in stop:
+        text = text.partition(string)[0]
+    return text
 
 
 def scripted_reply(answer: str | Mapping[str, Any]) -> Reply:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clova_studio.emulator.language.sentences import split_sentences
-from clova_studio.emulator.language.text import cosine, grams, rarity
+from clova_studio.emulator.language.text import grams, most_central, rarity
 
 _LABELLED = re.compile(
     r"^[\s#*>-]*(?:질문|문의|물음|question|query|user question|input)\**\s*[:：]\**[ \t]*(\S.*)$",
@@ -133,13 +133,7 @@ def best_sentences(question: str, found: list[Candidate]) -> list[Candidate]:
 
 def summarise(found: list[Candidate]) -> list[Candidate]:
     """The sentences that are nearest to the whole, in their order."""
-    vectors = [grams(candidate.text) for candidate in found]
-    whole: dict[str, float] = {}
-    for vector in vectors:
-        for gram, weight in vector.items():
-            whole[gram] = whole.get(gram, 0.0) + weight
-    order = sorted(range(len(found)), key=lambda index: -cosine(vectors[index], whole))
-    return [found[index] for index in sorted(order[:_SUMMARY_SENTENCES])]
+    return [found[index] for index in most_central((item.text for item in found), _SUMMARY_SENTENCES)]
 
 
 def answer_from(question: str, texts: list[str]) -> str | None:

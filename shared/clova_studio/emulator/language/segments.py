@@ -12,7 +12,7 @@ from itertools import accumulate
 from statistics import fmean, pstdev
 
 from clova_studio.emulator.language.sentences import Sentence, split_sentences
-from clova_studio.emulator.language.text import cosine, grams
+from clova_studio.emulator.language.text import add, cosine, grams
 
 _Range = tuple[int, int]
 
@@ -74,20 +74,15 @@ def _gap_scores(sentences: list[Sentence]) -> list[float]:
         for distance in range(_BLOCK):
             weight = 1 / (distance + 1)  # near sentences count more
             if gap - 1 - distance >= 0:
-                _add(before, vectors[gap - 1 - distance], weight)
+                add(before, vectors[gap - 1 - distance], weight)
             if gap + distance < len(vectors):
-                _add(after, vectors[gap + distance], weight)
+                add(after, vectors[gap + distance], weight)
         raw.append(cosine(before, after))
     if not raw:
         return []
     mean, spread = fmean(raw), pstdev(raw)
     scores = [(value - mean) / spread if spread else 0.0 for value in raw]
     return [score + _layout(sentences[gap], sentences[gap + 1]) for gap, score in enumerate(scores)]
-
-
-def _add(total: dict[str, float], vector: dict[str, float], weight: float) -> None:
-    for gram, value in vector.items():
-        total[gram] = total.get(gram, 0.0) + value * weight
 
 
 def _layout(left: Sentence, right: Sentence) -> float:

@@ -131,6 +131,22 @@ def cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
     return product / math.sqrt(sum(w * w for w in left.values()) * sum(w * w for w in right.values()))
 
 
+def add(total: dict[str, float], vector: Mapping[str, float], weight: float = 1.0) -> None:
+    """Add a weighted sparse vector to a sum."""
+    for gram, value in vector.items():
+        total[gram] = total.get(gram, 0.0) + value * weight
+
+
+def most_central(texts: Iterable[str], most: int) -> list[int]:
+    """Indexes of the texts that are nearest to all of them together, in their order."""
+    vectors = [grams(text) for text in texts]
+    whole: dict[str, float] = {}
+    for vector in vectors:
+        add(whole, vector)
+    ranked = sorted(range(len(vectors)), key=lambda index: -cosine(vectors[index], whole))
+    return sorted(ranked[:most])
+
+
 def rarity(documents: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Inverse document frequency of every n-gram of some texts."""
     listed = list(documents)

@@ -5,6 +5,7 @@ The pieces below come near to the first two; a Han or Kana character is one piec
 The same pieces are the tokens of a stream, so that caps, usage and frames agree with each other.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -74,8 +75,6 @@ def count_parts(content: object) -> int:
 
 def count_json(value: object) -> int:
     """Tokens of a JSON value that goes into the prompt: tools, tool calls, a response format."""
-    import json
-
     return count(json.dumps(value, ensure_ascii=False))
 
 

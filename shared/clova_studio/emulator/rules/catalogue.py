@@ -17,6 +17,7 @@ class Model:
         thinking: Has the ``thinking`` field.
         structured: Has the ``responseFormat`` field.
         tools: Takes function calling.
+        tunable: Can be the base of a training task (page on training tasks: "not HCX-007").
         default_output: Output cap where the request names none.
     """
 
@@ -29,8 +30,14 @@ class Model:
     thinking: bool = False
     structured: bool = False
     tools: bool = False
+    tunable: bool = True
     # The v3 page no longer prints a default for `maxTokens`; its edition of 2025 said 100, which is also v1's.
     default_output: int = 100
+
+    @property
+    def v3(self) -> bool:
+        """Whether API version 3 serves it."""
+        return self.version == 3  # noqa: PLR2004 - the name of a version
 
 
 MODELS = {
@@ -40,21 +47,34 @@ MODELS = {
         Model("HCX-DASH-001", 1, 4_096, 3_500, 4_096),
         Model("HCX-005", 3, 128_000, 128_000, 4_096, images=True, tools=True),
         Model("HCX-DASH-002", 3, 32_000, 32_000, 4_096, tools=True),
-        Model("HCX-007", 3, 128_000, 128_000, 32_768, thinking=True, structured=True, tools=True, default_output=512),
+        Model(
+            "HCX-007",
+            3,
+            128_000,
+            128_000,
+            32_768,
+            thinking=True,
+            structured=True,
+            tools=True,
+            tunable=False,
+            default_output=512,
+        ),
     )
 }
 
-# A tuned model counts on its base model. The id of a task that was not created in the emulator does not tell its base:
-# then it is the larger model of the generation. v3 tasks have no images, thinking, tools or structured output ("Chat
-# Completions v3" page).
-TUNED_V1 = Model("HCX-003", 1, 8_192, 7_600, 4_096)
-TUNED_V3 = Model("HCX-005", 3, 128_000, 128_000, 4_096)
-
 
 def as_tuned(base: Model) -> Model:
-    """A tuned model: its base, with text alone."""
+    """A tuned model: its base, with text alone ("Chat Completions v3" page)."""
     return replace(base, images=False, thinking=False, structured=False, tools=False)
 
+
+# A tuned model counts as its base model. The id of a task that was not created in the emulator does not tell its base:
+# then it is the larger model of the generation.
+TUNED_V1 = as_tuned(MODELS["HCX-003"])
+TUNED_V3 = as_tuned(MODELS["HCX-005"])
+
+# The page on RAG Reasoning names no model; what matters here is that it takes tools and texts, and 128,000 tokens.
+RAG_REASONING_MODEL = MODELS["HCX-005"]
 
 # "Chat Completions v3, thinking" page: the default cap follows the effort.
 THINKING_DEFAULTS = {"none": 512, "low": 5_120, "medium": 10_240, "high": 20_480}
@@ -64,11 +84,10 @@ TOOLS_MIN_OUTPUT = 1_024
 
 # Embedding pages: token limit of each embedding model.
 EMBEDDING_LIMITS = {"clir-emb-dolphin": 500, "clir-sts-dolphin": 500, "bge-m3": 8_192}
-
-# Page on training tasks: "not HCX-007".
-TUNABLE_MODELS = frozenset({"HCX-005", "HCX-DASH-002", "HCX-003", "HCX-DASH-001"})
+EMBEDDING_V2_MODEL = "bge-m3"
 
 # The models of the legacy completions. No current page has their limits: the output cap is the last page's, the
 # context leaves room beside it. Older ones are gone.
 COMPLETION_MODELS = {name: Model(name, 1, 4_096, 4_096, 2_048) for name in ("LK-D2", "LK-B")}
+TUNED_COMPLETION = COMPLETION_MODELS["LK-D2"]
 FADED_MODELS = frozenset({"LK-D"})

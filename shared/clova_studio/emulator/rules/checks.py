@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from clova_studio.emulator.rules.catalogue import Model
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 MAX_SEED = 4_294_967_295
@@ -78,6 +79,46 @@ def text(body: Mapping[str, Any], name: str = "text") -> str:
     if not value.strip():
         raise Refusal("40004")
     return value
+
+
+def optional_text(body: Mapping[str, Any], name: str) -> str | None:
+    """Read an optional text, which may be empty.
+
+    Raises:
+        Refusal: 40001 with the field's name.
+    """
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise invalid(name)
+    return value
+
+
+def check_sampling(body: Mapping[str, Any], penalty: str, most: float, *, zero_temperature: bool = False) -> None:
+    """Check the parameters of sampling.
+
+    Args:
+        body: The request body.
+        penalty: Name of the repetition penalty.
+        most: Its upper end.
+        zero_temperature: Whether the temperature may be 0.
+
+    Raises:
+        Refusal: 40001 with the field's name.
+    """
+    number(body, "temperature", 0, 1, with_low=zero_temperature)
+    number(body, "topP", 0, 1, with_low=False)
+    number(body, penalty, 0, most, with_low=False)
+    integer(body, "topK", 0, 128)
+
+
+def check_length(model: Model, prompt_tokens: int, limit: int) -> None:
+    """Check that a prompt and the requested output fit a model.
+
+    Raises:
+        Refusal: 40003.
+    """
+    if prompt_tokens > model.max_input or prompt_tokens + limit > model.context:
+        raise Refusal("40003")
 
 
 def is_one_of(value: Any, allowed: Collection[str]) -> bool:

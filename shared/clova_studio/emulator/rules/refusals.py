@@ -60,7 +60,7 @@ CODES: dict[str, tuple[int, str]] = {
     "65400": (400, "Context length exceeded"),
 }
 
-_FALLBACKS = {429: "42901", 500: "50000", 501: "50100", 504: "50400"}
+_RATE_LIMIT = "42901"
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer of the service, not an error of the emulator
@@ -95,6 +95,6 @@ def invalid(*names: str) -> Refusal:
 
 def code_for_status(status: int) -> str:
     """The code that the service most likely gives with an HTTP status, for faults that name only the status."""
-    if status in _FALLBACKS:
-        return _FALLBACKS[status]
+    if status == CODES[_RATE_LIMIT][0]:
+        return _RATE_LIMIT
     return next((code for code, (known, _) in CODES.items() if known == status), f"{status:03d}00")

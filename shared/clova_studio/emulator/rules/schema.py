@@ -5,10 +5,11 @@ it does not list (``$ref``, ``additionalProperties``, ``title``, type arrays, ..
 them, so that a client that works here works with a service that does.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from clova_studio.emulator.rules.checks import is_one_of
-from clova_studio.emulator.rules.refusals import Refusal
+from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 _TYPES = frozenset({"string", "number", "boolean", "integer", "object", "array"})
 _FORMATS = frozenset({"date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
@@ -21,6 +22,29 @@ _KEYWORDS = {
     "array": _ANY | {"items", "minItems", "maxItems"},
     "object": _ANY | {"properties", "required"},
 }
+
+
+def check_response_format(body: Mapping[str, Any], *, structured: bool = True) -> dict[str, Any] | None:
+    """Check the response format of a request.
+
+    Args:
+        body: The request body.
+        structured: Whether the model has structured output.
+
+    Returns:
+        The schema; None when no format was sent.
+
+    Raises:
+        Refusal: 40001 or 40055.
+    """
+    response_format = body.get("responseFormat")
+    if response_format is None:
+        return None
+    if not structured or not isinstance(response_format, dict):
+        raise invalid("responseFormat")
+    if response_format.get("type") != "json":
+        raise invalid("responseFormat.type")
+    return check_schema(response_format.get("schema"))
 
 
 def check_schema(schema: Any) -> dict[str, Any]:

@@ -9,7 +9,16 @@ from typing import Any
 from clova_studio.emulator.language.tokens import count_prompt
 from clova_studio.emulator.rules.catalogue import Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
-from clova_studio.emulator.rules.checks import MAX_SEED, boolean, integer, is_one_of, message_list, number, strings
+from clova_studio.emulator.rules.checks import (
+    MAX_SEED,
+    boolean,
+    check_length,
+    check_sampling,
+    integer,
+    is_one_of,
+    message_list,
+    strings,
+)
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 _ROLES = frozenset({"system", "user", "assistant"})
@@ -32,15 +41,11 @@ def check_v1(body: Mapping[str, Any], model: Model) -> ChatRequest:
     for name in ("tools", "thinking", "responseFormat"):
         if body.get(name) is not None:
             raise invalid(name)
-    number(body, "temperature", 0, 1, with_low=False)
-    number(body, "topP", 0, 1, with_low=False)
-    number(body, "repeatPenalty", 0, 10, with_low=False)
-    integer(body, "topK", 0, 128)
+    check_sampling_v1(body)
     limit = integer(body, "maxTokens", 1, model.max_output) or model.default_output
     seed = integer(body, "seed", 0, MAX_SEED) or 0
     prompt_tokens = count_prompt(messages)
-    if prompt_tokens > model.max_input or prompt_tokens + limit > model.context:
-        raise Refusal("40003")
+    check_length(model, prompt_tokens, limit)
     return ChatRequest(
         model=model,
         messages=messages,
@@ -50,6 +55,15 @@ def check_v1(body: Mapping[str, Any], model: Model) -> ChatRequest:
         ai_filters=boolean(body, "includeAiFilters"),
         prompt_tokens=prompt_tokens,
     )
+
+
+def check_sampling_v1(body: Mapping[str, Any]) -> None:
+    """Check the parameters of sampling, which chat v1 and the legacy completions share.
+
+    Raises:
+        Refusal: 40001 with the field's name.
+    """
+    check_sampling(body, "repeatPenalty", 10)
 
 
 def check_messages_v1(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -11,10 +11,10 @@ from typing import Any
 from clova_studio.emulator.language.tokens import count_prompt
 from clova_studio.emulator.rules.catalogue import THINKING_DEFAULTS, TOOLS_MIN_OUTPUT, Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
-from clova_studio.emulator.rules.checks import MAX_SEED, boolean, integer, number, strings
+from clova_studio.emulator.rules.checks import MAX_SEED, boolean, check_length, check_sampling, integer, strings
 from clova_studio.emulator.rules.messages import check_messages_v3
 from clova_studio.emulator.rules.refusals import Refusal, invalid
-from clova_studio.emulator.rules.schema import check_schema
+from clova_studio.emulator.rules.schema import check_response_format
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
 
 
@@ -34,7 +34,7 @@ def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool) -> ChatRe
         Refusal: What the service would refuse.
     """
     effort = _check_effort(body, model)
-    schema = _check_response_format(body, model)
+    schema = check_response_format(body, structured=model.structured)
     tools = check_tools(body)
     if tools and not model.tools:
         raise Refusal("40009", "Unsupported function")  # tuned models have no function calling
@@ -45,10 +45,7 @@ def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool) -> ChatRe
         for name, given in (("tools", tools), ("responseFormat", schema), ("stop", stop)):
             if given:
                 raise invalid(name, "thinking")
-    number(body, "temperature", 0, 1, with_low=True)
-    number(body, "topP", 0, 1, with_low=False)
-    number(body, "repetitionPenalty", 0, 2, with_low=False)
-    integer(body, "topK", 0, 128)
+    check_sampling(body, "repetitionPenalty", 2, zero_temperature=True)
     seed = integer(body, "seed", 0, MAX_SEED) or 0
     limit = _check_limit(body, model, effort, with_tools=bool(tools))
     ai_filters = boolean(body, "includeAiFilters")
@@ -57,8 +54,7 @@ def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool) -> ChatRe
     )
     tool_choice = check_tool_choice(body, tools, observed=observed)
     prompt_tokens = count_prompt(messages, tools, schema)
-    if prompt_tokens > model.max_input or prompt_tokens + limit > model.context:
-        raise Refusal("40003")
+    check_length(model, prompt_tokens, limit)
     return ChatRequest(
         model=model,
         messages=messages,
@@ -95,17 +91,6 @@ def _check_effort(body: Mapping[str, Any], model: Model) -> str:
     if not isinstance(effort, str) or effort not in THINKING_DEFAULTS:
         raise invalid("thinking.effort")
     return effort
-
-
-def _check_response_format(body: Mapping[str, Any], model: Model) -> dict[str, Any] | None:
-    response_format = body.get("responseFormat")
-    if response_format is None:
-        return None
-    if not model.structured or not isinstance(response_format, dict):
-        raise invalid("responseFormat")
-    if response_format.get("type") != "json":
-        raise invalid("responseFormat.type")
-    return check_schema(response_format.get("schema"))
 
 
 def _check_limit(body: Mapping[str, Any], model: Model, effort: str, *, with_tools: bool) -> int:

@@ -34,6 +34,11 @@ class Route:
     streams: bool = False
 
     @property
+    def v3(self) -> bool:
+        """Whether this is a path of API version 3."""
+        return self.version == 3  # noqa: PLR2004 - the name of a version
+
+    @property
     def openai(self) -> bool:
         """Whether this is an OpenAI-compatible path, with that protocol's errors, streams and keys."""
         return self.api.startswith("openai")

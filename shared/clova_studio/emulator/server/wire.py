@@ -11,9 +11,17 @@ def dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def success(result: Any) -> bytes:
-    """The envelope of an answer."""
-    return dumps({"status": {"code": "20000", "message": "OK"}, "result": result}).encode()
+def success(result: Any = None) -> bytes:
+    """The envelope of an answer; without a result it has the status alone."""
+    envelope: dict[str, Any] = {"status": {"code": "20000", "message": "OK"}}
+    if result is not None:
+        envelope["result"] = result
+    return dumps(envelope).encode()
+
+
+def usage(prompt: int, completion: int) -> dict[str, Any]:
+    """The token counts of a native answer."""
+    return {"promptTokens": prompt, "completionTokens": completion, "totalTokens": prompt + completion}
 
 
 def failure(code: str, message: str, *, observed: bool) -> bytes:
