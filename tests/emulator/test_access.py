@@ -79,7 +79,7 @@ def test_a_service_key_without_an_app(behaviour: Behaviour, message: str) -> Non
 
 def test_unknown_kinds_of_keys() -> None:
     """A kind of key that does not exist is refused by name at the start."""
-    with pytest.raises(ValueError, match="'tset' is no kind of key"):
+    with pytest.raises(ValueError, match="unknown kind of key 'tset'"):
         serve(api_keys={"nv-t": "tset"})
 
 

@@ -1,8 +1,8 @@
 """A local CLOVA Studio on loopback, for demos, notebooks and tests that run without a key.
 
-The emulator speaks the wire forms of NAVER CLOVA Studio's API guide, or those that were observed on the service
-where both differ (``behaviour``). Its answers are computed from the request by plain rules: it is no language model,
-and every answer says so in the header ``X-Clova-Emulator: 1``.
+The emulator speaks the wire forms of NAVER CLOVA Studio's API guide, or those observed on the service where the two
+differ (``behaviour``). Its answers are computed from the request by plain rules, not by a language model; every answer
+is marked with the header ``X-Clova-Emulator: 1``.
 
     from clova_studio.emulator import serve
 
@@ -33,7 +33,7 @@ _EXTRA = ("starlette", "uvicorn", "h11", "anyio", "yaml")
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module that holds the name, and say which extra is missing if it cannot be imported."""
+    """Import a public name on first use; the error names the missing extra."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

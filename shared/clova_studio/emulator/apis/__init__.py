@@ -1,1 +1,1 @@
-"""What each API answers, one module per API."""
+"""The answers of each API, one module per API."""

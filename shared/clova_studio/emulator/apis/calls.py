@@ -1,4 +1,4 @@
-"""One call of an API, after the path, the key and the headers have been looked at."""
+"""One call of an API, after the checks of path, key and headers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,13 @@ from clova_studio.emulator.server.routes import Route
 
 @dataclass(frozen=True)
 class ApiCall:
-    """What a handler answers.
+    """The input of a handler.
 
     Attributes:
-        route: The API and what the path names.
-        body: The JSON body; of GET and DELETE, which have none, the query's fields as strings.
-        key: The key, as the name of the account that asks.
-        streamed: Whether an event stream is wanted.
+        route: The API, and the ids in the path.
+        body: The JSON body; for GET and DELETE, the fields of the query as strings.
+        key: The key, which stands for the account.
+        streamed: Whether the answer is an event stream.
     """
 
     route: Route

@@ -1,4 +1,4 @@
-"""Chat Completions: from a checked request to the answer's wire form, whole or streamed."""
+"""Chat Completions: checks a request, answers it, and writes the answer as JSON or as a stream."""
 
 import time
 from typing import Any
@@ -23,7 +23,7 @@ def find_model(state: State, route: Route) -> Model:
     """The model that a path names.
 
     Raises:
-        Refusal: 40080 for an unknown model, 40084 for one that another API version serves.
+        Refusal: 40080 for an unknown model, 40084 for a model of another API version.
     """
     if route.task:
         model = tuned_model(state, route.task, TUNED_V3 if route.v3 else TUNED_V1)
@@ -42,10 +42,10 @@ def tuned_model(state: State, task: str, assumed: Model) -> Model:
     Args:
         state: The emulator, which knows the tasks that were created in it.
         task: Id of the task.
-        assumed: The model of a task that was not created here: its id does not tell its base.
+        assumed: The model to assume for a task that was not created in the emulator.
 
     Raises:
-        Refusal: 40080 for a task that is not finished, or failed, or was deleted.
+        Refusal: 40080 for a task that is unfinished, failed or deleted.
     """
     base = state.tuning.base_model(task)
     if base is None:
@@ -68,7 +68,7 @@ def converse(state: State, request: ChatRequest, key: str) -> tuple[Reply, dict[
     """Charge a checked request and answer it, with the next scripted answer if there is one.
 
     Returns:
-        The answer before it takes a wire form, and the headers that go with it.
+        The answer, not yet in a wire form, and its headers.
 
     Raises:
         Refusal: 42901 of the quota.
@@ -105,5 +105,5 @@ def chat(state: State, call: ApiCall) -> Answer:
         tokens=(frames.frame("token", data) for data in shape.tokens()),
         results=(frames.frame("result", data) for data in [shape.final()]),
         headers=headers,
-        signal=observed,  # the guide's examples end at the result; recorded streams go on with a signal
+        signal=observed,  # recorded streams end with a signal, the guide's examples with the result
     )

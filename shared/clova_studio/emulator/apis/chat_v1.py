@@ -22,7 +22,7 @@ class Shape:
         self._observed = observed
 
     def result(self) -> dict[str, Any]:
-        """The ``result`` of a whole answer; the two forms differ in the order of the keys."""
+        """The ``result`` of an answer; the two forms differ in the order of the keys."""
         reply = self._reply
         reason = STOP_REASONS.get(reply.finish, reply.finish)
         message = {"message": {"role": "assistant", "content": reply.content}}
@@ -34,7 +34,7 @@ class Shape:
         return {**message, **middle, "seed": self._seed, "aiFilter": filters}
 
     def tokens(self) -> Iterator[dict[str, Any]]:
-        """Data of the token events: the page's example has the message alone, recorded ones count along."""
+        """Data of the token events: only the message in the page's example; recorded ones have counts too."""
         for piece in pieces(self._reply.content):
             if self._observed:
                 yield {
@@ -47,5 +47,5 @@ class Shape:
                 yield {"message": {"role": "assistant", "content": piece}}
 
     def final(self) -> dict[str, Any]:
-        """Data of the result event: the whole answer again."""
+        """Data of the result event: the complete answer."""
         return self.result()

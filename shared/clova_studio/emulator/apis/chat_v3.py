@@ -34,10 +34,10 @@ class Shape:
         self._calls = tool_calls(mark, reply.calls)
 
     def result(self) -> dict[str, Any]:
-        """The ``result`` of a whole answer.
+        """The ``result`` of an answer.
 
-        The text page prints ``created`` in milliseconds and another order of keys; the pages of the other features, and
-        all recordings, have seconds.
+        The page on text prints ``created`` in milliseconds and another order of keys; the pages on the other features
+        and all recordings have seconds.
         """
         final = self.final()
         if self._observed or self._request.tools or self._request.model.thinking:
@@ -49,7 +49,7 @@ class Shape:
         return ordered
 
     def final(self) -> dict[str, Any]:
-        """Data of the result event: the whole answer again, with usage."""
+        """Data of the result event: the complete answer, with usage."""
         reply = self._reply
         message: dict[str, Any] = {"role": "assistant", "content": reply.content}
         if reply.thinking is not None:
@@ -60,12 +60,12 @@ class Shape:
         if reply.thinking is not None:
             used["completionTokensDetails"] = {"thinkingTokens": reply.thinking_tokens}
         final = self._data(message) | {"finishReason": reply.finish, "usage": used}
-        if self._request.ai_filters:  # without the request the key is missing, not empty
+        if self._request.ai_filters:  # when not requested, the key is missing, not empty
             final["aiFilter"] = filter_scores(observed=self._observed)
         return final
 
     def tokens(self) -> Iterator[dict[str, Any]]:
-        """Data of the token events: thinking without a ``content`` key first, then text, then tool calls."""
+        """Data of the token events: first thinking (without a ``content`` key), then text, then tool calls."""
         for piece in pieces(self._reply.thinking or ""):
             yield self._data({"role": "assistant", "thinkingContent": piece})
         for piece in pieces(self._reply.content):
@@ -74,7 +74,7 @@ class Shape:
             function = call["function"]
             opening = {"id": call["id"], "type": "function", "function": {"name": function["name"]}}
             yield self._data({"role": "assistant", "content": "", "toolCalls": [opening]})
-            # The fragments have no id, name or index; joined they are JSON with a blank after each colon.
+            # The fragments have no id, name or index; joined they are JSON with a space after each colon.
             for piece in pieces(json.dumps(function["arguments"], ensure_ascii=False)):
                 fragment = {"type": "function", "function": {"partialJson": piece}}
                 yield self._data({"role": "assistant", "content": "", "toolCalls": [fragment]})

@@ -1,7 +1,7 @@
-"""Legacy completions and their tokeniser: the models before HyperCLOVA X.
+"""Legacy completions: the models before HyperCLOVA X.
 
-Source: the old "Completions" page, gone from the current guide (what calls meet today is told as 40082, which a fault
-can give), and public code for the tokeniser, whose path stands in no current page.
+Source: the old "Completions" page, which the current guide no longer has (the service is said to answer 40082 today,
+which a fault can simulate), and public code for the tokeniser, whose path is not documented any more.
 """
 
 from typing import Any
@@ -24,13 +24,13 @@ from clova_studio.emulator.server.wire import success
 
 
 def find_completion_model(state: State, route: Route) -> Model:
-    """The model that a path names; a task's id does not tell its base, so one is assumed.
+    """The model that a path names; the base of a task is unknown, so one is assumed.
 
     Raises:
         Refusal: 40080, 40082 or 40084.
     """
     if route.task:
-        if state.tuning.base_model(route.task) is not None:  # a task of today's models has no completions
+        if state.tuning.base_model(route.task) is not None:  # tasks of current models have no completions
             raise Refusal("40084")
         return TUNED_COMPLETION
     if route.model in FADED_MODELS:
@@ -43,10 +43,10 @@ def find_completion_model(state: State, route: Route) -> Model:
 
 
 def completions(state: State, call: ApiCall) -> JsonAnswer:
-    """Go on with a text.
+    """Continue a text.
 
     Raises:
-        Refusal: 40001, 40003, 40004, or what is wrong with the model.
+        Refusal: 40001, 40003, 40004, or a refusal of the model.
     """
     body = call.body
     model = find_completion_model(state, call.route)
@@ -57,23 +57,23 @@ def completions(state: State, call: ApiCall) -> JsonAnswer:
     limit = integer(body, "maxTokens", 1, model.max_output) or model.default_output
     with_tokens, with_probs = boolean(body, "includeTokens"), boolean(body, "includeProbs")
     with_filters = boolean(body, "includeAiFilters", default=True)
-    asked = f"{prompt}{start}"
-    size = tokens.count(asked)
+    given = f"{prompt}{start}"
+    size = tokens.count(given)
     check_length(model, size, limit)
     headers = charge(state, call.key, model.name, size + limit)
     messages = [{"role": "user", "content": prompt}]
     reply = compute_reply(ChatRequest(model, messages, limit, stop, 0, ai_filters=False, prompt_tokens=size))
     output = reply.content
     result: dict[str, Any] = {
-        "text": f"{asked}{output}{restart}",
+        "text": f"{given}{output}{restart}",
         "outputText": output,
         "stopReason": STOP_REASONS[reply.finish],
         "inputLength": size,
         "outputLength": reply.output_tokens,
     }
     if with_tokens:
-        result |= {"inputTokens": tokens.pieces(asked), "outputTokens": tokens.pieces(output)}
+        result |= {"inputTokens": tokens.pieces(given), "outputTokens": tokens.pieces(output)}
     if with_probs:
-        result["probs"] = []  # no source shows what stands in it
+        result["probs"] = []  # no source shows its items
     result["aiFilter"] = filter_scores(observed=state.settings.observed) if with_filters else []
     return JsonAnswer(success(result), headers=headers)

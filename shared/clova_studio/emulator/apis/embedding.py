@@ -1,4 +1,4 @@
-"""Embeddings of a text, v1 and v2 (reference pages "Embedding" and "Embedding v2")."""
+"""Embeddings (reference pages "Embedding" and "Embedding v2")."""
 
 from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.language import tokens
@@ -13,7 +13,7 @@ from clova_studio.emulator.server.wire import success
 
 
 def embedding(state: State, call: ApiCall) -> JsonAnswer:
-    """Embedding v1 and v2 (reference pages "Embedding" and "Embedding v2").
+    """Answer a request for an embedding, v1 or v2.
 
     Raises:
         Refusal: 40001, 40003, 40004 or 40080.
@@ -27,10 +27,10 @@ def embedding(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def embed_text(state: State, key: str, model: str, content: str) -> tuple[list[float], int, dict[str, str]]:
-    """Embed a text that is not too long.
+    """Check the length of a text, charge and embed it.
 
     Returns:
-        The vector, the text's tokens, and the headers of the answer.
+        The vector, the number of tokens, and the headers of the answer.
 
     Raises:
         Refusal: 40003, or 42901 of the quota.

@@ -1,4 +1,4 @@
-"""Which function answers which API."""
+"""The handler of each API."""
 
 from collections.abc import Callable
 
@@ -48,7 +48,7 @@ HANDLERS: dict[str, Handler] = {
 }
 
 SLOW = frozenset({"rag-reasoning", "reranker", "segmentation", "summarization"})
-"""These compare every sentence of a long text: in a thread of their own, so that others are answered meanwhile."""
+"""These compare every sentence of a long text, so they run in a thread and do not block other requests."""
 
 SCRIPTED = frozenset({"chat", "openai-chat"})
-"""These take scripted answers."""
+"""These use scripted answers."""

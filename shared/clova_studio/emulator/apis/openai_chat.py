@@ -1,6 +1,6 @@
 """OpenAI-compatible chat: the native answer in OpenAI's form ("OpenAI compatibility" page; public recordings).
 
-No raw chunk of a stream was ever recorded: "same structure as OpenAI" is what the page says.
+No raw chunk of a stream was ever recorded; the page says "same structure as OpenAI".
 """
 
 import json
@@ -47,9 +47,9 @@ class Shape:
         self._request = request
         self._reply = reply
         now = time.time()
-        # The recorded `created` has 13 digits; "OpenAI's structure", as documented, has seconds.
+        # The recorded `created` is in milliseconds; OpenAI's structure, as documented, has seconds.
         self._created = int(now * 1000) if observed else int(now)
-        # The client of the service's own makers reads the first name, a page of the guide prints the second.
+        # NAVER's own client reads the first name; a page of the guide prints the second.
         self._thinking = "reasoning_content" if observed else "thinking_content"
         self._id = mark.hex()  # 32 digits without "chatcmpl-", as recorded
         self._seed = request.seed or random_seed(mark)
@@ -64,7 +64,7 @@ class Shape:
         ]
 
     def whole(self) -> dict[str, Any]:
-        """The answer that is not streamed. ``model`` is the base of a tuned one, as recorded."""
+        """The complete answer. ``model`` is the base of a tuned model, as recorded."""
         reply = self._reply
         message: dict[str, Any] = {"role": "assistant", "content": reply.content}
         if reply.thinking is not None:
@@ -103,7 +103,7 @@ class Shape:
                 yield self._chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
 
     def last(self) -> dict[str, Any]:
-        """The chunk that says why the answer ended; without ``stream_options``, which is not supported, no usage."""
+        """The chunk with the finish reason. It has no usage, as ``stream_options`` is not supported."""
         return self._chunk({}, self._reply.finish)
 
     def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Translates an OpenAI-compatible chat request into the native one, which the native rules then check.
+"""Translates an OpenAI-compatible chat request into the native one, which the native rules check.
 
-Source: the "OpenAI compatibility" page: supported and unsupported fields and the limits of values.
+Source: the "OpenAI compatibility" page: supported and unsupported fields, and limits of values.
 """
 
 import re
@@ -71,11 +71,11 @@ def read_request(state: State, body: dict[str, Any]) -> ChatRequest:
         body: The request body.
 
     Returns:
-        The request as the native API would understand it.
+        The native request.
 
     Raises:
-        Refusal: 40002 for a field that is not supported, else what the native API of the model would refuse, with the
-            names of the fields as they were sent.
+        Refusal: 40002 for a field that is not supported, else what the native API of the model would refuse, with
+            OpenAI's names of the fields.
     """
     check_supported(body, _SUPPORTED)
     model = find_openai_model(state, body.get("model"))
@@ -88,10 +88,10 @@ def read_request(state: State, body: dict[str, Any]) -> ChatRequest:
 
 
 def check_supported(body: dict[str, Any], supported: frozenset[str]) -> None:
-    """Refuse every field that the page does not call supported.
+    """Refuse fields that the page does not list as supported.
 
     Raises:
-        Refusal: 40002 with the first one's name.
+        Refusal: 40002 with the name of the first one.
     """
     for name, value in body.items():
         if name not in supported and value is not None:
@@ -114,7 +114,7 @@ def find_openai_model(state: State, name: Any) -> Model:
 
 
 def _check_values(body: dict[str, Any]) -> None:
-    """Check what has a narrower range than in OpenAI's own API."""
+    """Check the fields that have a narrower range than in OpenAI's own API."""
     if body.get("n") is not None and (body["n"] != 1 or isinstance(body["n"], bool)):
         raise invalid("n")
     if body.get("stream") is not None and not isinstance(body["stream"], bool):
@@ -174,7 +174,7 @@ def _schema(body: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _messages(messages: Any) -> Any:
-    """The conversation in the native form; what is no message is left for the native rules to refuse."""
+    """The conversation in the native form; items that are not messages are left for the native rules to refuse."""
     if not isinstance(messages, list):
         return messages
     return [_message(item, f"messages[{at}]") if isinstance(item, dict) else item for at, item in enumerate(messages)]
@@ -195,7 +195,7 @@ def _message(message: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _part(part: dict[str, Any]) -> dict[str, Any]:
-    """A part of a content: an image's address may also be a data URI."""
+    """A content part in the native form; an image URL may also be a data URI."""
     if part.get("type") != "image_url":
         return part
     image = part.get("image_url")
@@ -220,7 +220,7 @@ def _call(call: Any, where: str) -> Any:
 
 
 def _renamed(refusal: Refusal, body: dict[str, Any]) -> Refusal:
-    """A refusal that names the fields as they were sent."""
+    """The refusal with OpenAI's names of the fields."""
     title, colon, names = refusal.message.partition(": ")
     if refusal.code != "40001" or not colon:
         return refusal
@@ -229,7 +229,7 @@ def _renamed(refusal: Refusal, body: dict[str, Any]) -> Refusal:
 
 
 def _as_sent(name: str, body: dict[str, Any]) -> str:
-    """The one of two names for the same thing that the request has."""
+    """The name that the request uses, where two fields mean the same."""
     if name in {"max_tokens", "max_completion_tokens"}:
         return next((sent for sent in ("max_tokens", "max_completion_tokens") if body.get(sent) is not None), name)
     return name

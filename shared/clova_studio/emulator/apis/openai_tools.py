@@ -12,13 +12,13 @@ from clova_studio.emulator.server.state import State
 from clova_studio.emulator.server.wire import dumps
 
 _SUPPORTED = frozenset({"dimensions", "encoding_format", "input", "model"})
-_RELEASED = 1_744_848_000  # 17 April 2025, when the compatible API came
+_RELEASED = 1_744_848_000  # 17 April 2025, the release of the compatible API
 
 
 def openai_embeddings(state: State, call: ApiCall) -> JsonAnswer:
-    """Embed one text: no working list of them was ever shown, so that lists are refused.
+    """Embed one text; lists are refused, because no source shows one that works.
 
-    A request without ``encoding_format`` gets numbers; base64, which OpenAI's SDK asks for by default, is refused.
+    Without ``encoding_format`` the answer has numbers; base64, which OpenAI's SDK requests by default, is refused.
 
     Raises:
         Refusal: 40001, 40002, 40003, 40004, 40080, or 40084 for a chat model.
@@ -45,8 +45,8 @@ def openai_embeddings(state: State, call: ApiCall) -> JsonAnswer:
     return JsonAnswer(dumps(answer).encode(), headers=headers)
 
 
-def openai_models(state: State, call: ApiCall) -> JsonAnswer:  # noqa: ARG001 - the same for everybody
-    """List the models in OpenAI's form: the page prints no sample."""
+def openai_models(state: State, call: ApiCall) -> JsonAnswer:  # noqa: ARG001 - the same for every request
+    """List the models in OpenAI's form; the page has no sample."""
     listed = [
         {"id": name, "object": "model", "created": _RELEASED, "owned_by": "NAVER Cloud"}
         for name in [*MODELS, *EMBEDDING_LIMITS]

@@ -1,7 +1,7 @@
-"""RAG Reasoning: calls a search tool, then answers from what it found, with tags named after the documents' ids.
+"""RAG Reasoning: calls a search tool, then answers from its results, with tags named after the documents' ids.
 
-Source: the "RAG Reasoning" page. Its two samples show the content of a tool turn as a JSON string of an object with
-``search_result``, and of an array with such an object; both are taken.
+Source: the "RAG Reasoning" page. In its samples the content of a tool message is a JSON string: an object with
+``search_result``, or an array with such an object; both are accepted.
 """
 
 from typing import Any
@@ -69,10 +69,10 @@ def _check(body: dict[str, Any], *, observed: bool) -> ChatRequest:
     for index, tool in enumerate(tools):
         if tool["function"].get("parameters") is None:  # required here, unlike in chat
             raise invalid(f"tools[{index}].function.parameters")
-    # The table requires tools always; a client in the field leaves them out of the last step.
+    # The page always requires tools; an existing client omits them in the last step.
     if not tools and not (observed and body.get("toolChoice") == "none"):
         raise invalid("tools")
-    choice = check_tool_choice(body, tools, observed=False)  # nothing is recorded against the forced form here
+    choice = check_tool_choice(body, tools, observed=False)  # no refusal of the forced form is recorded here
     messages = check_messages_v3(_without_thinking(body), RAG_REASONING_MODEL, plain="messages", observed=observed)
     for index, message in enumerate(messages):
         if message["role"] == "tool":
@@ -94,7 +94,7 @@ def _check(body: dict[str, Any], *, observed: bool) -> ChatRequest:
 
 
 def _without_thinking(body: dict[str, Any]) -> dict[str, Any]:
-    """The request without the decision texts of earlier steps, which callers may send back with the message."""
+    """The request without the thinking of earlier steps, which callers may send back with the messages."""
     messages = body.get("messages")
     if not isinstance(messages, list):
         return body
@@ -108,7 +108,7 @@ def _without_thinking(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _documents(message: dict[str, Any], where: str) -> list[dict[str, str]]:
-    """The documents of a tool turn; a search may find none."""
+    """The documents of a tool message; a search may find none."""
     value = parse(message["content"].encode())
     holders = value if isinstance(value, list) else [value]
     found: list[dict[str, str]] = []
@@ -127,7 +127,7 @@ def _question(request: ChatRequest) -> str:
 
 
 def _results(request: ChatRequest) -> list[dict[str, str]] | None:
-    """The documents found since the last question; None when nothing was searched for."""
+    """The documents found since the last question; None when there was no search."""
     found: list[dict[str, str]] = []
     searched = False
     for message in reversed(request.messages):
@@ -140,7 +140,7 @@ def _results(request: ChatRequest) -> list[dict[str, str]] | None:
 
 
 def _searches(request: ChatRequest) -> list[Call]:
-    """The searches to make: one for each question of the last user message, and none after a result."""
+    """The searches to make: one per question of the last user message, and none after a result."""
     if not request.tools or request.tool_choice == "none" or _results(request) is not None:
         return []
     said = next((message["content"] for message in reversed(request.messages) if message["role"] == "user"), "")
@@ -150,8 +150,8 @@ def _searches(request: ChatRequest) -> list[Call]:
     name = chosen[0].name if chosen else request.tools[0]["function"]["name"]
     function = next(tool["function"] for tool in request.tools if tool["function"]["name"] == name)
     questions = [item.text for item in split_sentences(said) if item.text.endswith(_QUESTION_MARKS)]
-    asked = questions[:_MOST_CALLS] if len(questions) > 1 else [said]
-    return [make_call(function, question) for question in asked]
+    searches = questions[:_MOST_CALLS] if len(questions) > 1 else [said]
+    return [make_call(function, question) for question in searches]
 
 
 def _decision(question: str, searches: list[Call]) -> str:

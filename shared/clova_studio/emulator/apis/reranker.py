@@ -21,7 +21,7 @@ _MAX_INPUT = 128_000
 _MAX_OUTPUT = 4_095  # "< 4096"
 _DEFAULT_OUTPUT = 1_024
 _NEARLY_AS_GOOD = 0.5
-# Less than in chat: the documents were found for this query, so that one of them is likely to answer it.
+# Less than in chat: the documents were found for this query, so one of them is likely to answer it.
 _ENOUGH = 0.25
 _MOST_CITED = 5
 _MOST_SUGGESTED = 3
@@ -29,11 +29,11 @@ _MOST_SUGGESTED = 3
 
 @dataclass(frozen=True)
 class Cited:
-    """A document that answers.
+    """A document that answers the query.
 
     Attributes:
-        index: Its index among the documents.
-        sentence: The sentence of it that answers.
+        index: Index of the document.
+        sentence: The sentence that answers.
     """
 
     index: int
@@ -64,7 +64,7 @@ def rerank(state: State, call: ApiCall) -> JsonAnswer:
     answer, _ = tokens.cut(f"답변: {answer}", limit)
     result = {
         "result": answer,
-        # The page does not tell the order; callers take it as the ranking.
+        # The page does not define the order; callers take it as the ranking.
         "citedDocuments": [documents[item.index] for item in cited],
         "suggestedQueries": [] if cited else _suggest(documents),
         "usage": usage(size, tokens.count(answer)),
@@ -95,18 +95,18 @@ def check_documents(value: Any, where: str) -> list[dict[str, str]]:
 
 
 def cite(query: str, documents: list[str]) -> list[Cited]:
-    """Find the documents that answer a query, the best first, with the best sentence of each.
+    """Find the documents that answer a query, best first, with the best sentence of each.
 
     Args:
         query: The query.
         documents: Texts of the documents.
 
     Returns:
-        At most five, none of them much worse than the best; empty when nothing fits.
+        At most five documents with scores near the best; empty when none fits.
     """
     found: list[Candidate] = []
     for index, document in enumerate(documents):
-        # The label says which document a sentence is from.
+        # The label is the index of the sentence's document.
         found.extend(Candidate(item.text, str(index)) for item in candidates([document], query))
     ranked = rank_sentences(query, found, _ENOUGH)
     cited: dict[int, Cited] = {}
@@ -118,6 +118,6 @@ def cite(query: str, documents: list[str]) -> list[Cited]:
 
 
 def _suggest(documents: list[dict[str, str]]) -> list[str]:
-    """Queries that the documents could answer: the first words of each that say something."""
+    """Queries that the documents could answer: the first content words of each."""
     suggested = (" ".join(content_words(item["doc"])[:3]) for item in documents[:_MOST_SUGGESTED])
     return list(dict.fromkeys(filter(None, suggested)))

@@ -1,6 +1,6 @@
-"""Router: the domain of a query, then the filters of that domain ("Router" page, and the guide on testing routers).
+"""Router: finds the domain of a query and applies its filters ("Router" page, and the guide on testing routers).
 
-Without a domain no filter runs, so that such a query is not checked at all.
+No filter runs on a query without a domain.
 """
 
 import re
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ROLES = frozenset({"user"})  # the page lists no other
 _INSTRUCTIONS = 160
 
-# Words that stand for each safety filter; the service's model judges the whole utterance.
+# Words that trigger each safety filter; the service's model classifies the whole utterance instead.
 _UNSAFE = {
     "Unethical": re.compile(
         r"폭탄|살인|죽이|죽여|자살|마약|해킹|훔치|훔쳐|불법|협박|학대|도청|위조|테러|사기\s?치|몰래카메라"
@@ -41,7 +41,7 @@ def route_query(state: State, call: ApiCall) -> JsonAnswer:
     """Classify a query.
 
     Raises:
-        Refusal: 40001, 40400, 61002, 65400, or what the configuration says.
+        Refusal: 40001, 40400, 61002, 65400, or a code of the configuration.
     """
     router = find_item(state.config.routers, call.route)
     query = check_query(call.body)
@@ -52,7 +52,7 @@ def route_query(state: State, call: ApiCall) -> JsonAnswer:
         raise Refusal("65400")
     headers = charge(state, call.key, QUOTA, size)
     provoke(query, router.errors)
-    # What was said before matters only where the query alone says nothing: "거기 주차도 되나요?"
+    # The history matters only where the query alone has no topic: "거기 주차도 되나요?"
     text = query
     number = find_topic(query, router.domains)
     if number is None and history:
@@ -66,7 +66,7 @@ def _result(router: "Router", number: int | None, text: str, *, observed: bool) 
     domain = None if number is None else router.domains[number]
     blocked = find_topics(text, domain.content_filters) if domain else []
     unsafe = [name for name in domain.safety_filters if _UNSAFE[name].search(text)] if domain else []
-    # The console writes the labels with capitals; a client in the field expects them without.
+    # The console capitalises the labels; an existing client expects lower case.
     labels = [name.lower() if observed else name for name in unsafe]
     return {
         "domain": {"result": domain.name if domain else "", "called": True},

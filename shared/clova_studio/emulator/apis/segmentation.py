@@ -1,4 +1,4 @@
-"""Segmentation: a text as paragraphs on one topic each (reference page of that name)."""
+"""Segmentation: splits a text into topic paragraphs (reference page of that name)."""
 
 from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.language import tokens
@@ -15,7 +15,7 @@ _MAX_ALPHA = 1.5
 
 
 def segmentation(state: State, call: ApiCall) -> JsonAnswer:
-    """Segmentation (reference page of that name).
+    """Split a text into topic paragraphs.
 
     Raises:
         Refusal: 40001, 40003 or 40004.
@@ -50,7 +50,7 @@ def segmentation(state: State, call: ApiCall) -> JsonAnswer:
         first += len(paragraph)
     result = {
         "topicSeg": [[sentence.text for sentence in paragraph] for paragraph in paragraphs],
-        "span": spans,  # numbers of sentences, not of characters
+        "span": spans,  # indexes of sentences, not of characters
         "inputTokens": size,
     }
     return JsonAnswer(success(result), headers=headers)

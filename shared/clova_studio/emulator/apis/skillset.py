@@ -1,6 +1,6 @@
-"""Skillset final answer: chooses a skill, "calls" its API and answers ("Skillset" page), whole or as events.
+"""Skillset final answer: chooses a skill, "calls" its API and answers, as JSON or as events ("Skillset" page).
 
-No API is called: the configuration says what it would have answered.
+No API is really called: the configuration has its responses.
 """
 
 from collections.abc import Iterator
@@ -28,8 +28,7 @@ def final_answer(state: State, call: ApiCall) -> Answer:
     """Answer a query with a skill.
 
     Raises:
-        Refusal: 40001, 40400, 61002, 62001 (nothing in the query can be analysed), 64400, or what the configuration
-            says.
+        Refusal: 40001, 40400, 61002, 62001 (the query has no words), 64400, or a code of the configuration.
     """
     body = call.body
     skillset = find_item(state.config.skillsets, call.route)
@@ -63,8 +62,8 @@ def final_answer(state: State, call: ApiCall) -> Answer:
 
 
 def _events(run: SkillRun, size: int, *, by_token: bool, observed: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What comes before the final answer: the plan, the calls made, and the answer's tokens where asked for."""
-    # The page prints {["nameForHuman":"..."]}, which is no JSON; it can be read in two ways.
+    """The events before the final answer: the plan, the calls, and the answer's tokens if requested."""
+    # The page prints {["nameForHuman":"..."]}, which is not valid JSON and can be read in two ways.
     names = [run.skill] if run.skill else []
     selected: Any = {"nameForHuman": names} if observed else [{"nameForHuman": name} for name in names]
     yield "planning", {"selectedSkill": selected, "tokenCount": size}
@@ -80,7 +79,7 @@ def _final(run: SkillRun) -> dict[str, Any]:
 
 
 def check_override(body: dict[str, Any]) -> dict[str, Any]:
-    """Check the call options for the skills' APIs.
+    """Check the options for the calls of the skills' APIs.
 
     Raises:
         Refusal: 40001 with the field's name.

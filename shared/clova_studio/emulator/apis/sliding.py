@@ -13,17 +13,17 @@ from clova_studio.emulator.server.quota import charge
 from clova_studio.emulator.server.state import State
 from clova_studio.emulator.server.wire import success
 
-_WINDOW = 4_096  # the page's number, although HCX-003 has grown since
+_WINDOW = 4_096  # from the page, although HCX-003 has a larger context today
 
 
 def slide(state: State, call: ApiCall) -> JsonAnswer:
-    """Drop what does not fit beside ``maxTokens``.
+    """Drop the turns that do not fit together with ``maxTokens``.
 
     Raises:
         Refusal: 40080 or 40084 for the model, 40001 or 40004 for the request, 40003 when even the newest turn does not
-            fit (the page does not tell).
+            fit (not documented).
     """
-    find_model(state, call.route)  # models of v1 only
+    find_model(state, call.route)  # refuses models of v3
     limit = integer(call.body, "maxTokens", 1, _WINDOW)
     if limit is None:
         raise invalid("maxTokens")
@@ -34,9 +34,9 @@ def slide(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def fit(messages: list[dict[str, Any]], room: int) -> list[dict[str, Any]]:
-    """Drop turns until a conversation fits, the oldest first; system messages stay.
+    """Drop turns until a conversation fits, oldest first; system messages stay.
 
-    A turn is a user message with the answers behind it, so that what is left never begins with an answer.
+    A turn is a user message and the answers that follow it, so the result never begins with an answer.
 
     Raises:
         Refusal: 40003 when the newest turn does not fit.

@@ -1,6 +1,6 @@
 """Summarization: the most central sentence of each paragraph, as lines that begin with ``- ``.
 
-Source: the "Summarization" page; recorded answers are such lines too.
+Source: the "Summarization" page and recorded answers.
 """
 
 from clova_studio.emulator.apis.calls import ApiCall
@@ -24,7 +24,7 @@ _LINES_UNSPLIT = 3
 def summarization(state: State, call: ApiCall) -> JsonAnswer:
     """Summarise texts.
 
-    The AI filter changes nothing: the page has no field for its results.
+    The AI filter has no effect, as the page has no field for its results.
 
     Raises:
         Refusal: 40001, 40003 or 40004.
@@ -48,7 +48,7 @@ def summarization(state: State, call: ApiCall) -> JsonAnswer:
     smallest = integer(body, "segMinSize", 0, largest)
     options = Options(
         seg_cnt=-1 if count is None else count,
-        # A wanted number of paragraphs would not survive being fitted to the sizes.
+        # Fitting the paragraphs to the sizes would change a requested number of paragraphs.
         post_process=count is None or count < 0,
         post_process_max_size=largest,
         post_process_min_size=min(300, largest) if smallest is None else smallest,
@@ -60,11 +60,11 @@ def summarization(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def summarise(text: str, options: Options | None) -> str:
-    """Pick the sentences that say most.
+    """Pick the most central sentences.
 
     Args:
         text: The text.
-        options: How it is split into paragraphs, one line each; None to take it as a whole.
+        options: How to split it into paragraphs, one line each; None not to split it.
 
     Returns:
         Lines, in the order of the text.
@@ -80,5 +80,5 @@ def summarise(text: str, options: Options | None) -> str:
 
 
 def _central(sentences: list[Sentence], most: int) -> list[Sentence]:
-    """The sentences that are nearest to all of them together, in their order."""
+    """The most central sentences, in their order."""
     return [sentences[index] for index in most_central((sentence.text for sentence in sentences), most)]

@@ -24,7 +24,7 @@ def chat_tokenize(state: State, call: ApiCall) -> JsonAnswer:
     """Token calculators for chat v1 and v3 (reference pages "Token calculator, HCX" and "... v3").
 
     Raises:
-        Refusal: What the chat API of the same version refuses about a conversation.
+        Refusal: The conversation breaks a rule of the chat API of the same version.
     """
     body = call.body
     model = find_model(state, call.route)
@@ -49,14 +49,14 @@ def chat_tokenize(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def _counted(message: dict[str, Any]) -> dict[str, Any]:
-    """Echo a message with the tokens of its parts; a string comes back as a list of one part."""
+    """Echo a message with the tokens of its parts; a string becomes a list of one part."""
     content = message["content"]
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     echoed = []
     for part in parts:
         kept = {name: part[name] for name in ("type", "text", "imageUrl", "dataUri") if name in part}
         size = tokens.count_parts([part])
-        if message.get("toolCalls"):  # no field of their own is documented for replayed calls
+        if message.get("toolCalls"):  # no field of replayed calls is documented
             size += tokens.count_json(message["toolCalls"])
         echoed.append({**kept, "count": size})
     return {"role": message["role"], "content": echoed}
@@ -79,7 +79,7 @@ def tokenize(state: State, call: ApiCall) -> JsonAnswer:
     """Count the tokens of a text.
 
     Raises:
-        Refusal: 40001, 40004, or what is wrong with the model.
+        Refusal: 40001, 40004, or a refusal of the model.
     """
     find_completion_model(state, call.route)
     content = text(call.body)

@@ -1,6 +1,6 @@
 """Training tasks: create, get, list and delete (the four pages on training).
 
-A dataset is not read: its path alone tells whether training will fail, see `failure_of`. A finished task's model
+Datasets are not read: the path alone decides whether training fails, see `failure_of`. The model of a finished task
 answers on the tuned chat paths like its base model.
 """
 
@@ -46,14 +46,14 @@ def create_task(state: State, call: ApiCall) -> JsonAnswer:
     if not MODELS[model].tunable:
         raise Refusal("40084")
     if body.get("tuningType") is not None and body["tuningType"] != "PEFT":
-        raise Refusal("40009", "Unsupported function")  # the code's own description names tuningType
+        raise Refusal("40009", "Unsupported function")  # the description of the code names tuningType
     task_type = "GENERATION" if body.get("taskType") is None else body["taskType"]
     if not is_one_of(task_type, _TASK_TYPES):
         raise invalid("taskType")
-    # The table calls these two strings, every sample and client sends numbers.
+    # In the page's table these are strings; every sample and client sends numbers.
     numbers = {name: _as_number(body, name) for name in ("trainEpochs", "learningRate")}
     epochs = integer(numbers, "trainEpochs", 1, 20)
-    # The printed range, "1 <= x <= 1.0E-6", read the other way round.
+    # The page prints "1 <= x <= 1.0E-6", with the bounds swapped.
     rate = number(numbers, "learningRate", _LOWEST_RATE, 1, with_low=True)
     number(body, "validationSplitRatio", 0, 0.1, with_low=True)
     integer(body, "loraR", 2, 64)
@@ -61,7 +61,7 @@ def create_task(state: State, call: ApiCall) -> JsonAnswer:
     for name in _DATASET:
         if not optional_text(body, name):
             raise invalid(name)
-    asked = NewTask(
+    task = NewTask(
         name=optional_text(body, "name"),
         model=model,
         task_type=task_type,
@@ -70,7 +70,7 @@ def create_task(state: State, call: ApiCall) -> JsonAnswer:
         path=body["trainingDatasetFilePath"],
     )
     headers = charge(state, call.key, "tuning", 0)
-    return JsonAnswer(success(state.tuning.create(call.key, asked)), headers=headers)
+    return JsonAnswer(success(state.tuning.create(call.key, task)), headers=headers)
 
 
 def get_task(state: State, call: ApiCall) -> JsonAnswer:
@@ -85,7 +85,7 @@ def get_task(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def list_tasks(state: State, call: ApiCall) -> JsonAnswer:
-    """List the tasks of the one who asks, a page of them.
+    """List one page of the caller's tasks.
 
     Raises:
         Refusal: 40001.
@@ -107,7 +107,7 @@ def list_tasks(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def delete_task(state: State, call: ApiCall) -> JsonAnswer:
-    """Delete a task, whatever its status; the answer has a status and no result.
+    """Delete a task in any status; the answer has no result.
 
     Raises:
         Refusal: 40301 or 40400.
@@ -119,7 +119,7 @@ def delete_task(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def delete_task_short(state: State, call: ApiCall) -> JsonAnswer:
-    """Delete a task by the path of the URI table, which no client is known to use: documented behaviour only.
+    """Delete a task by the path of the URI table, which no known client uses: documented behaviour only.
 
     Raises:
         Refusal: 40301 or 40400.
@@ -143,7 +143,9 @@ def _as_number(body: dict[str, Any], name: str) -> Any:
     value = body.get(name)
     if not isinstance(value, str):
         return value
-    found = parse(value.encode()) if len(value) <= _MOST_DIGITS else None  # JSON knows neither "nan" nor "1_000"
+    found = (
+        parse(value.encode()) if len(value) <= _MOST_DIGITS else None
+    )  # not float(), which accepts "nan" and "1_000"
     if not isinstance(found, int | float):
         raise invalid(name)
     return found

@@ -1,1 +1,1 @@
-"""What the service's console keeps: routers, skillsets and training tasks."""
+"""What users manage in the service's console: routers, skillsets and training tasks."""

@@ -1,6 +1,6 @@
-"""The emulator's configuration: its routers, its skillsets, and how training goes.
+"""The emulator's configuration: routers, skillsets and training.
 
-The service keeps these in its console; here they come from a YAML or JSON file or a mapping:
+Users of the service define these in its console; the emulator reads them from a YAML or JSON file or a mapping:
 
     routers:
       - id: travel01                  # as in /v1/routers/travel01/versions/1/route
@@ -8,7 +8,7 @@ The service keeps these in its console; here they come from a YAML or JSON file 
         domains:
           - name: 여행
             description: 국내 여행지와 숙소를 묻는 말
-            keywords: [여행, 숙소]     # without them the words of name and description decide
+            keywords: [여행, 숙소]     # by default the words of name and description
             content_filters:
               - {name: OverseasTravel, description: 해외 여행, keywords: [해외, 일본]}
             safety_filters: [Unethical, Contentious]
@@ -23,16 +23,16 @@ The service keeps these in its console; here they come from a YAML or JSON file 
             url: "https://weather.example.com/v1/now?city={city}"
             method: GET               # or POST: then the arguments are the request body
             parameters: {type: object, properties: {city: {type: string}}, required: [city]}
-            responses:                # the first one of which every word is said; no API is really called
+            responses:                # the first one whose words are all in the query; no API is really called
               - {when: [부산], body: {sky: 흐림}}
               - {body: {sky: 맑음}}
             answer: "{city}의 하늘은 {sky}입니다."
     tuning:
-      seconds: 1.0                    # from creation to the end
+      seconds: 1.0                    # duration of training
       failures: {broken: train.unknown}   # word in the dataset's path -> failure reason
 
-What is not given keeps its default: a travel router ``travel01`` and a weather skillset ``weather1``. Limits of names
-and descriptions are those of the console (user guide, router and domain pages).
+The defaults are a travel router ``travel01`` and a weather skillset ``weather1``. Limits of names and descriptions are
+those of the console (user guide, router and domain pages).
 """
 
 import json
@@ -101,7 +101,7 @@ _Versions = Annotated[int, Field(strict=True, ge=1)]
 
 
 class _Section(BaseModel):
-    """A mapping of the configuration: no unknown fields, and a null where a field keeps its default."""
+    """A mapping of the configuration. Unknown fields are refused; null means the default."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -118,7 +118,7 @@ class _Section(BaseModel):
 
 
 class Topic(_Section):
-    """Something that a query may be about."""
+    """A possible topic of a query."""
 
     name: _Text = Field(max_length=30)
     description: _Text = Field(default="", max_length=400)
@@ -146,7 +146,7 @@ class Domain(Topic):
 
 
 class Provoked(_Section):
-    """A refusal that a word in the query provokes."""
+    """A refusal of queries that have a certain word."""
 
     keyword: _Text
     code: Annotated[str, _known(CODES, "a code of the API guide")]
@@ -163,7 +163,7 @@ class Router(_Section):
 
 
 class CannedResponse(_Section):
-    """What a skill's API answers to a query that has all of some words."""
+    """The response of a skill's API to queries that have all of some words."""
 
     when: list[_Text] = []
     body: Any = {}
@@ -191,7 +191,7 @@ class Skillset(_Section):
 
 
 class Tuning(_Section):
-    """How training goes."""
+    """The duration of training, and which training fails."""
 
     seconds: float = Field(default=SECONDS, strict=True, ge=0, allow_inf_nan=False)
     failures: dict[str, Annotated[str, _known(REASONS, f"one of {', '.join(REASONS)}")]] = {}
@@ -217,8 +217,8 @@ def load_config(source: Mapping[str, Any] | str | os.PathLike[str] | None) -> Co
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The file cannot be parsed, or a field is wrong; each line of the message begins with its full name.
-        ImportError: A YAML file without PyYAML.
+        ValueError: The file cannot be parsed, or fields are wrong; the message names each field in full.
+        ImportError: The file is YAML and PyYAML is not installed.
     """
     given: Any = _read(Path(source)) if isinstance(source, str | os.PathLike) else source
     try:
@@ -242,7 +242,7 @@ def _read(path: Path) -> Any:
 
 
 def _describe(error: Mapping[str, Any]) -> str:
-    """One of pydantic's errors in a line: the field's full name, the rule, and what was given."""
+    """One of pydantic's errors as a line: the field's full name, the rule, and the value."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
     where = "".join(steps).removeprefix(".") or "The configuration"
     if error["type"] == "missing":

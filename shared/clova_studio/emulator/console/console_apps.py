@@ -1,4 +1,4 @@
-"""What the router and the skillset share: ids and versions, the query, the history and the quota.
+"""What routers and skillsets share: ids and versions, the query, the history and the quota.
 
 Source: the "Router" and "Skillset" pages and the troubleshooting pages on their codes.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clova_studio.emulator.console.config import Router, Skillset
 
 QUOTA = "skill-trainer"
-"""All routers and skillsets and all their versions are counted together (rate-limit page of the user guide)."""
+"""All routers and skillsets, in all versions, share one quota (rate-limit page of the user guide)."""
 
 MAX_INPUT = 4_096
 """Tokens of a query with its history and the descriptions; the real limit is not published."""
@@ -30,7 +30,7 @@ def find_item(items: Iterable[_Item], route: Route) -> _Item:
     """The router or skillset that a path names.
 
     Raises:
-        Refusal: 40001 for a version that is no positive integer, 40400 for an id or version that does not exist.
+        Refusal: 40001 for a version that is not a positive integer, 40400 for an id or version that does not exist.
     """
     version = int(route.edition) if _VERSION.match(route.edition) else 0
     if version < 1:
@@ -45,7 +45,7 @@ def check_query(body: Mapping[str, Any]) -> str:
     """Read the query.
 
     Raises:
-        Refusal: 61002 when it is missing or empty, 40001 when it is no string.
+        Refusal: 61002 when it is missing or blank, 40001 when it is not a string.
     """
     query = body.get("query")
     if query is None:
@@ -58,7 +58,7 @@ def check_query(body: Mapping[str, Any]) -> str:
 
 
 def check_history(body: Mapping[str, Any], roles: Collection[str]) -> list[dict[str, str]]:
-    """Read the earlier messages; none, or an empty list, is fine.
+    """Read the earlier messages; the field may be missing or an empty list.
 
     Raises:
         Refusal: 40001.

@@ -1,4 +1,4 @@
-"""The configuration that the emulator starts with: a router for travel and weather, and a skillset for the weather."""
+"""The default configuration: a router for travel and weather, and a skillset for the weather."""
 
 from typing import Any
 

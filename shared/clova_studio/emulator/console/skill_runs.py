@@ -1,4 +1,4 @@
-"""One run of a skillset: which skill, with which arguments, and what comes of it."""
+"""One run of a skillset: chooses a skill, fills its arguments and phrases the answer."""
 
 import re
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class SkillRun:
-    """What a run gave.
+    """The outcome of a run.
 
     Attributes:
         answer: The final answer.
-        skill: Name of the chosen skill, empty when none fitted.
-        api_results: The calls made, in the page's form.
+        skill: Name of the chosen skill, empty when none fits.
+        api_results: The calls of the skill's API, in the page's form.
     """
 
     answer: str
@@ -37,12 +37,12 @@ def run_skill(skillset: "Skillset", query: str, history: list[dict[str, str]], o
 
     Args:
         skillset: The skillset.
-        query: What is asked.
-        history: Earlier messages: they say what a query such as "주말에는 어때?" is about.
-        override: Options for the skills' APIs; only the query and the body of a call show in the answer.
+        query: The query.
+        history: Earlier messages, which give a query such as "주말에는 어때?" its topic.
+        override: Options for the calls of the skills' APIs; only query and body of a call are visible in the answer.
 
     Returns:
-        The run; without a fitting skill, an answer that says so.
+        The run; if no skill fits, its answer says so.
     """
     before = "\n".join(message["content"] for message in reversed(history) if message["role"] == "user")
     number = find_topic(query, skillset.skills)
@@ -69,7 +69,7 @@ def run_skill(skillset: "Skillset", query: str, history: list[dict[str, str]], o
 
 
 def _arguments(skill: "Skill", query: str, before: str) -> dict[str, Any]:
-    """Fill the skill's parameters from the query, and from what was said before where the query says nothing."""
+    """Fill the skill's parameters from the query, and from earlier messages where the query has no value."""
     together = Source(f"{query}\n{before}" if before else query, skill.keywords)
     alone = Source(query, skill.keywords)
     filled = {}
@@ -80,7 +80,7 @@ def _arguments(skill: "Skill", query: str, before: str) -> dict[str, Any]:
 
 
 def _respond(skill: "Skill", query: str, arguments: dict[str, Any]) -> Any:
-    # The arguments go first: they are what a real API would be asked for.
+    # The arguments take precedence over the query, as a real API would get only them.
     values = " ".join(str(value) for value in arguments.values())
     for text in filter(None, (values, query)):
         for response in skill.responses:
@@ -117,5 +117,5 @@ def _say(skill: "Skill", query: str, arguments: dict[str, Any], body: Any) -> st
 
 
 def _fill_in(template: str, fields: dict[str, Any]) -> str:
-    """Fill the ``{names}`` of a template; one without a value stays as it is."""
+    """Fill the ``{names}`` of a template; names without a value are kept."""
     return _PLACEHOLDER.sub(lambda found: flatten(fields[found[1]]) if found[1] in fields else found[0], template)

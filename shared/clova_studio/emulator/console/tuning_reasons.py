@@ -1,6 +1,6 @@
 """Why training fails ("failure reasons" of the pages on training tasks)."""
 
-# Reason -> message; the pages print none for the others.
+# Reason -> message, or None where the pages have none.
 REASONS: dict[str, str | None] = {
     "file.extension": "Unavailable file extension.",
     "file.size": "Exceeded the disk usage limit.",
@@ -18,10 +18,10 @@ _EXTENSIONS = (".csv", ".jsonl")
 
 
 def failure_of(path: str, configured: dict[str, str]) -> str | None:
-    """Why training with a dataset fails, or None when it succeeds.
+    """The reason why training with a dataset fails, or None when it succeeds.
 
-    A word of the configuration in the path decides; else a reason's name in it (``train/file.encoding.csv``); else
-    the extension, since datasets are csv or jsonl.
+    A configured word in the path takes precedence over a reason's name in it (``train/file.encoding.csv``), and that
+    over the extension, which must be csv or jsonl.
 
     Args:
         path: Path of the dataset in its bucket.

@@ -1,7 +1,7 @@
-"""The training tasks of a running emulator, and how far each of them is.
+"""The training tasks of a running emulator, and their progress.
 
-A task waits for the first quarter of its time, runs for the rest and then has succeeded or failed. Its state follows
-from the clock whenever somebody asks: nothing runs in the background.
+A task waits for the first quarter of its time, runs for the rest and has then succeeded or failed. Its status is
+computed from the clock at each request: nothing runs in the background.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Any
 from clova_studio.emulator.console.tuning_reasons import REASONS, failure_of
 
 SECONDS = 1.0
-"""How long training takes, unless a setting says otherwise."""
+"""How long training takes by default."""
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SEOUL = timezone(timedelta(hours=9))
@@ -26,7 +26,7 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class NewTask:
-    """What a request asks for, after all checks."""
+    """A request for a task that passed all checks."""
 
     name: str | None
     model: str
@@ -43,23 +43,23 @@ class Task:
     Attributes:
         id: Eight lower-case letters or digits.
         owner: The key that created it.
-        asked: What was asked for.
-        failure: Why it will fail, or None.
+        request: The request that created it.
+        failure: The reason why it will fail, or None.
         seconds: How long it takes.
         created: Wall clock at its creation.
-        begun: Monotonic clock at its creation.
+        started: Monotonic clock at its creation.
     """
 
     id: str
     owner: str
-    asked: NewTask
+    request: NewTask
     failure: str | None
     seconds: float
     created: float
-    begun: float
+    started: float
 
     def status(self, elapsed: float) -> str:
-        """The status after some seconds: a task that was just created waits in any case."""
+        """The status after some seconds; a new task always waits, even if training takes no time."""
         if elapsed <= self.seconds * _WAITING:
             return "WAIT"
         if elapsed < self.seconds:
@@ -67,20 +67,20 @@ class Task:
         return "SUCCEEDED" if self.failure is None else "FAILED"
 
     def view(self, elapsed: float, *, listed: bool = False) -> dict[str, Any]:
-        """The task object of the pages; ``method`` stands in lists only."""
-        asked, status = self.asked, self.status(elapsed)
+        """The task object of the pages; only those in lists have ``method``."""
+        request, status = self.request, self.status(elapsed)
         since = {"WAIT": 0.0, "RUNNING": self.seconds * _WAITING}.get(status, self.seconds)
         view: dict[str, Any] = {
             "id": self.id,
-            "name": asked.name or f"task-{_local(self.created):%Y%m%d%H%M%S}",
-            "model": asked.model,
+            "name": request.name or f"task-{_local(self.created):%Y%m%d%H%M%S}",
+            "model": request.model,
         }
         if listed:
             view["method"] = "LoRA"
         return view | {
-            "taskType": asked.task_type,
-            "trainEpochs": asked.epochs,
-            "learningRate": asked.learning_rate,
+            "taskType": request.task_type,
+            "trainEpochs": request.epochs,
+            "learningRate": request.learning_rate,
             "status": status,
             "statusInfo": self._info(status, elapsed),
             "createdClientType": "API",
@@ -100,8 +100,8 @@ class Task:
             reason = str(self.failure)
             end = _stamp(self.created + self.seconds)
             return info | {"failureReason": reason, "message": REASONS[reason], "endDatetime": end}
-        rows = 100 + hashlib.blake2b(self.asked.path.encode(), digest_size=1).digest()[0]
-        steps = math.ceil(rows / _BATCH) * self.asked.epochs
+        rows = 100 + hashlib.blake2b(self.request.path.encode(), digest_size=1).digest()[0]
+        steps = math.ceil(rows / _BATCH) * self.request.epochs
         running = self.seconds * (1 - _WAITING)
         share = 1.0 if status == "SUCCEEDED" else (elapsed - self.seconds * _WAITING) / running
         step = int(steps * share)
@@ -110,12 +110,12 @@ class Task:
             "numOfTokens": rows * 64,
             "currStep": step,
             "totalTrainSteps": steps,
-            "currEpoch": step * self.asked.epochs // steps,
-            "totalTrainEpochs": self.asked.epochs,
+            "currEpoch": step * self.request.epochs // steps,
+            "totalTrainEpochs": self.request.epochs,
             "estimatedTime": math.ceil(running * (1 - share)),
             "trainLoss": round(0.4 + 1.6 * (1 - share), 4),
         }
-        if self.asked.task_type == "CLASSIFICATION":
+        if self.request.task_type == "CLASSIFICATION":
             info["label"] = ["0", "1"]
         if status == "SUCCEEDED":
             info |= {"sendWeightSuccess": True, "endDatetime": _stamp(self.created + self.seconds)}
@@ -127,7 +127,7 @@ def _local(moment: float) -> datetime:
 
 
 def _stamp(moment: float) -> str:
-    """A time as the pages print it, its offset without a colon."""
+    """A time as the pages print it, with an offset without a colon."""
     return _local(moment).strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
@@ -152,14 +152,14 @@ class TaskStore:
             self._deleted.clear()
             self._count = 0
 
-    def create(self, owner: str, asked: NewTask) -> dict[str, Any]:
-        """Create a task and give its first view."""
+    def create(self, owner: str, request: NewTask) -> dict[str, Any]:
+        """Create a task and return its first view."""
         with self._lock:
             self._count += 1
             digest = hashlib.blake2b(self._count.to_bytes(8, "big"), digest_size=8).digest()
             name = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest)
-            failure = failure_of(asked.path, self._failures)
-            task = Task(name, owner, asked, failure, self._seconds, created=time(), begun=self._clock())
+            failure = failure_of(request.path, self._failures)
+            task = Task(name, owner, request, failure, self._seconds, created=time(), started=self._clock())
             self._tasks[name] = task
         return task.view(0.0)
 
@@ -169,7 +169,7 @@ class TaskStore:
             return self._tasks.get(name)
 
     def owned(self, owner: str) -> list[Task]:
-        """The tasks of one owner, the newest first."""
+        """The tasks of one owner, newest first."""
         with self._lock:
             return [task for task in reversed(self._tasks.values()) if task.owner == owner]
 
@@ -181,12 +181,12 @@ class TaskStore:
 
     def elapsed(self, task: Task) -> float:
         """Seconds since a task was created."""
-        return self._clock() - task.begun
+        return self._clock() - task.started
 
     def base_model(self, name: str) -> str | None:
-        """The base of a tuned model: empty when it cannot be called, None when no such task was ever created here."""
+        """The base of a tuned model; empty when it cannot be called, None when the task was not created here."""
         task = self.find(name)
         if task is None:
             with self._lock:
                 return "" if name in self._deleted else None
-        return task.asked.model if task.status(self.elapsed(task)) == "SUCCEEDED" else ""
+        return task.request.model if task.status(self.elapsed(task)) == "SUCCEEDED" else ""

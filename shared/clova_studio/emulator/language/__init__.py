@@ -1,1 +1,1 @@
-"""The emulated model: plain rules over words, sentences and schemas."""
+"""The emulated language model: plain rules over words, sentences and schemas."""

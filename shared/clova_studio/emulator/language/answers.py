@@ -1,4 +1,4 @@
-"""What the emulated model says: computed from the request by plain rules, the same every time."""
+"""The answers of the emulated model, computed from the request by plain rules; the same request has the same answer."""
 
 import json
 import re
@@ -19,13 +19,13 @@ _NAMED_KEY = re.compile(r"[`\"']([A-Za-z_]\w*)[`\"']")
 _MAX_ECHO = 160
 _MAX_WHOLE_RESULT = 400
 _CALL_TOKENS = 8
-# How many of the thoughts below each effort has.
+# Number of sentences of thinking per effort.
 _THOUGHTS = {"none": 0, "low": 2, "medium": 4, "high": 6}
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer, before it takes a wire form.
+    """An answer, not yet in a wire form.
 
     Attributes:
         content: Text.
@@ -33,7 +33,7 @@ class Reply:
         thinking: Thinking text, None when the model did not think.
         calls: Tool calls.
         thinking_tokens: Tokens of the thinking text.
-        output_tokens: All tokens of the answer, thinking included.
+        output_tokens: All tokens of the answer, including thinking.
     """
 
     content: str
@@ -47,8 +47,9 @@ class Reply:
 def compute_reply(request: ChatRequest) -> Reply:
     """Answer a request.
 
-    Order: a response format is filled; else a tool is called where one fits; else text. Thinking comes first and uses
-    up the same budget; when nothing is left of it, the content is empty, as recorded of HCX-007.
+    A tool is called where one fits; else a response format is filled; else the answer is text. Thinking comes before
+    the content and counts towards the same limit; when it uses up the limit, the content is empty, as recorded for
+    HCX-007.
     """
     calls = choose_calls(request)
     if calls:
@@ -73,7 +74,7 @@ def cut_at_stop(text: str, stop: Iterable[str]) -> str:
 
 
 def scripted_reply(answer: str | Mapping[str, Any]) -> Reply:
-    """An answer that a test has written: sent whole."""
+    """A scripted answer, sent without cuts."""
     if isinstance(answer, str):
         return Reply(answer, output_tokens=tokens.count(answer))
     calls = [Call(call["name"], dict(call.get("arguments") or {})) for call in answer.get("tool_calls") or []]
@@ -98,7 +99,7 @@ def _last_user(messages: list[dict[str, Any]]) -> str:
 
 
 def _structured(request: ChatRequest) -> str:
-    """A JSON text that fits the schema, indented as in the recorded answers."""
+    """A JSON text that matches the schema, indented as in recorded answers."""
     source = Source(_last_user(request.messages))
     value = fill(request.schema or {}, source, everything=True)
     return json.dumps(value, ensure_ascii=False, indent=2)
@@ -133,7 +134,7 @@ def _text(request: ChatRequest) -> str:
 
 
 def _report(question: str, messages: list[dict[str, Any]], *, korean: bool) -> str:
-    """Put tool results into words: short ones whole, of long ones what answers the question."""
+    """Phrase tool results: short ones completely, of long ones the part that answers the question."""
     results: list[str] = []
     for message in reversed(messages):
         if message["role"] != "tool":
@@ -158,7 +159,7 @@ def _short(text: str) -> str:
 
 
 def _quoting(text: str) -> str:
-    """The particle of quotation after a text: it follows from the final consonant of the last syllable."""
+    """The particle that follows a quoted text; it depends on the final consonant of the last syllable."""
     last = next((character for character in reversed(text) if character.isalnum()), "")
     closed = "가" <= last <= "힣" and (ord(last) - ord("가")) % 28 > 0
     return "이라고" if closed else "라고"

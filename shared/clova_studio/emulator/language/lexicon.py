@@ -1,6 +1,6 @@
-"""A small Korean-English word list, so that a Korean request finds a tool that is described in English.
+"""A small Korean-English list of words in tool descriptions.
 
-Only everyday words of tool descriptions; it is no dictionary.
+With it, a Korean request finds a tool that is described in English.
 """
 
 import re
@@ -44,11 +44,11 @@ _TABLE = _build()
 
 
 def same_meaning(word: str) -> frozenset[str]:
-    """Words of the other language that mean the same; empty where the list has none."""
+    """Translations of a word into the other language; empty if the list has none."""
     return _TABLE.get(word, frozenset())
 
 
 def operation_words(text: str) -> list[str]:
-    """Words for the arithmetic that a text writes with signs, such as "1 + 2"."""
+    """Words for the arithmetic operators in a text, such as "1 + 2"."""
     signs = list(dict.fromkeys(_EXPRESSION.findall(text)))
     return [word for sign in signs for word in (*_OPERATIONS[sign], *_ARITHMETIC)]

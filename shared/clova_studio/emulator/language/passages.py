@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 - full-width marks and curly quotes are meant here
-"""Answers a question with the sentence of the conversation that fits it best.
+"""Answers a question with the best-fitting sentence of the conversation.
 
-The score is the overlap of n-grams, weighted by how rare they are among the candidate sentences: words that stand in
-every passage decide nothing. Nothing is known beyond the conversation.
+The score is the overlap of n-grams, weighted by their rarity among the candidate sentences: words that are in every
+passage have little weight. The conversation is the only source.
 """
 
 import math
@@ -43,7 +43,7 @@ _SUMMARY_SENTENCES = 3
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """The text of a message, of all its text parts."""
+    """The text of a message, or of all its text parts."""
     content = message.get("content")
     if isinstance(content, str):
         return content
@@ -52,14 +52,14 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A sentence that may answer, with the label of its passage (``[1]`` at a line's start)."""
+    """A sentence that may answer, with the label of its passage (``[1]`` at the start of a line)."""
 
     text: str
     label: str
 
 
 def find_question(text: str) -> str:
-    """The question or request in a message: a labelled line, the last question, the last request, or the end."""
+    """The question in a message: a labelled line, else the last question, request or sentence."""
     labelled = _LABELLED.findall(text)
     if labelled:
         return str(labelled[-1]).strip()
@@ -72,7 +72,7 @@ def find_question(text: str) -> str:
 
 
 def candidates(texts: Iterable[str], question: str) -> list[Candidate]:
-    """The sentences of some texts that could answer: no questions and no instructions."""
+    """The sentences of some texts that are neither questions nor instructions."""
     found: list[Candidate] = []
     seen: set[str] = set()
     for text in texts:
@@ -90,15 +90,15 @@ def candidates(texts: Iterable[str], question: str) -> list[Candidate]:
 
 
 def rank_sentences(question: str, found: list[Candidate], enough: float = _ENOUGH) -> list[tuple[float, int]]:
-    """How well sentences answer a question.
+    """Rank sentences by how well they answer a question.
 
     Args:
         question: The question.
         found: The sentences.
-        enough: Share of what the question says that a sentence must say too.
+        enough: Share of the question's weight that a sentence must cover.
 
     Returns:
-        Score and number of each sentence that says enough, the best first.
+        Score and index of each sentence that covers enough, best first.
     """
     wanted = {gram: weight for gram, weight in grams(question).items() if weight > _CONTENT_WEIGHT}
     if not wanted or not found:
@@ -117,13 +117,13 @@ def rank_sentences(question: str, found: list[Candidate], enough: float = _ENOUG
         if wants_number and any(character.isdigit() for character in found[index].text):
             score *= 1.25
         if not _FULL_STOP.search(found[index].text):
-            score *= _FRAGMENT  # a heading or an item of a list says less than a sentence
+            score *= _FRAGMENT  # a heading or list item says less than a sentence
         scored.append((score, index))
     return sorted(scored, key=lambda pair: (-pair[0], pair[1]))
 
 
 def best_sentences(question: str, found: list[Candidate]) -> list[Candidate]:
-    """The sentence that answers, and a second one that is nearly as good; empty when nothing fits."""
+    """The best sentence, and a second one that is nearly as good; empty when none fits."""
     scored = rank_sentences(question, found)
     if not scored:
         return []
@@ -132,7 +132,7 @@ def best_sentences(question: str, found: list[Candidate]) -> list[Candidate]:
 
 
 def summarise(found: list[Candidate]) -> list[Candidate]:
-    """The sentences that are nearest to the whole, in their order."""
+    """The most central sentences, in their order."""
     return [found[index] for index in most_central((item.text for item in found), _SUMMARY_SENTENCES)]
 
 
@@ -144,7 +144,7 @@ def answer_from(question: str, texts: list[str]) -> str | None:
         texts: Messages or tool results that may hold the answer.
 
     Returns:
-        The answering sentences with the labels of their passages, or None when nothing fits.
+        The answering sentences with the labels of their passages, or None when no sentence fits.
     """
     found = candidates(texts, question)
     chosen = summarise(found) if _SUMMARY.search(question) and found else best_sentences(question, found)
@@ -154,5 +154,5 @@ def answer_from(question: str, texts: list[str]) -> str | None:
 
 
 def has_labelled_passages(texts: Iterable[str]) -> bool:
-    """Whether passages with labels stand in the texts: then a question without a match has no answer in them."""
+    """Whether the texts have labelled passages, in which case a question without a match has no answer in them."""
     return any(_LABEL.search(text) for text in texts)

@@ -1,11 +1,11 @@
-"""JSON values as text that a person can read."""
+"""Writes JSON values as readable text."""
 
 import json
 from typing import Any
 
 
 def readable(content: str) -> str:
-    """A tool result as text: of JSON the keys and values."""
+    """A tool result as text; of JSON, its keys and values."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
@@ -14,7 +14,7 @@ def readable(content: str) -> str:
 
 
 def flatten(value: Any) -> str:
-    """A value as text: ``key: value`` pairs in a row, the items of a list each on a line."""
+    """A value as text: ``key: value`` pairs on one line, list items on a line each."""
     try:
         return _flatten(value)
     except RecursionError:

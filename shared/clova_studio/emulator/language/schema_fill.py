@@ -1,9 +1,8 @@
 # ruff: noqa: RUF001 - full-width marks and curly quotes are meant here
-"""Fills a JSON schema from a text: tool arguments and structured answers.
+"""Fills a JSON schema from a text, for tool arguments and structured answers.
 
-Each property takes what fits its type and stands nearest to its name: numbers for numbers, quoted or
-proper-noun-like spans for strings, the words that say most where nothing stands out. What one property took is not
-given to the next one.
+Each property gets a value that fits its type and is near its name in the text: numbers for numbers; quoted text and
+proper nouns for strings, else content words. A value is used for one property only.
 """
 
 import re
@@ -42,12 +41,12 @@ _FORMATS = {
 _KOREAN_DATE = re.compile(r"(\d{4})\s?[년.\-/]\s?(\d{1,2})\s?[월.\-/]\s?(\d{1,2})")
 _WRITTEN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?)?|\d{1,2}:\d{2}(?::\d{2})?")
 _NEAR = 24
-_LONGEST_NUMBER = 300  # digits: what is longer is no double
-_MOST_VALUES = 2_000  # a schema may ask for more; no answer is that long
+_LONGEST_NUMBER = 300  # digits of the largest double
+_MOST_VALUES = 2_000  # more than any answer has, whatever the schema requires
 
 
 class Source:
-    """A text and what is left of it to fill in.
+    """A text, and the values in it that are not used yet.
 
     Attributes:
         text: The whole text.
@@ -67,12 +66,12 @@ class Source:
         self._chosen: list[tuple[list[Any], Any]] = []
 
     def spend(self) -> bool:
-        """Count one value of an array, and say whether there may be one."""
+        """Count a value of an array, and return whether the array may have it."""
         self._values_left -= 1
         return self._values_left >= 0
 
     def take_number(self, names: list[str], low: float | None, high: float | None) -> float:
-        """Take the number that stands beside a name, else the first one in range, else the one nearest to zero."""
+        """Take the number next to one of the names, else the first one in range, else the value nearest to zero."""
         usable = []
         for order, (start, written) in enumerate(self._numbers):
             value = float(written.replace(",", ""))
@@ -86,16 +85,16 @@ class Source:
         return value
 
     def has_near_number(self, names: list[str]) -> bool:
-        """Whether a number stands right beside one of the names."""
+        """Whether a number is next to one of the names."""
         return any(self._rank(start, written, names)[0] < 0 for start, written in self._numbers)
 
     def _rank(self, start: int, written: str, names: list[str]) -> tuple[int, int]:
-        """How near a number is to some names, the smaller the nearer.
+        """How near a number is to some names; smaller is nearer.
 
-        Names count that stand between the number before it and the number, or right behind it ("4 people").
+        A name counts between the previous number and this one, or directly after this one ("4 people").
 
         Returns:
-            Minus how many of the names count, and the characters between them and the number.
+            The negated number of names that count, and the number of characters between them and the number.
         """
         before = re.split(r"\d", self.text[max(0, start - _NEAR) : start].lower())[-1]
         behind = self.text[start + len(written) :].lower().removeprefix(" ")
@@ -104,7 +103,7 @@ class Source:
         return -len(gaps), sum(gaps)
 
     def numbers_left(self) -> int:
-        """How many numbers nobody took."""
+        """How many numbers are not used yet."""
         return len(self._numbers)
 
     def take_labelled(self, names: list[str]) -> str | None:
@@ -126,7 +125,7 @@ class Source:
         return None
 
     def take_word(self) -> str | None:
-        """Take the next words that say something and do not name the tool itself."""
+        """Take the next content word that does not name the tool itself."""
         fresh = [word for word in content_words(self.text) if word not in self._known and not word.isdigit()]
         if not fresh:
             return None
@@ -134,7 +133,7 @@ class Source:
         return fresh[0]
 
     def take_choice(self, values: list[Any]) -> Any | None:
-        """Take the value of an enumeration that the text mentions; a second property with the same one gets another."""
+        """Take a value of an enumeration that the text mentions; prefer one that no property has yet."""
         mentioned = [value for value in values if mentions(self.text, value)]
         fresh = [value for value in mentioned if (values, value) not in self._chosen]
         if not mentioned:
@@ -144,7 +143,7 @@ class Source:
         return value
 
     def spans(self) -> list[str]:
-        """Take all spans that are left."""
+        """Take all spans that are not used yet."""
         taken, self._spans = self._spans, []
         return [span for span in taken if span.lower() not in self._known]
 
@@ -158,11 +157,11 @@ def fill(schema: dict[str, Any], source: Source, name: str = "", *, everything: 
     """Make a value that fits a schema.
 
     Args:
-        schema: JSON schema; keywords that are not known are ignored, and so are values that no schema may have: the
-            parameters of a tool reach this place unchecked.
-        source: The text, and what is left of it.
+        schema: JSON schema. Unknown keywords and invalid values are ignored, because the parameters of a tool are not
+            checked before.
+        source: The text and its unused values.
         name: Name of the property that the value is for.
-        everything: Fill optional properties too, as a model does that writes a structured answer.
+        everything: Whether to fill optional properties too, as in a structured answer.
     """
     values = _list_of(schema, "enum")
     if values:
@@ -193,7 +192,7 @@ def _list_of(schema: dict[str, Any], keyword: str) -> list[Any]:
 
 
 def _bound(schema: dict[str, Any], keyword: str) -> float | None:
-    """A bound that a number can be compared with; a larger one than a double holds is none."""
+    """A numeric bound, or None when it is missing, not a number or larger than a double."""
     value = schema.get(keyword)
     if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > sys.float_info.max:
         return None
@@ -206,7 +205,7 @@ def _properties(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(schema: dict[str, Any], name: str) -> list[str]:
-    """How a text may mention a property: its name, the name's words, and the words of its description."""
+    """The words by which a text may mention a property: those of its name and description, and translations."""
     spoken = [name.lower().replace("_", " "), *name_parts(name)]
     described = content_words(str(schema.get("description") or ""))
     translated = [other for word in [*spoken, *described] for other in same_meaning(word)]
@@ -220,14 +219,14 @@ def _object(schema: dict[str, Any], source: Source, *, everything: bool) -> dict
     for key, item in properties.items():
         if key not in filled and (everything or has_evidence(item, source, key)):
             filled[key] = fill(item, source, key, everything=everything)
-    if not filled and properties:  # a call with nothing in it helps nobody
+    if not filled and properties:  # an empty call is useless
         key, item = next(iter(properties.items()))
         filled[key] = fill(item, source, key, everything=everything)
     return {key: filled[key] for key in properties if key in filled}
 
 
 def has_evidence(schema: dict[str, Any], source: Source, name: str) -> bool:
-    """Whether the text says something about an optional property."""
+    """Whether the text has a value for an optional property."""
     names = _names(schema, name)
     values = _list_of(schema, "enum")
     if values:
@@ -240,7 +239,7 @@ def has_evidence(schema: dict[str, Any], source: Source, name: str) -> bool:
 
 
 def mentions(text: str, value: Any) -> bool:
-    """Whether a text says a word, or its counterpart in the other language."""
+    """Whether a text contains a word or its translation."""
     if not isinstance(value, str) or not value:
         return False
     lower, said = value.lower().replace("_", " "), text.lower().replace("_", " ")
@@ -252,7 +251,7 @@ def mentions(text: str, value: Any) -> bool:
 
 
 def _pick(values: list[Any], source: Source) -> Any:
-    """The value of an enumeration that the text mentions, or comes nearest to."""
+    """The value of an enumeration that the text mentions, or that is most similar to it."""
     chosen = source.take_choice(values)
     if chosen is not None:
         return chosen

@@ -1,9 +1,9 @@
 # ruff: noqa: RUF001 - full-width marks and curly quotes are meant here
-"""Topic paragraphs: neighbouring sentences that speak of the same things.
+"""Splits a text into topic paragraphs: neighbouring sentences on the same topic.
 
-The segmentation page documents the request (``alpha``, ``segCnt``, ``postProcess`` and the two sizes) and the result;
-how the service's model decides is its own. Here each gap between two sentences gets a score, the similarity of
-what stands before and after it, and the lowest gaps become borders.
+The segmentation page documents the request (``alpha``, ``segCnt``, ``postProcess`` and the two sizes) and the result,
+but not how the model decides. Here the score of each gap is the similarity of the sentences before and after it, and
+the gaps with the lowest scores become borders.
 """
 
 import re
@@ -18,7 +18,7 @@ _Range = tuple[int, int]
 
 AUTOMATIC_ALPHA = -100.0
 _BLOCK = 3
-# At alpha 0 about a quarter of the gaps are borders; the documented range of 1.5 either way spans nearly none to most.
+# At alpha 0 about a quarter of the gaps are borders; from -1.5 to 1.5, the documented range, from few to most of them.
 _ALPHA_SHIFT = 0.7
 _AUTOMATIC_THRESHOLD = -0.6
 _HEADING = re.compile(r"제\s?\d+\s?[장절편관조항](?:의\s?\d+)?(?=[\s(]|$)|#{1,6}\s|\d{1,2}\.\s|[IVX]{1,4}\.\s|[■□◆▶●○]")
@@ -65,14 +65,14 @@ def segment(text: str, options: Options) -> list[list[Sentence]]:
 
 
 def _gap_scores(sentences: list[Sentence]) -> list[float]:
-    """One number for each gap between two sentences, in standard deviations; low where the topic changes."""
+    """The score of each gap between two sentences, in standard deviations; low where the topic changes."""
     vectors = [grams(sentence.text) for sentence in sentences]
     raw = []
     for gap in range(1, len(sentences)):
         before: dict[str, float] = {}
         after: dict[str, float] = {}
         for distance in range(_BLOCK):
-            weight = 1 / (distance + 1)  # near sentences count more
+            weight = 1 / (distance + 1)  # nearer sentences have more weight
             if gap - 1 - distance >= 0:
                 add(before, vectors[gap - 1 - distance], weight)
             if gap + distance < len(vectors):
@@ -86,7 +86,7 @@ def _gap_scores(sentences: list[Sentence]) -> list[float]:
 
 
 def _layout(left: Sentence, right: Sentence) -> float:
-    """What the page's layout says about a gap: headings and empty lines part, a heading stays with its text."""
+    """Adjust a score by the layout: headings and empty lines separate; a heading stays with its text."""
     shift = 0.0
     if _is_title(left):
         shift += 2.0
@@ -104,9 +104,9 @@ def _is_title(sentence: Sentence) -> bool:
 
 
 class _Fitting:
-    """Brings paragraphs towards the wanted sizes. The sizes are soft: no sentence is ever cut, as recorded.
+    """Adjusts paragraphs to the requested sizes. The sizes are soft: sentences are never cut, as recorded.
 
-    A paragraph is a range of sentence numbers; its size counts one character between two sentences.
+    A paragraph is a range of sentence indexes; its size counts one character between two sentences.
     """
 
     def __init__(self, sentences: list[Sentence], scores: list[float], options: Options) -> None:
@@ -116,14 +116,14 @@ class _Fitting:
         self._largest = options.post_process_max_size
 
     def fit(self, groups: list[_Range]) -> list[_Range]:
-        """Split what is too long, then join what is too short."""
+        """Split paragraphs that are too long, then join those that are too short."""
         return self._join([part for group in groups for part in self._split(group)])
 
     def _size(self, group: _Range) -> int:
         return self._ends[group[1]] - self._ends[group[0]] - 1
 
     def _split(self, group: _Range) -> list[_Range]:
-        """Cut a paragraph at its lowest gap, and again, until each part is short enough or one sentence."""
+        """Cut a paragraph at its lowest gap until each part is short enough or a single sentence."""
         done: list[_Range] = []
         open_groups = [group]
         while open_groups:
@@ -141,7 +141,7 @@ class _Fitting:
         return done
 
     def _join(self, parts: list[_Range]) -> list[_Range]:
-        """Join short paragraphs with the neighbour that is nearer in topic, if there is room for both."""
+        """Join short paragraphs with the neighbour that is nearer in topic, if the sum is not too long."""
         done: list[_Range] = []
         pending = parts[::-1]
         while pending:
@@ -154,7 +154,7 @@ class _Fitting:
                         joined = (other[0], current[1]) if before else (current[0], other[1])
                         too_long = self._size(joined) > self._largest
                         gap = (current[0] if before else current[1]) - 1
-                        # Without room on either side the smaller neighbour grows over the soft limit.
+                        # If both neighbours are too long for it, it joins the smaller one.
                         rank = self._size(other) if too_long else -self._scores[gap]
                         choices.append((too_long, rank, before, joined))
             if not choices:

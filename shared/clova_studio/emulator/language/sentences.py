@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 - full-width marks and curly quotes are meant here
-"""Splits text into sentences that are exact slices of it: nothing but white space lies between them.
+"""Splits text into sentences that are exact slices of it, separated only by white space.
 
-The segmentation page shows bare sentences without the line breaks between them; a public recording shows that a
-sentence keeps its full stop, its quotes and its inner blanks.
+The segmentation page shows sentences without the line breaks between them; a public recording shows that a sentence
+keeps its full stop, its quotes and its inner spaces.
 """
 
 import re
@@ -31,13 +31,13 @@ _LOOK_BACK = 40
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence and its place.
+    """A sentence and its offsets.
 
     Attributes:
-        text: The slice ``source[start:end]``, without white space around it.
+        text: The slice ``source[start:end]``, stripped of white space.
         start: Offset of its first character.
         end: Offset after its last character.
-        after_blank_line: Whether an empty line stands before it.
+        after_blank_line: Whether it follows an empty line.
         after_line_break: Whether it begins a line.
     """
 
@@ -51,9 +51,9 @@ class Sentence:
 def split_sentences(text: str) -> list[Sentence]:
     """Split a text into its sentences.
 
-    A sentence ends at a full stop, question mark, exclamation mark or ellipsis (with the quotes or brackets that close
-    behind it) before white space, at a Korean full stop that runs straight into the next sentence, and at a line
-    break, unless the next line goes on in lower case. Decimal numbers, list marks, dates and abbreviations end nothing.
+    A sentence ends at a full stop, question mark, exclamation mark or ellipsis (and its closing quotes or brackets)
+    before white space, at a Korean full stop without white space after it, and at a line break, unless the next line
+    continues in lower case. The dots of decimal numbers, list marks, dates and abbreviations do not end a sentence.
     """
     found: list[Sentence] = []
     begin = 0
@@ -95,7 +95,7 @@ def _borders(text: str) -> list[int]:
 
 
 def _goes_on(text: str, line_start: int, line: re.Match[str]) -> bool:
-    """Whether a line break only wraps a sentence: Latin prose that goes on in lower case. Korean shows no such sign."""
+    """Whether a line break only wraps a sentence, which is visible in Latin text that continues in lower case."""
     before = text[line_start : line.start()].rstrip()
     after = text[line.end() : line.end() + 1]
     return bool(before) and before[-1] not in ".?!…。！？:;" and after.isascii() and after.islower()
@@ -116,7 +116,7 @@ def _ends_sentence(text: str, begin: int, mark: int, end: int, line_end: int) ->
         glued = "가" <= previous <= "힣" and single and end == mark + 1
         return glued and ("가" <= following <= "힣" or _CIRCLED.match(following) is not None)
     if not single:
-        # An ellipsis or a question inside a sentence goes on in lower case.
+        # After an ellipsis or a question inside a sentence, the text continues in lower case.
         return not (following.isascii() and following.islower())
     return not _is_inner_dot(text, begin, mark, end, following)
 

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - full-width marks and curly quotes are meant here
-"""Spans of a text that look like values: quoted text, names in another script, proper nouns."""
+"""Finds spans of a text that look like values: quoted text, names in another script, proper nouns."""
 
 import re
 
@@ -30,9 +30,9 @@ _ORDINARY = frozenset(
 
 
 def find_spans(text: str) -> list[str]:
-    """Find value-like spans, the surest first: quoted, then names in Han or Kana, then capitalised or place-like.
+    """Find value-like spans, most certain first: quoted text, names in Han or Kana, capitalised words, place names.
 
-    A capitalised word at the beginning of a sentence counts only when it is no ordinary word.
+    A capitalised word at the beginning of a sentence counts only when it is not in the list of ordinary words.
     """
     found: list[str] = []
     quoted = [next(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
@@ -53,7 +53,7 @@ def find_spans(text: str) -> list[str]:
 
 
 def _mostly_eastern(text: str) -> bool:
-    """Whether the text itself is Chinese or Japanese, so that such a run is no name."""
+    """Whether the text is Chinese or Japanese, in which case a run of Han or Kana is not a name."""
     runs = _EASTERN.findall(text)
     letters = sum(character.isalpha() for character in text)
     return sum(map(len, runs)) * 2 > letters and len(HANGUL.findall(text)) == 0

@@ -1,7 +1,7 @@
-"""Words and character n-grams of Korean and other text: what vectors, segments, answers and tool calls compare.
+"""Words and character n-grams of Korean and other text, which vectors, segments, answers and tool calls compare.
 
-Korean words carry particles and endings that say little about the topic, so the common ones are taken off the end of
-a word; what is left is compared by n-grams, which tolerates the rest of the inflection.
+Korean words have particles and endings that say little about the topic, so the common ones are removed; the stems are
+compared by n-grams, which tolerates the remaining inflection.
 """
 
 import math
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 
 def listed(words_in_a_row: str) -> list[str]:
-    """The words of a list that is written in a row."""
+    """The words of a list written as one string."""
     return words_in_a_row.split()
 
 
@@ -47,7 +47,7 @@ _STOP_WORDS = frozenset(
     )
 )
 
-# Endings and formulas that fill Korean prose; their n-grams count little.
+# Endings and phrases that are frequent in Korean prose; their n-grams have little weight.
 _WEAK_GRAMS = frozenset(
     listed(
         "하는 한다 하여 하고 하며 에서 으로 이다 있다 있는 없다 것은 것을 대한 의하 하여야 야한 정하 하지 "
@@ -60,7 +60,7 @@ _MIN_STEM = 2
 
 @lru_cache(maxsize=32_768)
 def stem(word: str) -> str:
-    """A word without its particle or ending; at least two syllables stay. Latin words lose a plural or verb ending."""
+    """A word without its particle or ending; at least two syllables remain. English words lose a common ending."""
     if HANGUL.match(word):
         for _ in range(2):  # a particle may follow an ending: 국민으로부터는
             for suffix in _SUFFIXES:
@@ -83,7 +83,7 @@ def words(text: str) -> list[str]:
 
 
 def content_words(text: str) -> list[str]:
-    """Stems of the words that say something, in order, without repeats."""
+    """Stems of the content words, in order, without repeats."""
     stems = (stem(word) for word in words(text) if word not in _STOP_WORDS)
     return list(dict.fromkeys(word for word in stems if word not in _STOP_WORDS))
 
@@ -112,7 +112,7 @@ def _word_grams(word: str) -> tuple[tuple[str, float], ...]:
 
 
 def grams(text: str) -> dict[str, float]:
-    """The n-grams of a text with their weights: term frequency damped by a logarithm, common endings counted little."""
+    """The n-grams of a text with their weights: logarithm of the frequency, with little weight for common endings."""
     counts = Counter(words(text))
     found: dict[str, float] = {}
     for word, times in counts.items():
@@ -138,7 +138,7 @@ def add(total: dict[str, float], vector: Mapping[str, float], weight: float = 1.
 
 
 def most_central(texts: Iterable[str], most: int) -> list[int]:
-    """Indexes of the texts that are nearest to all of them together, in their order."""
+    """Indexes of the texts that are nearest to the sum of all texts, in ascending order."""
     vectors = [grams(text) for text in texts]
     whole: dict[str, float] = {}
     for vector in vectors:
@@ -148,13 +148,13 @@ def most_central(texts: Iterable[str], most: int) -> list[int]:
 
 
 def rarity(documents: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Inverse document frequency of every n-gram of some texts."""
+    """Inverse document frequency of each n-gram of some texts."""
     listed = list(documents)
     counts = Counter(gram for document in listed for gram in document)
     return {gram: math.log(1 + len(listed) / times) for gram, times in counts.items()}
 
 
 def is_korean(text: str) -> bool:
-    """Whether a text is written in Korean, at least in good part."""
+    """Whether at least a third of a text's letters are Hangul."""
     hangul = len(HANGUL.findall(text))
     return hangul > 0 and hangul * 3 >= sum(character.isalpha() for character in text)

@@ -1,8 +1,8 @@
 """A deterministic estimate of the service's tokeniser.
 
 Public measurements of HCX-005 give about 0.43 tokens per character for Korean, 0.19 for English and 1.25 for Chinese.
-The pieces below come near to the first two; a Han or Kana character is one piece that weighs a token and a quarter.
-The same pieces are the tokens of a stream, so that caps, usage and frames agree with each other.
+The pieces below are close to the first two; a Han or Kana character is one piece that counts as 1.25 tokens. A stream
+is split into the same pieces, so that limits, usage and frames agree.
 """
 
 import json
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# Concatenated, the pieces are the text again: the last alternative takes whatever is left.
+# The last alternative matches any other character, so that the pieces always add up to the text.
 _PIECE = re.compile(
     r" [가-힣]{1,2}|[가-힣]{1,4}"
     r"| ?[A-Za-z]{1,8}"
@@ -25,19 +25,19 @@ _PIECE = re.compile(
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 IMAGE_TOKENS = 1_478
-"""Tokens of one image, as the token calculator's page shows."""
+"""Tokens of one image, from the page on the token calculator."""
 
 MESSAGE_TOKENS = 4
-"""Special tokens around each message: the difference between usage and the sum of counts is not documented."""
+"""Special tokens of each message; an assumption, as no page documents them."""
 
 
 def pieces(text: str) -> list[str]:
-    """Split a text as a tokeniser would; joined, the pieces are the text."""
+    """Split a text into token-like pieces, which add up to the text."""
     return _PIECE.findall(text)
 
 
 def count(text: str) -> int:
-    """Tokens of a text: at least 1 unless it is empty."""
+    """Number of tokens of a text; at least 1 unless it is empty."""
     extra = len(_WIDE.findall(text))
     return len(_PIECE.findall(text)) + (extra + 2) // 4
 
@@ -50,7 +50,7 @@ def cut(text: str, limit: int) -> tuple[str, bool]:
         limit: Largest number of tokens.
 
     Returns:
-        The text and whether something was cut off.
+        The text, and whether it was cut.
     """
     if count(text) <= limit:
         return text, False
@@ -74,7 +74,7 @@ def count_parts(content: object) -> int:
 
 
 def count_json(value: object) -> int:
-    """Tokens of a JSON value that goes into the prompt: tools, tool calls, a response format."""
+    """Tokens of a JSON value in the prompt: tools, tool calls, a response format."""
     return count(json.dumps(value, ensure_ascii=False))
 
 

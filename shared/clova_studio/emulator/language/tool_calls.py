@@ -1,8 +1,8 @@
-"""Whether to call a tool, which one, and with what: by the words of the request, never by its exact text.
+"""Decides whether to call a tool, which one, and with which arguments, by the words of the request.
 
 A tool is called when the last message is the user's and shares words with the tool's name or description, or when an
-instruction demands a call. A tool result is answered in text, so that no conversation goes on for ever; where an
-instruction demands calls, each tool is called at most once for one user message.
+instruction demands a call. A tool result is answered in text, so that no conversation is endless; where an instruction
+demands calls, each tool is called at most once per user message.
 """
 
 import math
@@ -45,7 +45,7 @@ class Call:
 
 
 def choose_calls(request: ChatRequest) -> list[Call]:
-    """The tool calls that answer a request; empty when it is to be answered in text."""
+    """The tool calls that answer a request; empty when the answer is text."""
     if not request.tools or request.tool_choice == "none":
         return []
     functions = [tool["function"] for tool in request.tools]
@@ -60,13 +60,13 @@ def choose_calls(request: ChatRequest) -> list[Call]:
     called = {call["function"]["name"] for message in messages[last_user:] for call in message.get("toolCalls") or []}
     demanded = _is_demanded(messages, text, functions)
     if messages[-1]["role"] != "user":
-        # After a result: only what an instruction still demands, and nothing twice.
+        # After a result: only calls that an instruction demands, and each tool once.
         left = [function for function in functions if function["name"] not in called]
         results = "\n".join(text_of(message) for message in messages[last_user:] if message["role"] == "tool")
         if not (demanded and called and left and messages[-1]["role"] == "tool"):
             return []
         if not any(_is_demanded([message], "", functions) for message in messages if message["role"] == "system"):
-            return []  # "use the tool" in the question is served by one call
+            return []  # one call fulfils "use the tool" in the question
         return [make_call(left[-1], f"{text}\n{results}")]
     scores = fitness(text, functions)
     best = max(range(len(functions)), key=lambda index: (scores[index], -index))
@@ -76,17 +76,17 @@ def choose_calls(request: ChatRequest) -> list[Call]:
 
 
 def make_call(function: dict[str, Any], text: str) -> Call:
-    """Call a tool with arguments that the text gives."""
+    """Call a tool with arguments from the text."""
     known = [word for word in _vocabulary(function) if len(word) > 1]
     known.append(function["name"].lower())
     schema = {"type": "object", **(function.get("parameters") or {})}
     filled = fill(schema, Source(text, known)) if schema.get("properties") else {}
-    arguments = filled if isinstance(filled, dict) else {}  # a schema with an enum at its root, for one
+    arguments = filled if isinstance(filled, dict) else {}  # not a dict when, for example, the root has an enum
     return Call(function["name"], arguments)
 
 
 def _is_demanded(messages: list[dict[str, Any]], text: str, functions: list[dict[str, Any]]) -> bool:
-    """Whether the system message or the request says that a tool is to be called."""
+    """Whether the system message or the request demands a tool call."""
     instructions = [text_of(message) for message in messages if message["role"] == "system"]
     for sentence in re.split(r"(?<=[.!?\n])\s+", "\n".join([*instructions, text])):
         if _REFUSED.search(sentence):
@@ -99,7 +99,7 @@ def _is_demanded(messages: list[dict[str, Any]], text: str, functions: list[dict
 
 
 def _vocabulary(function: dict[str, Any]) -> dict[str, float]:
-    """The words that stand for a tool: those of its name count double."""
+    """The words that describe a tool, with their weights: those of its name count double."""
     vocabulary: dict[str, float] = {}
     described = content_words(str(function.get("description") or ""))
     for weight, found in ((1.0, described), (_NAME_WEIGHT, content_words(" ".join(name_parts(function["name"]))))):
@@ -111,11 +111,11 @@ def _vocabulary(function: dict[str, Any]) -> dict[str, float]:
 
 
 def fitness(text: str, functions: list[dict[str, Any]]) -> list[float]:
-    """How well each thing with a name and a description fits a text: shared words, weighted by how few have them.
+    """How well each tool fits a text: the sum of shared words, weighted by their rarity among the tools.
 
     Args:
         text: A request.
-        functions: Tools, or whatever else has a ``name`` and a ``description``.
+        functions: Tools, or other mappings with ``name`` and ``description``.
     """
     vocabularies = [_vocabulary(function) for function in functions]
     spread = Counter(word for vocabulary in vocabularies for word in vocabulary)
@@ -134,7 +134,7 @@ def fitness(text: str, functions: list[dict[str, Any]]) -> list[float]:
 
 
 def _said(word: str, said: list[str]) -> bool:
-    """Whether a word was said; Korean compounds and inflections count when one begins with the other."""
+    """Whether a text's words contain a word; a word also matches another one that begins with it."""
     shortest = _SHORTEST_LATIN if word.isascii() else _SHORTEST_HANGUL  # shorter stems match too much
     return word in said or any(
         min(len(word), len(other)) >= shortest and (other.startswith(word) or word.startswith(other)) for other in said

@@ -1,4 +1,4 @@
-"""What a query is about: the topic of a configuration whose words it says."""
+"""Finds the topic of a query among those of a configuration."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,19 +15,19 @@ _ENOUGH = 1.0
 
 
 def find_topic(query: str, topics: Sequence["Topic"]) -> int | None:
-    """The number of the topic that fits a query best, the first of equals; None when none does."""
+    """Index of the topic that fits a query best, the first of equals; None when none fits."""
     scores = _scores(query, topics)
     best = max(range(len(topics)), key=lambda index: (scores[index], -index), default=None)
     return best if best is not None and scores[best] >= _ENOUGH else None
 
 
 def find_topics(query: str, topics: Sequence["Topic"]) -> list[str]:
-    """The names of all topics that a query touches."""
+    """Names of all topics that fit a query."""
     return [topic.name for topic, score in zip(topics, _scores(query, topics), strict=True) if score >= _ENOUGH]
 
 
 def _scores(query: str, topics: Sequence["Topic"]) -> list[float]:
-    """Keywords decide where there are some, else the words of name and description."""
+    """The score of each topic, from its keywords if it has any, else from its name and description."""
     described = [{"name": topic.name, "description": topic.description} for topic in topics]
     fits = fitness(query, described)
     return [
@@ -37,7 +37,7 @@ def _scores(query: str, topics: Sequence["Topic"]) -> list[float]:
 
 
 def provoke(query: str, errors: Sequence["Provoked"]) -> None:
-    """Refuse a query with a word that the configuration says provokes an error.
+    """Refuse a query that has a word for which the configuration defines an error.
 
     Raises:
         Refusal: With the configured code.

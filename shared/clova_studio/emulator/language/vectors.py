@@ -1,7 +1,7 @@
-"""Embeddings: 1,024 numbers in which texts with common n-grams are near to each other.
+"""Embeddings: vectors of 1,024 numbers that are similar for texts with common n-grams.
 
-Each n-gram is hashed to a few signed dimensions. The vectors look like the service's (the embedding pages and public
-recordings): half-precision values, not of unit length, the same for the same text, different for each model.
+Each n-gram is hashed to a few signed dimensions. The vectors have the form of the service's (embedding pages and public
+recordings): half-precision values, not of unit length, equal for equal texts, different for each model.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _SPREAD = 3
 
 @lru_cache(maxsize=131_072)
 def _dimensions(model: str, gram: str) -> tuple[tuple[int, float], ...]:
-    """The dimensions of an n-gram: ten bits of the hash for each dimension, one bit for its sign."""
+    """The dimensions of an n-gram and their signs, from ten bits and one bit of its hash."""
     number = int.from_bytes(hashlib.blake2b(gram.encode(), digest_size=8, salt=model.encode()[:16]).digest(), "big")
     dimensions = []
     for _ in range(_SPREAD):
@@ -32,7 +32,7 @@ def embed(text: str, model: str) -> list[float]:
 
     Args:
         text: Text that is not empty.
-        model: Embedding model; the same text has unrelated vectors in two models.
+        model: Embedding model; vectors of different models are unrelated.
 
     Returns:
         1,024 numbers.
@@ -43,7 +43,7 @@ def embed(text: str, model: str) -> list[float]:
         for index, sign in _dimensions(model, gram):
             values[index] += sign * weight
     length = math.sqrt(sum(value * value for value in values)) or 1.0
-    # About 16 for every text, so that the inner product orders texts nearly as the cosine does, and never exactly 1.
+    # Lengths are about 16, so that the inner product ranks texts nearly like the cosine, but never unit length.
     scale = (16.0 + min(1.0, len(weights) / 1_000)) / length
     halves = _HALF.unpack(_HALF.pack(*(value * scale for value in values)))
     return [round(value, 7) for value in halves]

@@ -1,1 +1,1 @@
-"""What the service accepts and how it refuses the rest, with its catalogue of models."""
+"""What the service accepts, how it refuses the rest, and its catalogue of models."""

@@ -1,4 +1,4 @@
-"""What each model can do and how much it takes, from the model page of the user guide and the chat pages."""
+"""Features and limits of each model, from the model page of the user guide and the chat pages."""
 
 from dataclasses import dataclass, replace
 
@@ -10,15 +10,15 @@ class Model:
     Attributes:
         name: Name in the path.
         version: API version that serves it: 1 or 3.
-        context: Input and output tokens together.
-        max_input: Input tokens.
-        max_output: Largest output cap that a request may ask for.
-        images: Takes image parts.
+        context: Largest number of input and output tokens together.
+        max_input: Largest number of input tokens.
+        max_output: Largest output limit that a request may set.
+        images: Accepts image parts.
         thinking: Has the ``thinking`` field.
         structured: Has the ``responseFormat`` field.
-        tools: Takes function calling.
+        tools: Has function calling.
         tunable: Can be the base of a training task (page on training tasks: "not HCX-007").
-        default_output: Output cap where the request names none.
+        default_output: Output limit of a request that sets none.
     """
 
     name: str
@@ -68,26 +68,26 @@ def as_tuned(base: Model) -> Model:
     return replace(base, images=False, thinking=False, structured=False, tools=False)
 
 
-# A tuned model counts as its base model. The id of a task that was not created in the emulator does not tell its base:
-# then it is the larger model of the generation.
+# Tuned models share the quota of their base. The base of a task that was not created in the emulator is unknown; the
+# larger model of the generation is assumed.
 TUNED_V1 = as_tuned(MODELS["HCX-003"])
 TUNED_V3 = as_tuned(MODELS["HCX-005"])
 
-# The page on RAG Reasoning names no model; what matters here is that it takes tools and texts, and 128,000 tokens.
+# The page on RAG Reasoning names no model; this one has its features: tools, texts and 128,000 tokens.
 RAG_REASONING_MODEL = MODELS["HCX-005"]
 
-# "Chat Completions v3, thinking" page: the default cap follows the effort.
+# "Chat Completions v3, thinking" page: the default output limit of each effort.
 THINKING_DEFAULTS = {"none": 512, "low": 5_120, "medium": 10_240, "high": 20_480}
 
-# "Chat Completions v3, function calling" page: the smallest cap that goes with tools.
+# "Chat Completions v3, function calling" page: the smallest output limit with tools.
 TOOLS_MIN_OUTPUT = 1_024
 
 # Embedding pages: token limit of each embedding model.
 EMBEDDING_LIMITS = {"clir-emb-dolphin": 500, "clir-sts-dolphin": 500, "bge-m3": 8_192}
 EMBEDDING_V2_MODEL = "bge-m3"
 
-# The models of the legacy completions. No current page has their limits: the output cap is the last page's, the
-# context leaves room beside it. Older ones are gone.
+# The models of the legacy completions. No current page has their limits: the output limit is that of the last page, and
+# the context is larger.
 COMPLETION_MODELS = {name: Model(name, 1, 4_096, 4_096, 2_048) for name in ("LK-D2", "LK-B")}
 TUNED_COMPLETION = COMPLETION_MODELS["LK-D2"]
 FADED_MODELS = frozenset({"LK-D"})

@@ -1,4 +1,4 @@
-"""A chat request after all checks: what both API versions answer from."""
+"""A chat request that passed all checks, the same for both API versions."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ class ChatRequest:
     Attributes:
         model: The model that answers.
         messages: The conversation.
-        limit: Output cap in tokens, thinking included.
+        limit: Output limit in tokens, including thinking.
         stop: Strings that end the answer.
         seed: Requested seed; 0 means a random one.
         ai_filters: Whether the answer carries filter scores.

@@ -1,4 +1,4 @@
-"""Checks of single fields that several APIs share."""
+"""Checks of fields that several APIs share."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ MAX_SEED = 4_294_967_295
 
 
 def integer(body: Mapping[str, Any], name: str, low: int, high: int | None = None) -> int | None:
-    """Read an optional integer and check its range, both ends included.
+    """Read an optional integer and check its range; both bounds are inclusive.
 
     Raises:
         Refusal: 40001 with the field's name.
@@ -24,7 +24,7 @@ def integer(body: Mapping[str, Any], name: str, low: int, high: int | None = Non
 
 
 def number(body: Mapping[str, Any], name: str, low: float, high: float, *, with_low: bool) -> float | None:
-    """Read an optional number and check its range; the upper end belongs to it.
+    """Read an optional number and check its range; the upper bound is inclusive, the lower one with ``with_low``.
 
     Raises:
         Refusal: 40001 with the field's name.
@@ -40,7 +40,7 @@ def number(body: Mapping[str, Any], name: str, low: float, high: float, *, with_
 
 
 def boolean(body: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
-    """Read an optional boolean; it is false where it is missing, unless the page has another default.
+    """Read an optional boolean.
 
     Raises:
         Refusal: 40001 with the field's name.
@@ -71,7 +71,7 @@ def text(body: Mapping[str, Any], name: str = "text") -> str:
     """Read a required text.
 
     Raises:
-        Refusal: 40001 when it is no string, 40004 when nothing stands in it.
+        Refusal: 40001 when it is not a string, 40004 when it is blank.
     """
     value = body.get(name)
     if not isinstance(value, str):
@@ -94,12 +94,12 @@ def optional_text(body: Mapping[str, Any], name: str) -> str | None:
 
 
 def check_sampling(body: Mapping[str, Any], penalty: str, most: float, *, zero_temperature: bool = False) -> None:
-    """Check the parameters of sampling.
+    """Check the sampling parameters.
 
     Args:
         body: The request body.
         penalty: Name of the repetition penalty.
-        most: Its upper end.
+        most: Its upper bound.
         zero_temperature: Whether the temperature may be 0.
 
     Raises:
@@ -122,7 +122,7 @@ def check_length(model: Model, prompt_tokens: int, limit: int) -> None:
 
 
 def is_one_of(value: Any, allowed: Collection[str]) -> bool:
-    """Whether a value is one of some strings, whatever type it has."""
+    """Whether a value of any type is one of some strings."""
     return isinstance(value, str) and value in allowed
 
 
@@ -130,7 +130,7 @@ def message_list(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Read the conversation: a list of objects with at least one entry.
 
     Raises:
-        Refusal: 40000 when it is missing or empty (recorded for the empty list), 40001 when it has another type.
+        Refusal: 40000 when it is missing or empty (recorded for the empty list), 40001 when it has the wrong type.
     """
     value = body.get("messages")
     if value is None or value == []:

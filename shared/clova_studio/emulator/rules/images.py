@@ -1,7 +1,7 @@
 """What the service accepts as an image part.
 
 Source: the image rules of the "Chat Completions v3" reference page and codes 40060 to 40063 of the troubleshooting
-pages. Nothing is downloaded: of an image URL only its form is checked.
+pages. Images are not downloaded: only the form of an image URL is checked.
 """
 
 import base64
@@ -29,7 +29,7 @@ def check_image(part: Mapping[str, Any], where: str, *, observed: bool) -> None:
     Args:
         part: The part of the message.
         where: Name of the field for the refusal.
-        observed: Bare base64 is refused as recorded; the page says that it is what the field takes.
+        observed: Whether to refuse bare base64, as recorded, although the page documents it.
 
     Raises:
         Refusal: 40001 for a wrong form, 4006x for a wrong image.
@@ -48,7 +48,7 @@ def check_image(part: Mapping[str, Any], where: str, *, observed: bool) -> None:
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-    except ValueError:  # brackets that are no address
+    except ValueError:  # brackets without an IP address
         raise Refusal("40063", "Invalid image url") from None
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise Refusal("40063", "Invalid image url")
@@ -95,10 +95,10 @@ def image_size(raw: bytes) -> tuple[int, int] | None:
     """Width and height in pixels from the header of a PNG, BMP, WEBP or JPEG file.
 
     Returns:
-        The size, or None where the header does not tell.
+        The size, or None where the header does not contain it.
 
     Raises:
-        Refusal: 40060 for a known format that the service does not take, 40063 for bytes that are no image.
+        Refusal: 40060 for a known format that the service does not accept, 40063 for bytes that are not an image.
     """
     if raw.startswith((b"GIF8", b"II*\0", b"MM\0*", b"%PDF")):
         raise Refusal("40060")

@@ -23,8 +23,8 @@ def check_messages_v3(
     Args:
         body: The request body.
         model: The model that the path names.
-        plain: Name of the field because of which contents must be strings and images are excluded, or empty.
-        thinking: Whether the model thinks: that page has no role ``tool``.
+        plain: Name of the field that excludes images and requires contents to be strings, or empty.
+        thinking: Whether the model thinks: the page on thinking has no role ``tool``.
         observed: Whether bare base64 images are refused.
 
     Raises:
@@ -57,10 +57,10 @@ def check_messages_v3(
 
 
 def _check_content(message: Mapping[str, Any], where: str, model: Model, *, plain: str, observed: bool) -> int:
-    """Check one content and count its images."""
+    """Check the content of one message and return the number of its images."""
     content, role = message.get("content"), message["role"]
     if isinstance(content, str):
-        # Answers may be empty (tool calls, a spent thinking budget) and tools may return nothing.
+        # Answers may be empty (tool calls, a spent thinking budget), and so may tool results.
         if not content and role in {"system", "user"}:
             raise Refusal("40004")
         return 0
@@ -104,7 +104,7 @@ def _check_image_part(
 
 
 def _check_calls(message: Mapping[str, Any], where: str) -> set[str]:
-    """Check the tool calls of a replayed answer and give their ids."""
+    """Check the tool calls of a replayed answer and return their ids."""
     calls = message["toolCalls"]
     if message["role"] != "assistant" or not isinstance(calls, list) or not calls:
         raise invalid(f"{where}.toolCalls")

@@ -1,4 +1,4 @@
-"""How the service says no: one exception, and the table of documented codes.
+"""Refusals of the service: one exception, and the table of documented codes.
 
 Source: the troubleshooting pages of the API guide (overview, 4xx, 5xx, and the skill pages for the 6xxxx codes).
 """
@@ -63,7 +63,7 @@ CODES: dict[str, tuple[int, str]] = {
 _RATE_LIMIT = "42901"
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer of the service, not an error of the emulator
+class Refusal(Exception):  # noqa: N818 - an answer of the service, not an error of the emulator
     """The service refuses the request: HTTP status, five-digit code and message.
 
     Attributes:
@@ -85,16 +85,16 @@ class Refusal(Exception):  # noqa: N818 - it is an answer of the service, not an
 
 
 def invalid(*names: str) -> Refusal:
-    """40001 with the names of the offending parameters, as the service lists them.
+    """40001 with the names of the invalid parameters, as the service lists them.
 
     Args:
-        *names: Parameter names; several of them mean features that exclude each other.
+        *names: Parameter names; several names are features that exclude each other.
     """
     return Refusal("40001", f"Invalid parameter: {', '.join(names)}" if names else "Invalid parameter")
 
 
 def code_for_status(status: int) -> str:
-    """The code that the service most likely gives with an HTTP status, for faults that name only the status."""
+    """The most likely code for an HTTP status, for faults that name only the status."""
     if status == CODES[_RATE_LIMIT][0]:
         return _RATE_LIMIT
     return next((code for code, (known, _) in CODES.items() if known == status), f"{status:03d}00")

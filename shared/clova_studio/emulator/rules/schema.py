@@ -1,8 +1,8 @@
 """Which JSON schemas a response format may use.
 
-Source: the "Structured Outputs" reference page lists the supported keywords and excludes ``pattern``. Keywords that
-it does not list (``$ref``, ``additionalProperties``, ``title``, type arrays, ...) are unproven; the emulator refuses
-them, so that a client that works here works with a service that does.
+Source: the "Structured Outputs" reference page lists the supported keywords and excludes ``pattern``. Whether the
+service accepts keywords that the page does not list (``$ref``, ``additionalProperties``, ``title``, type arrays, ...)
+is unknown. The emulator refuses them, so that a client that works here also works with the service.
 """
 
 from collections.abc import Mapping

@@ -11,11 +11,11 @@ from clova_studio.emulator.rules.refusals import Refusal, invalid
 def check_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Check the tools of a request.
 
-    ``type`` may be missing, as in the page's cURL sample. An empty list is refused: a caller that sends one has lost
-    its tools on the way (no source tells what the service does).
+    ``type`` may be missing, as in the page's cURL sample. An empty list is refused, because it is most likely a mistake
+    of the caller; what the service does is not documented.
 
     Returns:
-        The tools; empty when none were sent.
+        The tools; empty when the request has none.
 
     Raises:
         Refusal: 40001.
@@ -47,11 +47,11 @@ def check_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, observed: bool) -> str | ForcedTool:
     """Check the tool choice.
 
-    The page allows an object that names one function; recorded traffic answers it with 40009. ``required`` stands in
-    no page and is refused.
+    The page allows an object that names one function; in recorded traffic the answer is 40009. ``required`` is not
+    documented and is refused.
 
     Returns:
-        ``auto``, ``none``, or the tool that is forced.
+        ``auto``, ``none``, or the forced tool.
 
     Raises:
         Refusal: 40001 or 40009.

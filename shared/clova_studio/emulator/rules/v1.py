@@ -27,8 +27,8 @@ _ROLES = frozenset({"system", "user", "assistant"})
 def check_v1(body: Mapping[str, Any], model: Model) -> ChatRequest:
     """Check a v1 chat request.
 
-    Unknown fields are ignored: no source shows a refusal. The features that only v3 has are refused by name all the
-    same, because an answer without them would hide a mistake of the caller.
+    Unknown fields are ignored, as no source shows a refusal. Features that only v3 has are refused by name, because an
+    answer without them would hide a mistake of the caller.
 
     Args:
         body: The request body.
@@ -58,7 +58,7 @@ def check_v1(body: Mapping[str, Any], model: Model) -> ChatRequest:
 
 
 def check_sampling_v1(body: Mapping[str, Any]) -> None:
-    """Check the parameters of sampling, which chat v1 and the legacy completions share.
+    """Check the sampling parameters of chat v1 and the legacy completions.
 
     Raises:
         Refusal: 40001 with the field's name.
@@ -79,7 +79,7 @@ def check_messages_v1(body: Mapping[str, Any]) -> list[dict[str, Any]]:
         content = message.get("content")
         if not isinstance(content, str):
             raise invalid(f"messages[{index}].content")
-        # An answer may be empty and is then replayed as it is; an empty instruction or question is refused.
+        # A replayed answer may be empty; an empty instruction or question is refused.
         if not content and message["role"] != "assistant":
             raise Refusal("40004")
     return messages

@@ -1,8 +1,8 @@
 """What Chat Completions v3 accepts (HCX-005, HCX-DASH-002, HCX-007 and tuned models).
 
-Source: the four v3 reference pages (text and image, function calling, thinking, structured outputs) describe one URI;
-the body's fields decide which of them applies. Messages of refusals follow the recorded ones: ``Invalid parameter``
-with the names of the fields that exclude each other.
+Source: the four v3 reference pages (text and image, function calling, thinking, structured outputs). They describe one
+URI; the fields of the body decide which of them applies. Messages of refusals follow the recorded ones: ``Invalid
+parameter`` with the names of the fields that exclude each other.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
 def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool) -> ChatRequest:
     """Check a v3 chat request.
 
-    Unknown fields are ignored in both behaviours, the v1 names ``repeatPenalty`` and ``stopBefore`` included: the
-    function-calling page's own sample sends them, and no source shows a refusal. Fields that a model knows but does
-    not take are refused.
+    Unknown fields are ignored in both behaviours, including the v1 names ``repeatPenalty`` and ``stopBefore``: the
+    sample of the function-calling page sends them, and no source shows a refusal. Fields that the API has but the model
+    does not support are refused.
 
     Args:
         body: The request body.
         model: The model that the path names.
-        observed: Whether to refuse what recorded traffic refused against the pages.
+        observed: Whether to refuse what was refused in recorded traffic, although it is documented.
 
     Raises:
         Refusal: What the service would refuse.
@@ -97,13 +97,13 @@ def _check_limit(body: Mapping[str, Any], model: Model, effort: str, *, with_too
     short, whole = body.get("maxTokens"), body.get("maxCompletionTokens")
     if short is not None and whole is not None:
         raise invalid("maxTokens", "maxCompletionTokens")
-    if short is not None and model.thinking:  # recorded: HCX-007 takes maxCompletionTokens only
+    if short is not None and model.thinking:  # recorded: HCX-007 accepts only maxCompletionTokens
         raise invalid("maxTokens")
     name = "maxTokens" if short is not None else "maxCompletionTokens"
     limit = integer(body, name, 1, model.max_output)
     if limit is None:
         default = THINKING_DEFAULTS[effort] if model.thinking else model.default_output
-        # With tools no cap is accepted; the smallest documented one is then the fair assumption.
+        # With tools a missing limit is accepted; the smallest documented one is assumed.
         return max(default, TOOLS_MIN_OUTPUT) if with_tools else default
     if with_tools and limit < TOOLS_MIN_OUTPUT:
         raise invalid("tools", name)

@@ -1,4 +1,4 @@
-"""The ASGI application: from a request to the API that answers it, and from a refusal to its envelope."""
+"""The ASGI application: passes a request to its API and writes the answer or the refusal."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class EmulatorApp:
         self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or take part in the server's start and end."""
+        """Answer one request, or one start and stop of the server (the lifespan protocol)."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         if scope["type"] != "http":
@@ -84,7 +84,7 @@ class EmulatorApp:
             body = record.body
         if not isinstance(body, dict):
             raise Refusal("40000")
-        if route.openai:  # as in OpenAI's API the body decides, and the SDK accepts JSON only, even of streams
+        if route.openai:  # as in OpenAI's API the body decides: the SDK's Accept names JSON even for streams
             streamed = route.streams and body.get("stream") is True
         else:
             streamed = wants_stream(connection.headers.get("accept"), can_stream=route.streams)
@@ -96,7 +96,7 @@ class EmulatorApp:
             return handler(self.state, call)
         except Refusal:
             raise
-        except Exception:  # noqa: BLE001 - a fault of the emulator itself: logged, and told as the service would
+        except Exception:  # noqa: BLE001 - a bug of the emulator: logged, and answered as the service would
             _LOG.exception("The emulator failed to answer %s %s", connection.method, connection.path)
             raise Refusal("50000") from None
 
@@ -119,10 +119,10 @@ class EmulatorApp:
         return self.state.pick_fault(connection.path, streamed=streamed, with_tools=with_tools)
 
     async def _strike(self, connection: HttpConnection, fault: Fault) -> bool:
-        """Do what a fault does before the request is looked at.
+        """Apply a fault that happens before the request is checked.
 
         Returns:
-            Whether the request is answered (or lost) with that.
+            Whether the fault answered the request.
         """
         if fault.kind == "delay":
             await connection.pause(fault.pause)
@@ -155,7 +155,7 @@ class EmulatorApp:
 
 
 def _asks_for_stream(connection: HttpConnection, route: Route, body: Mapping[str, Any]) -> bool:
-    """Whether a request means to stream, before anything of it is checked."""
+    """Whether a request wants a stream, judged before it is checked."""
     if route.openai:
         return body.get("stream") is True
     return "text/event-stream" in connection.headers.get("accept", "")
@@ -172,9 +172,9 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 def create_app(
     settings: Mapping[str, Any] | None = None, *, script: list[Scripted] | None = None, **values: Any
 ) -> EmulatorApp:
-    """Make the bare ASGI application, for a server or a test client of your own.
+    """Create the bare ASGI application, for a server or a test client of your own.
 
-    Faults that drop the connection need the emulator's own server.
+    Faults that drop the connection work only with the emulator's own server.
 
     Args:
         settings: The same settings as in `serve`, as a mapping.

@@ -1,4 +1,4 @@
-"""Who may ask: API keys as Bearer tokens, and the older pair of headers.
+"""Authentication: API keys as Bearer tokens, and the older pair of headers.
 
 Source: the CLOVA Studio overview page (request headers, test and service keys) and recorded refusals.
 """
@@ -14,7 +14,7 @@ _SECRET_HEADERS = frozenset({"authorization", "x-ncp-clovastudio-api-key", "x-nc
 
 
 def redact(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers with lower-case names and without keys."""
+    """The headers with lower-case names and masked keys."""
     return {name.lower(): "***" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
 
 
@@ -25,10 +25,10 @@ def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *,
         headers: Request headers with lower-case names.
         prefix: ``testapp``, ``serviceapp`` or empty.
         settings: Settings of the emulator: the accepted keys.
-        with_pair: Whether the older pair of headers is a credential: not on the OpenAI-compatible paths.
+        with_pair: Whether the older pair of headers is accepted; it is not on the OpenAI-compatible paths.
 
     Returns:
-        The key, as the name of the quota it uses.
+        The key, which names the quota too.
 
     Raises:
         Refusal: 401 with 40100, 40102 or 40104.
@@ -36,7 +36,7 @@ def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *,
     bearer = headers.get("authorization")
     if bearer is None:
         studio, gateway = headers.get("x-ncp-clovastudio-api-key", ""), headers.get("x-ncp-apigw-api-key", "")
-        if not studio or not gateway or not with_pair:  # the pair is one credential: half of it is none
+        if not studio or not gateway or not with_pair:  # half of the pair is not a credential
             raise Refusal("40100")
         key, known_form = studio, True
     else:
@@ -53,8 +53,8 @@ def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *,
         raise Refusal("40104", "Invalid Key" if settings.observed else None)
     kind = accepted[key] if isinstance(accepted, Mapping) else None
     if kind == "unregistered":
-        # A service key whose service app is not approved: the words were recorded, with 401 and without their code;
-        # "service app not registered" stands with 40100 ("4xx" troubleshooting page).
+        # A service key whose service app is not approved: the message was recorded with 401 but without its code; the
+        # "4xx" troubleshooting page lists "service app not registered" under 40100.
         raise Refusal("40100", "No Service App" if settings.observed else None)
     if kind is not None and prefix and kind != prefix.removesuffix("app"):
         # "Test key: everything except service apps; service key: only registered service apps" (overview page).

@@ -1,11 +1,11 @@
-"""Reads the JSON of a request: strict, and bounded, so that nothing behind it meets a value it cannot work with."""
+"""Reads the JSON of a request: strict and bounded, so that no handler meets a value that it cannot process."""
 
 import json
 import math
 import re
 from typing import Any
 
-_DEEPEST = 100  # no documented body is a tenth as deep
+_DEEPEST = 100  # ten times deeper than any documented body
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -13,11 +13,11 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 def parse(raw: bytes) -> Any:
     """Read a body.
 
-    JSON is UTF-8. Besides what is no JSON, these are no bodies either: ``NaN`` and ``Infinity``, numbers too large for
-    a double, lone surrogates, and nesting without end.
+    JSON is UTF-8. ``NaN`` and ``Infinity``, numbers too large for a double, lone surrogates and nesting deeper than 100
+    levels are rejected too.
 
     Returns:
-        The value, or None when the bytes are no such JSON.
+        The value, or None when the bytes are not valid JSON in this sense.
     """
     if not raw:
         return None
@@ -26,7 +26,7 @@ def parse(raw: bytes) -> Any:
         value = json.loads(text, parse_constant=_refuse, parse_float=_number)
     except (ValueError, RecursionError):
         return None
-    # Most bodies cannot have what a walk over all of their values would look for.
+    # Only a suspect body is walked: for most, the text alone shows that it is sound.
     suspect = _ESCAPED_SURROGATE.search(text) is not None or text.count("[") + text.count("{") > _DEEPEST
     return None if suspect and not _is_sound(value) else value
 
@@ -43,7 +43,7 @@ def _number(written: str) -> float:
 
 
 def _is_sound(value: Any) -> bool:
-    """Whether a value is not too deep and holds only whole characters; without recursion, since it may be deep."""
+    """Whether a value is not too deep and has no lone surrogates; iterative, since the value may be deep."""
     open_values = [(value, 0)]
     while open_values:
         item, depth = open_values.pop()

@@ -1,4 +1,4 @@
-"""The emulator as a process: ``clova-studio emulator``."""
+"""The command ``clova-studio emulator``: the emulator as a process."""
 
 import argparse
 import signal
@@ -28,7 +28,7 @@ def _config(path: str) -> str:
 
 
 def _limit(text: str) -> tuple[str, tuple[int | None, int | None]]:
-    """Read ``MODEL=REQUESTS,TOKENS``; a minus stands for no limit."""
+    """Parse ``MODEL=REQUESTS,TOKENS``; a minus means no limit."""
     model, _, numbers = text.partition("=")
     parts = [part.strip() for part in numbers.split(",")]
     if not model or len(parts) not in {1, 2} or not parts[0]:
@@ -41,18 +41,18 @@ def _limit(text: str) -> tuple[str, tuple[int | None, int | None]]:
 
 
 def _seconds(text: str) -> float:
-    """Read a length of time, which may be none."""
+    """Parse a number of seconds, which may be 0."""
     seconds = float(text)
     if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds of at least 0")
     return seconds
 
 
 def _window(text: str) -> float:
-    """Read the length of a window, which is never none."""
+    """Parse the length of a window, which is above 0."""
     seconds = _seconds(text)
     if not seconds:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds
 
 
@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_fault,
         default=[],
         metavar="KIND[;KEY=VALUE...]",
-        help="failure on demand, such as 'status;code=42901;every=5' (can be repeated)",
+        help="fault to inject, such as 'status;code=42901;every=5' (can be repeated)",
     )
     parser.add_argument(
         "--config", type=_config, metavar="FILE", help="routers, skillsets and training, as YAML or JSON"
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
-        args: What the parser of `add_arguments` read.
+        args: The parsed options of `add_arguments`.
 
     Returns:
         Exit code 0; 1 when the address cannot be used.
@@ -144,7 +144,7 @@ def run(args: argparse.Namespace) -> int:
         key = args.api_key[0] if args.api_key else DEFAULT_KEY
         sys.stdout.write(f"CLOVA Studio emulator ({args.behaviour}) on {server.base_url} with key {key}\n")
         sys.stdout.flush()
-        # In short steps: a wait without end does not let signals through on every platform.
+        # In short steps, because on some platforms an endless wait blocks signals.
         while not stopped.wait(0.5):
             pass
         return 0

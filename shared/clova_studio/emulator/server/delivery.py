@@ -1,4 +1,4 @@
-"""Sends an answer, with whatever goes wrong on the way."""
+"""Sends an answer, with the faults that happen on the way."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ class StreamAnswer:
     """An event stream.
 
     Attributes:
-        frames: Writes frames; used for the signal and for in-stream errors.
+        frames: Writer of the signal and of errors inside the stream.
         tokens: The token events.
-        results: The events after them that end an ordinary stream.
-        signal: Whether a signal comes after those.
+        results: The events that end an ordinary stream.
+        signal: Whether a signal follows the results.
     """
 
     frames: Frames | OpenAIFrames
@@ -49,8 +49,8 @@ async def deliver(connection: HttpConnection, answer: Answer, settings: Settings
     Args:
         connection: The request that it answers.
         answer: What to send.
-        settings: Settings of the emulator: behaviour and pace.
-        fault: What goes wrong in the delivery, if anything.
+        settings: Settings of the emulator: behaviour and latency.
+        fault: The fault that hits the request, if any.
     """
     if isinstance(answer, JsonAnswer):
         await _deliver_json(connection, answer, fault)
@@ -66,7 +66,7 @@ async def _deliver_json(connection: HttpConnection, answer: JsonAnswer, fault: F
         body = body[: max(1, len(body) // 2)]
     await connection.start(answer.status, headers, len(body))
     if kind == "reset_after_headers":
-        await connection.write(b"")  # the headers are out before the connection breaks
+        await connection.write(b"")  # sends the headers before the connection breaks
         await connection.drop(reset=True)
     await _write(connection, body, fault)
     await connection.write(b"", more=False)
@@ -84,7 +84,7 @@ async def _deliver_stream(
     broken = fault if fault is not None and kind in _BREAKING else None
     for number, frame in enumerate(answer.tokens):
         if broken is not None and number >= broken.after:
-            if kind == "truncate":  # a frame that ends in its middle
+            if kind == "truncate":  # half a frame
                 await connection.write(frame[: len(frame) // 2])
             break
         if number:
@@ -103,9 +103,9 @@ async def _deliver_stream(
 
 
 async def _break_stream(connection: HttpConnection, answer: StreamAnswer, fault: Fault) -> None:
-    """End a stream the wrong way, after the token events that the fault let through."""
+    """End a stream as a fault says, after its first token events."""
     if fault.kind == "error_event":
-        # Which codes come inside a stream is not recorded but for rate limits, hence the default.
+        # Of the codes inside streams only the rate limit's was recorded, hence the default.
         refusal = Refusal(fault.code or "42901", fault.message)
         await connection.write(answer.frames.error(refusal.code, refusal.message))
     if fault.kind == "cut_abrupt":

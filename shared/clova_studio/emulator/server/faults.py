@@ -1,6 +1,6 @@
-"""Failures on demand: what can go wrong between a client and the service, as a value.
+"""Failures on demand: a value for each thing that can go wrong between a client and the service.
 
-A fault is given at start, added to a running server, put into a script, or named by one request in the header
+A fault is given at start, added to a running server, queued in a script, or requested in the header
 ``X-Clova-Emulator-Fault``; header and command line use the text form ``kind;key=value;key=value``.
 """
 
@@ -11,20 +11,20 @@ FAULT_HEADER = "x-clova-emulator-fault"
 BEFORE_KINDS = frozenset(
     {"status", "ok_error", "html", "empty", "reset", "hang", "invented_tool", "delay"},
 )
-"""Faults that decide before the request is looked at (``delay`` only slows it)."""
+"""Faults that happen before the request is checked (``delay`` only slows it)."""
 
 BODY_KINDS = frozenset({"truncate", "reset_after_headers", "trickle"})
-"""Faults of the delivery of any answer."""
+"""Faults in the delivery of any answer."""
 
 STREAM_KINDS = frozenset({"cut", "cut_abrupt", "error_event", "no_signal", "hang_after_result"})
-"""Faults that only a streamed answer can have; other requests do not use them up."""
+"""Faults of streamed answers; other requests do not count as hits."""
 
 KINDS = BEFORE_KINDS | BODY_KINDS | STREAM_KINDS
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of failure and the requests that it hits.
+    """One failure and the requests that it hits.
 
     Attributes:
         kind: ``status`` (an error envelope), ``ok_error`` (HTTP 200 whose envelope has an error code), ``html`` (a
@@ -34,15 +34,15 @@ class Fault:
             requests with tools only), and for streams ``cut`` (ends cleanly after ``after`` token events, without
             result), ``cut_abrupt`` (connection dropped there), ``error_event`` (an error event there), ``no_signal``
             (ends at the result) and ``hang_after_result`` (the connection stays open).
-        times: Hits the next so many matching requests; None means every one.
-        every: Hits each so-many-th matching request.
-        path: Only requests whose path contains this.
+        times: How many matching requests it hits; None means all of them.
+        every: Hits every n-th matching request.
+        path: Hits only requests whose path contains this.
         status: HTTP status; the default follows the code (``status``), or is 503 (``html``).
         code: Five-digit code; the default is 42901, or follows the status.
         message: Message; the default is the documented one of the code.
         headers: Headers of the answer.
-        after: Token events before a stream fails.
-        seconds: How long a ``delay`` takes.
+        after: Number of token events before a stream fails.
+        seconds: Length of a ``delay`` in seconds.
         delay: Seconds between two bytes of a ``trickle``.
 
     Raises:
@@ -71,14 +71,14 @@ class Fault:
 
     @property
     def pause(self) -> float:
-        """Seconds that this fault waits, whichever of the two names they were given by."""
+        """Seconds that this fault waits, given as either ``seconds`` or ``delay``."""
         for value in (self.seconds, self.delay):
             if value is not None:
                 return value
         return 1.0 if self.kind == "delay" else 0.005
 
     def hits(self, path: str, *, streamed: bool, with_tools: bool) -> bool:
-        """Whether a request is of the sort that this fault concerns.
+        """Whether a request matches this fault; ``times`` and ``every`` are not considered.
 
         Args:
             path: Path of the request.
@@ -93,14 +93,14 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
-        """Read the text form.
+        """Parse the text form.
 
         Args:
             text: ``kind;key=value;...`` with the names of the attributes; a header of the answer is
                 ``header.name=value``.
 
         Raises:
-            ValueError: The kind or a key is unknown, or a value is no number where one is needed.
+            ValueError: The kind or a key is unknown, or a value is not a number where one is needed.
         """
         kind, *settings = [part.strip() for part in text.split(";")]
         readers = {"times": int, "every": int, "status": int, "after": int, "seconds": float, "delay": float}
@@ -127,7 +127,7 @@ class ActiveFault:
         self._done = 0
 
     def fires(self, path: str, *, streamed: bool, with_tools: bool) -> bool:
-        """Count the request if it matches, and say whether the fault hits it."""
+        """Count the request if it matches, and return whether the fault hits it."""
         fault = self.fault
         if not fault.hits(path, streamed=streamed, with_tools=with_tools):
             return False

@@ -1,4 +1,4 @@
-"""One request and its answer, down to the TCP connection where a fault asks for it."""
+"""One HTTP request and its answer, down to the TCP connection that some faults drop."""
 
 import asyncio
 import contextlib
@@ -17,19 +17,19 @@ MAX_BODY = 50 * 1024 * 1024
 """Largest request body; above it the service answers 41300 ("4xx" troubleshooting page)."""
 
 TRANSPORT = "clova_studio_transport"
-"""Where the server's HTTP protocol leaves the connection's transport in the scope's state."""
+"""Key of the connection's transport in the state of the ASGI scope; the server's HTTP protocol sets it."""
 
 
 class ClientGoneError(Exception):
-    """The client left, or the server is stopping: there is nobody to answer."""
+    """The client disconnected, or the server is stopping, so no answer can be sent."""
 
 
 class BodyTooLargeError(Exception):
-    """The request body is over the limit; it was read to its end and thrown away."""
+    """The request body is over the limit; it was read to its end and discarded."""
 
 
 class HttpConnection:
-    """What the emulator does with one HTTP request: read, wait, write, drop.
+    """An HTTP request being answered: read it, wait, write the answer, drop the connection.
 
     Attributes:
         on_start: Called with the status before the answer begins.
@@ -52,8 +52,8 @@ class HttpConnection:
         """Read the request body.
 
         Raises:
-            BodyTooLargeError: It is over 50 MB. The rest is read all the same, so that the client can hear the answer.
-            ClientGoneError: The client left in the middle.
+            BodyTooLargeError: It is over 50 MB. It is still read to its end, so that the client receives the answer.
+            ClientGoneError: The client disconnected before the end.
         """
         parts: list[bytes] = []
         size = 0
@@ -74,10 +74,10 @@ class HttpConnection:
         return b"".join(parts)
 
     async def pause(self, seconds: float) -> None:
-        """Wait, but no longer than the client does.
+        """Wait, but only while the client is connected.
 
         Raises:
-            ClientGoneError: The client left, or the server stops.
+            ClientGoneError: The client disconnected, or the server stops.
         """
         if seconds <= 0:
             return
@@ -86,10 +86,10 @@ class HttpConnection:
                 await self.hang()
 
     async def hang(self) -> None:
-        """Wait until the client leaves or the server stops.
+        """Wait until the client disconnects or the server stops.
 
         Raises:
-            ClientGoneError: Always, in the end.
+            ClientGoneError: Always, at the end of the wait.
         """
         while (await self._receive())["type"] != "http.disconnect":
             pass
@@ -125,10 +125,10 @@ class HttpConnection:
         """Drop the TCP connection in the middle of the answer.
 
         Args:
-            reset: Send a TCP reset; otherwise close after what was written, so that the client has received it.
+            reset: Send a TCP reset; otherwise close after everything written so far has been sent.
 
         Raises:
-            ClientGoneError: Always, as there is no connection any more.
+            ClientGoneError: Always, as the connection is gone.
             RuntimeError: The application runs without the emulator's own server and has no connection to drop.
         """
         transport = self._transport

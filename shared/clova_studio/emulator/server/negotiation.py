@@ -1,4 +1,4 @@
-"""Content negotiation: what a request brings and what it wants back.
+"""Content negotiation: the types of the request body and of the answer.
 
 Source: the request headers of the CLOVA Studio overview page; 406 and 415 of the troubleshooting pages.
 """
@@ -29,14 +29,14 @@ def check_content_type(value: str | None, *, multipart: bool = False) -> None:
 
 
 def wants_stream(accept: str | None, *, can_stream: bool) -> bool:
-    """Whether the answer is an event stream: ``Accept`` alone decides that in the native APIs.
+    """Whether the answer is an event stream: in the native APIs only ``Accept`` decides that.
 
     Args:
         accept: The header, None when it was not sent.
         can_stream: Whether the API can stream.
 
     Raises:
-        Refusal: 406 40600: the API can serve none of the accepted types.
+        Refusal: 406 40600 when the API serves none of the accepted types.
     """
     if accept is None or not accept.strip():
         return False

@@ -1,4 +1,4 @@
-"""Takes a request from its quota, and says no when the window is used up."""
+"""Charges a request to its quota, and refuses it when the window is used up."""
 
 from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.server.state import State
@@ -9,8 +9,8 @@ def charge(state: State, key: str, model: str, tokens: int) -> dict[str, str]:
 
     Args:
         state: The emulator.
-        key: Who asks.
-        model: Model or tool that counts.
+        key: The key of the request.
+        model: Model or tool that is charged.
         tokens: Input plus requested maximum output.
 
     Returns:
@@ -24,5 +24,5 @@ def charge(state: State, key: str, model: str, tokens: int) -> dict[str, str]:
         return {}
     headers = verdict.headers if state.settings.shows_limits else {}
     if not verdict.allowed:
-        raise Refusal("42901", headers=headers)  # and no Retry-After: none was ever recorded
+        raise Refusal("42901", headers=headers)  # without Retry-After, which was never recorded
     return headers

@@ -1,4 +1,4 @@
-"""Which API a method and a path belong to.
+"""Finds the API of a method and a path.
 
 Source: the URI tables of the API guide; the prefixes ``/testapp`` and ``/serviceapp`` and the trailing app id of the
 explorer tools are the older forms that public code still uses.
@@ -40,7 +40,7 @@ class Route:
 
     @property
     def openai(self) -> bool:
-        """Whether this is an OpenAI-compatible path, with that protocol's errors, streams and keys."""
+        """Whether this is an OpenAI-compatible path, with OpenAI's errors, streams and keys."""
         return self.api.startswith("openai")
 
 
@@ -49,7 +49,7 @@ OPENAI_ROOT = "/v1/openai"
 _PREFIX = r"^(?:/(?P<prefix>testapp|serviceapp))?"
 _APP_ID = r"(?:/(?P<app>[^/]+))?/?$"
 _TOOL = r"/v1/api-tools/"
-_OPENAI = "^" + OPENAI_ROOT  # "OpenAI compatibility" page: never behind a prefix
+_OPENAI = "^" + OPENAI_ROOT  # "OpenAI compatibility" page: never with a prefix
 
 _PATTERNS: tuple[tuple[str, str, bool, re.Pattern[str]], ...] = tuple(
     (api, method, streams, re.compile((_PREFIX if pattern.startswith("/") else "") + pattern))
@@ -74,7 +74,7 @@ _PATTERNS: tuple[tuple[str, str, bool, re.Pattern[str]], ...] = tuple(
         ("tuning-list", "GET", False, r"/tuning/v2/tasks$"),
         ("tuning-get", "GET", False, r"/tuning/v2/tasks/(?P<task>[^/]+)$"),
         ("tuning-delete", "DELETE", False, r"/tuning/v2/tasks/(?P<task>[^/]+)$"),
-        # The URI table of the page on deletion prints this path, its cURL sample the one above.
+        # The page on deletion prints this path in its URI table and the one above in its cURL sample.
         ("tuning-delete-short", "DELETE", False, r"/v2/tasks/(?P<task>[^/]+)$"),
         ("openai-chat", "POST", True, _OPENAI + r"/chat/completions$"),
         ("openai-embeddings", "POST", False, _OPENAI + r"/embeddings$"),
@@ -91,7 +91,7 @@ def find_route(method: str, raw_path: str) -> Route | None:
         raw_path: Path as sent, still percent-encoded, without the query.
 
     Returns:
-        The route, or None when no API has this path and method: the guide documents no 405.
+        The route, or None when no API has this path and method; the guide does not document 405.
     """
     for api, known_method, streams, pattern in _PATTERNS:
         found = pattern.match(raw_path) if known_method == method else None
@@ -99,7 +99,7 @@ def find_route(method: str, raw_path: str) -> Route | None:
             continue
         parts = found.groupdict(default="")
         if parts.get("app") and not parts["prefix"]:
-            return None  # the trailing app id belongs to the prefixed form
+            return None  # only prefixed paths have a trailing app id
         return Route(
             api=api,
             version=int(parts.get("version") or 1),
@@ -114,5 +114,5 @@ def find_route(method: str, raw_path: str) -> Route | None:
 
 
 def is_openai_path(raw_path: str) -> bool:
-    """Whether refusals on a path have OpenAI's form, also where no API has it."""
+    """Whether refusals on a path have OpenAI's form, even if no API has that path."""
     return raw_path == OPENAI_ROOT or raw_path.startswith(OPENAI_ROOT + "/")

@@ -20,12 +20,12 @@ from clova_studio.emulator.server.windows import Limits
 
 _START_SECONDS = 30.0
 _DRAIN_SECONDS = 2.0
-# Longer than clients keep idle connections in their pools, so that a pooled connection is not closed under them.
+# Longer than clients keep idle connections, so that the server does not close a connection in a client's pool.
 _KEEP_ALIVE_SECONDS = 75
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol, which also tells the application its connection, for faults that drop it."""
+    """uvicorn's HTTP/1.1 protocol, which also gives the application its transport, for faults that drop it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         self.app_state = {**self.app_state, TRANSPORT: transport}
@@ -33,7 +33,7 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its polling: it tells when it listens and stops at once, open streams included."""
+    """uvicorn's server without polling: it signals when it listens, and stops at once even with open streams."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -61,7 +61,7 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             if connection.transport is not None:
                 connection.transport.abort()
-        # Every wait of the application ends when its client is gone, so that nothing has to be cancelled.
+        # Every wait of the application ends when its client is gone, so no task has to be cancelled.
         tasks = set(self.server_state.tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
@@ -78,11 +78,11 @@ class _Server(uvicorn.Server):
 class EmulatorServer:
     """A local CLOVA Studio that runs in the background.
 
-    Use it as a context manager, or with `start` and `stop`. Its methods can be called from any thread. `serve` makes
-    one from settings by name.
+    Use it as a context manager, or with `start` and `stop`. Its methods can be called from any thread. `serve` creates
+    one.
 
     Args:
-        settings: How it behaves; None for the defaults of `serve`.
+        settings: Its settings; None for the defaults of `serve`.
         host: Address to listen on.
         port: Port; 0 takes a free one.
     """
@@ -110,7 +110,7 @@ class EmulatorServer:
         self.stop()
 
     def start(self) -> Self:
-        """Listen and answer; does nothing when the server runs already.
+        """Start to listen and answer; does nothing when the server is running.
 
         Raises:
             OSError: The address is in use or not allowed.
@@ -119,7 +119,7 @@ class EmulatorServer:
         if self._server is not None:
             return self
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # With its protocol named: asyncio sends small packets at once only for sockets that say that they are TCP.
+        # The protocol is named because asyncio sets TCP_NODELAY only on sockets that name it.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -174,10 +174,10 @@ class EmulatorServer:
 
     @property
     def base_url(self) -> str:
-        """Where the server listens, without a slash at the end.
+        """The server's URL, without a slash at the end.
 
         Raises:
-            RuntimeError: It was never started, so that it has no port yet.
+            RuntimeError: It was never started, so it has no port yet.
         """
         if self._bound_port is None:
             raise RuntimeError("The emulator was not started: use `with serve() as server:` or `server.start()`.")
@@ -191,36 +191,36 @@ class EmulatorServer:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests so far, in order of arrival."""
+        """The requests received so far, in order of arrival."""
         return self._state.requests
 
     @property
     def peak_in_flight(self) -> int:
-        """The highest number of requests that were being answered at once."""
+        """The highest number of requests in flight at once."""
         return self._state.peak_in_flight
 
     def script(self, answers: Iterable[Scripted]) -> None:
         """Queue answers for the next chat requests, OpenAI-compatible ones included.
 
-        When they are used up, answers are computed again.
+        When the queue is empty, answers are computed again.
 
         Args:
-            answers: A text; or a mapping with ``content``, ``thinking``, ``tool_calls`` (``{"name", "arguments"}``
-                each) and ``finish_reason``; or a `Fault`. Scripted texts are sent whole: caps and stop strings of the
-                request do not cut them.
+            answers: Each is a text; or a mapping with ``content``, ``thinking``, ``tool_calls`` (a list of
+                ``{"name", "arguments"}``) and ``finish_reason``; or a `Fault`. Token limits and stop strings of the
+                request do not apply to scripted texts.
         """
         self._state.script(answers)
 
     def add_fault(self, fault: Fault) -> None:
-        """Add a failure, for the requests that arrive from now on.
+        """Add a fault for the requests that arrive from now on.
 
         Args:
-            fault: What goes wrong, and for which requests.
+            fault: The failure, and the requests that it hits.
         """
         self._state.add_fault(fault)
 
     def reset(self) -> None:
-        """Forget requests, scripts, faults (those given at start, too), training tasks and used quotas."""
+        """Forget requests, scripts, faults (also those given at start), training tasks and quota usage."""
         self._state.reset()
 
 
@@ -238,18 +238,17 @@ def serve(
     config: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     tuning_seconds: float | None = None,
 ) -> EmulatorServer:
-    """Make a local CLOVA Studio, to be used in a ``with`` block.
+    """Create a local CLOVA Studio, to be used in a ``with`` block.
 
     Args:
-        host: Address to listen on; loopback unless you ask for another one.
+        host: Address to listen on; loopback by default.
         port: Port; 0 takes a free one.
-        behaviour: ``"observed"`` or ``"documented"``: which form answers take where recorded traffic and the API guide
+        behaviour: ``"observed"`` or ``"documented"``: the form of the answers where recorded traffic and the API guide
             differ.
-        api_keys: None accepts every well-formed key; a collection accepts just those; a mapping also says which are
-            ``"test"`` and which ``"service"`` keys, for the prefixes ``/testapp`` and ``/serviceapp``, and which are
-            ``"unregistered"``: service keys without a registered service app, which are refused everywhere. A key of
-            the other cloud is a key that is not among them.
-        rate_limits: Model or tool -> requests and tokens in a window. Tokens are input plus requested maximum output.
+        api_keys: None accepts every well-formed key; a collection accepts only its keys; a mapping also gives the kind
+            of each key: ``"test"`` or ``"service"``, for the prefixes ``/testapp`` and ``/serviceapp``, or
+            ``"unregistered"``: a service key without a registered service app, which is refused everywhere.
+        rate_limits: Model or tool -> requests and tokens per window. Tokens are input plus requested maximum output.
             Tools are ``"segmentation"``, ``"summarization"``, ``"sliding"``, ``"reranker"``, ``"rag-reasoning"``,
             ``"skill-trainer"`` (routers and skillsets together), ``"tuning"``, ``"chat-tokenize"``,
             ``"embedding-tokenize"`` and ``"tokenize"``; ``"*"`` is every other one.
@@ -258,19 +257,20 @@ def serve(
         token_latency: Seconds between two token events.
         faults: Failures; see `Fault`.
         rate_limit_headers: Whether answers carry the x-ratelimit-* headers; None follows the behaviour.
-        config: Routers, skillsets and training, as a mapping or the path of a YAML or JSON file; its fields stand under
-            "Configuration" on the emulator's page of the documentation. By default there are a router ``travel01``
-            (domains 날씨 and 여행) and a skillset ``weather1``, each in version 1.
-        tuning_seconds: How long training takes, before the configuration's ``tuning.seconds``; by default a second.
-            Training fails when a reason's name stands in the dataset's path (``train/file.encoding.csv``), when a word
-            of the configuration's ``tuning.failures`` does, or when the file is neither csv nor jsonl.
+        config: Routers, skillsets and training, as a mapping or the path of a YAML or JSON file; "Configuration" on the
+            emulator's page of the documentation lists its fields. By default there are a router ``travel01`` (domains
+            날씨 and 여행) and a skillset ``weather1``, each in version 1.
+        tuning_seconds: How long training takes; takes precedence over the configuration's ``tuning.seconds``. One
+            second by default. Training fails when the dataset's path contains the name of a failure reason
+            (``train/file.encoding.csv``) or a word of the configuration's ``tuning.failures``, or when the file is
+            neither csv nor jsonl.
 
     Returns:
-        The server, not yet started: its ``with`` block or ``start()`` does that.
+        The server, not yet started: its ``with`` block or ``start()`` starts it.
 
     Raises:
         OSError: The configuration file cannot be read.
-        ValueError: A setting or a field of the configuration is wrong; it is named.
+        ValueError: A setting or a field of the configuration is wrong; the message names it.
     """
     values: dict[str, Any] = {
         "behaviour": behaviour,

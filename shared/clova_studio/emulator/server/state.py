@@ -1,4 +1,4 @@
-"""What a running emulator remembers: settings, requests, scripts, faults and quotas. Safe to use from any thread."""
+"""The state of a running emulator: settings, requests, scripts, faults and quotas. Safe to use from any thread."""
 
 import os
 import threading
@@ -24,15 +24,15 @@ KEY_KINDS = frozenset({"test", "service", "unregistered"})
 
 @dataclass
 class RecordedRequest:
-    """One request as it arrived.
+    """A request that the emulator received.
 
     Attributes:
         method: HTTP method.
         path: Path without the query.
-        headers: Headers with lower-case names; those that hold a key have the value ``***``.
-        body: The JSON body, or None when it was none.
+        headers: Headers with lower-case names; keys are replaced by ``***``.
+        body: The parsed body; None when it is not valid JSON.
         raw: The body's bytes.
-        status: HTTP status of the answer; None while there is none, or when a fault dropped the connection.
+        status: HTTP status of the answer; None while there is no answer, or when a fault dropped the connection.
         time: Arrival on the monotonic clock, in seconds.
         query: Fields of the query.
     """
@@ -69,7 +69,7 @@ class Settings:
             unknown = sorted(set(self.api_keys.values()) - KEY_KINDS)
             if unknown:
                 raise ValueError(
-                    f"api_keys: {unknown[0]!r} is no kind of key; known are {', '.join(sorted(KEY_KINDS))}"
+                    f"api_keys: unknown kind of key {unknown[0]!r}; known are {', '.join(sorted(KEY_KINDS))}"
                 )
         if self.tuning_seconds is not None and not self.tuning_seconds >= 0:
             raise ValueError(f"tuning_seconds must be a number of seconds, not {self.tuning_seconds!r}")
@@ -81,7 +81,7 @@ class Settings:
 
     @property
     def shows_limits(self) -> bool:
-        """Whether answers carry the x-ratelimit-* headers: observed, but in no page of the guide."""
+        """Whether answers carry the x-ratelimit-* headers, which were observed but are not documented."""
         return self.observed if self.rate_limit_headers is None else self.rate_limit_headers
 
 
@@ -97,7 +97,7 @@ class State:
         self._requests: list[RecordedRequest] = []
         self._script: deque[Scripted] = deque()
         self._faults = [ActiveFault(fault) for fault in settings.faults]
-        # A given configuration is checked before anything starts.
+        # A configuration is checked before the server starts.
         training = {} if settings.config is None else self.config.tuning.model_dump()
         if settings.tuning_seconds is not None:
             training["seconds"] = settings.tuning_seconds
@@ -118,7 +118,7 @@ class State:
             return list(self._requests)
 
     def arrive(self, request: RecordedRequest) -> None:
-        """Record a request and count it as being answered."""
+        """Record a request and count it as in flight."""
         with self._lock:
             self._requests.append(request)
             self._in_flight += 1
@@ -153,7 +153,7 @@ class State:
             return None
 
     def add_fault(self, fault: Fault) -> None:
-        """Add a fault behind those that are there."""
+        """Add a fault after the existing ones."""
         with self._lock:
             self._faults.append(ActiveFault(fault))
 

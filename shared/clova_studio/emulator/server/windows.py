@@ -1,8 +1,8 @@
-"""Rate limits: requests and tokens that a key may use in one window, and the headers that tell about them.
+"""Rate limits: the requests and tokens that a key may use per window, and the headers that report them.
 
-Source: the rate-limit page of the user guide (QPM and TPM a model, whichever is reached first; tokens are the input
+Source: the rate-limit page of the user guide (QPM and TPM per model, whichever is reached first; tokens are the input
 plus the requested maximum output) and the headers that public clients recorded. The window is the minute that starts
-with the first request, as the recorded pattern of 429 answers suggests. Refused requests use nothing up.
+with the first request, as the recorded pattern of 429 answers suggests. Refused requests do not count.
 """
 
 import math
@@ -24,14 +24,14 @@ class _Window:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a request may pass, and the headers of its answer."""
+    """Whether a request is within the quota, and the headers of its answer."""
 
     allowed: bool
     headers: dict[str, str]
 
 
 def as_reset(seconds: float) -> str:
-    """Write a waiting time as the service does: ``42s``, ``2.5s`` or ``600ms``; never shorter than it is."""
+    """Write a waiting time as the service does: ``42s``, ``2.5s`` or ``600ms``; rounded up."""
     if seconds <= 0:
         return "0s"
     if seconds < 1:
@@ -53,16 +53,16 @@ class Windows:
         self._lock = threading.Lock()
 
     def reset(self) -> None:
-        """Forget what was used."""
+        """Forget the usage."""
         with self._lock:
             self._windows.clear()
 
     def charge(self, key: str, model: str, tokens: int) -> Verdict | None:
-        """Take a request from the quota.
+        """Charge a request to the quota.
 
         Args:
-            key: Who asks.
-            model: Model or tool that counts.
+            key: The key of the request.
+            model: Model or tool that is charged.
             tokens: Input tokens plus requested maximum output.
 
         Returns:

@@ -25,7 +25,7 @@ def usage(prompt: int, completion: int) -> dict[str, Any]:
 
 
 def failure(code: str, message: str, *, observed: bool) -> bytes:
-    """The envelope of a refusal: recorded ones carry ``"result":null``, those of the guide have no result."""
+    """The envelope of a refusal: recorded ones have ``"result":null``, those in the guide have no result."""
     envelope: dict[str, Any] = {"status": {"code": code, "message": message}}
     if observed:
         envelope["result"] = None
@@ -38,7 +38,7 @@ def openai_failure(code: str, message: str) -> bytes:
 
 
 def fingerprint(*parts: object) -> bytes:
-    """A stable digest of a request, the source of everything that only looks random."""
+    """A stable digest of a request, from which ids and seeds are derived."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(repr(part).encode())
@@ -47,7 +47,7 @@ def fingerprint(*parts: object) -> bytes:
 
 
 def random_seed(mark: bytes) -> int:
-    """The seed that an answer names when the request asked for a random one: 1 to 4294967295."""
+    """The seed of an answer to a request without one: 1 to 4294967295."""
     return int.from_bytes(mark[:4], "big") or 1
 
 
@@ -61,8 +61,8 @@ def call_id(mark: bytes, index: int) -> str:
 class Frames:
     """Writes the events of one stream.
 
-    The recorded streams have no blank after the colon; the guide's printed examples have one. Every event has its own
-    id, which is not the request's.
+    Recorded streams have no space after the colon; the guide's examples have one. Every event has its own id, which
+    differs from the request's.
     """
 
     def __init__(self, mark: bytes, *, observed: bool) -> None:
@@ -88,14 +88,14 @@ class Frames:
 
 
 class OpenAIFrames:
-    """Writes the chunks of an OpenAI-compatible stream: "same structure as OpenAI", says the compatibility page."""
+    """Writes the chunks of an OpenAI-compatible stream ("same structure as OpenAI", compatibility page)."""
 
     def chunk(self, data: Any) -> bytes:
         """One chunk."""
         return f"data: {dumps(data)}\n\n".encode()
 
     def signal(self) -> bytes:
-        """The end, which is no JSON here."""
+        """The end of the stream, which is not JSON here."""
         return b"data: [DONE]\n\n"
 
     def error(self, code: str, message: str) -> bytes:
