@@ -1,4 +1,4 @@
-"""The explorer tools beyond embeddings and segmentation, with the reference's own examples."""
+"""The APIs beyond chat, embeddings and segmentation, with the reference's own examples."""
 
 from __future__ import annotations
 
