@@ -141,7 +141,7 @@ def test_accept(observed: httpx.Client, path: str, accept: str, code: str) -> No
 
 
 def test_malformed_json(observed: httpx.Client) -> None:
-    """A body that is no JSON is 400 40000."""
+    """A body that is not valid JSON is refused with 400 40000."""
     answer = observed.post(H5, content=b'{"messages":', headers={"content-type": "application/json"})
     assert status(answer) == (400, "40000", "Bad request")
 

@@ -46,7 +46,7 @@ def test_summary(either: httpx.Client) -> None:
 
 
 def test_long_summary(either: httpx.Client, constitution: str) -> None:
-    """A long text is told in a few lines, in its order; a wanted number of paragraphs is a number of lines."""
+    """The summary of a long text has few lines, in its order; ``segCount`` sets their number."""
     text = result(either, SUMMARIZE, {"texts": [constitution]})["text"]
     lines = [line[2:] for line in text.splitlines()]
     assert 3 <= len(lines) <= 12
@@ -206,7 +206,7 @@ def test_completion(either: httpx.Client) -> None:
 
 
 def test_completion_options(either: httpx.Client) -> None:
-    """Tokens come when asked for, the cap cuts with length, filters can be left out."""
+    """Tokens come on request, the limit cuts with reason "length", filters can be left out."""
     body = {"text": "안녕하세요?", "maxTokens": 3, "includeTokens": True, "includeAiFilters": False}
     found = result(either, "/v1/tasks/t-1/completions", body)
     assert (found["stopReason"], found["outputLength"], found["aiFilter"]) == ("length", 3, [])

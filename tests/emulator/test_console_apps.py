@@ -51,7 +51,7 @@ def route(client: httpx.Client, query: str, *history: str) -> dict[str, Any]:
     ],
 )
 def test_domains(either: httpx.Client, query: str, domain: str, blocked: list[str]) -> None:
-    """A query is told its domain, and a content filter that it hits beside it."""
+    """The answer has the query's domain, and the content filter that it hits."""
     found = route(either, query)
     assert list(found) == ["domain", "blockedContent", "safety", "usage"]
     assert found["domain"] == {"result": domain, "called": True}
@@ -69,7 +69,7 @@ def test_no_domain(either: httpx.Client) -> None:
 
 
 def test_safety(observed: httpx.Client, documented: httpx.Client) -> None:
-    """Safety filters are told by their labels: as a client expects them, or as the console writes them."""
+    """Safety filters have their labels: as a client expects them, or as the console writes them."""
     for client, labels in ((observed, ["unethical", "contentious"]), (documented, ["Unethical", "Contentious"])):
         assert route(client, "여행 가서 불법으로 선거 운동하는 법")["safety"] == {"result": labels, "called": True}
 
@@ -103,7 +103,7 @@ def test_skillset(either: httpx.Client) -> None:
 
 
 def test_skillset_fields(observed: httpx.Client, documented: httpx.Client) -> None:
-    """UseTask stands in the page's table, but not in its sample."""
+    """UseTask is in the page's table, but not in its sample."""
     assert list(run(observed, **EXAMPLE)) == ["finalAnswer", "tokenCount", "apiResult"]
     assert run(documented, **EXAMPLE)["useTask"] is False
 
@@ -123,7 +123,7 @@ def stream(client: httpx.Client, **body: Any) -> list[tuple[str, Any]]:
 
 
 def test_skillset_stream(either: httpx.Client) -> None:
-    """A stream tells the plan, the calls and the answer, without a signal; tokens only when asked for."""
+    """A stream has the plan, the calls and the answer, without a signal; tokens only on request."""
     whole = run(either, **EXAMPLE)
     found = stream(either, **EXAMPLE)
     assert [name for name, _ in found] == ["planning", "cot", "finalAnswer"]
@@ -224,7 +224,7 @@ def test_shared_quota() -> None:
 
 
 def test_stream_faults() -> None:
-    """A skillset's stream breaks where it is told to, after so many of its events."""
+    """A skillset's stream breaks after the number of events that the fault names."""
     with serve() as server, connect(server) as client:
         for fault, names in (
             (Fault("error_event", after=1, code="64500", times=1), ["planning", "error"]),

@@ -86,7 +86,7 @@ def test_sentences(text: str, expected: list[str]) -> None:
 
 @given(st.text(alphabet='가나다. 1a?!…\n"”)제조①A,', max_size=200))
 def test_nothing_is_lost(text: str) -> None:
-    """Sentences are trimmed slices in order; between them stands white space only."""
+    """Sentences are stripped slices in order, separated only by white space."""
     at = 0
     for sentence in split_sentences(text):
         assert text[at : sentence.start].strip() == ""
@@ -239,7 +239,7 @@ def test_pieces(text: str) -> None:
 
 
 def test_token_ratios(constitution: str) -> None:
-    """Tokens a character are near to what was measured for Korean, English and Chinese."""
+    """Tokens per character are near to what was measured for Korean, English and Chinese."""
     english = "The quick brown fox jumps over the lazy dog, and everything else follows in due time. " * 5
     assert 0.40 < count(constitution) / len(constitution) < 0.48
     assert 0.17 < count(english) / len(english) < 0.23

@@ -51,7 +51,7 @@ CHAT = {"messages": [{"role": "user", "content": "hello"}]}
 
 
 def test_error_code(tmp_path: Path) -> None:
-    """A new code has its status and message in faults, by its status alone too, and may stand in a configuration."""
+    """Faults by code or status have the status and message of a new code; configurations accept it."""
     script = (
         SERVE
         + """

@@ -18,8 +18,8 @@ LIMIT_HEADERS = [
 ]
 
 
-def test_requests_a_window() -> None:
-    """Over the requests of a window the answer is 429 42901 with the observed headers and no Retry-After."""
+def test_requests_per_window() -> None:
+    """Above the requests per window the answer is 429 42901 with the observed headers and without Retry-After."""
     with serve(rate_limits={"HCX-005": (2, 60_000)}) as server, connect(server) as client:
         first, second, third = (client.post(H5, json=user("안녕", maxTokens=100)) for _ in range(3))
         assert [first.status_code, second.status_code, third.status_code] == [200, 200, 429]
@@ -67,8 +67,8 @@ def test_charges(path: str, body: dict[str, object], charge: int) -> None:
         assert 10_000 - int(remaining) == charge
 
 
-def test_tokens_a_window() -> None:
-    """The tokens of a window run out, too, and a refused request uses nothing up."""
+def test_tokens_per_window() -> None:
+    """The tokens per window are limited too, and a refused request does not count."""
     with serve(rate_limits={"HCX-005": (None, 2_000)}) as server, connect(server) as client:
         assert client.post(H5, json=user("hello", maxTokens=1_500)).status_code == 200
         assert client.post(H5, json=user("hello", maxTokens=1_500)).status_code == 429
