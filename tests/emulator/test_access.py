@@ -11,7 +11,7 @@ from emulator_support import connect, user
 from clova_studio.emulator import EmulatorServer, serve
 
 if TYPE_CHECKING:
-    from clova_studio.emulator._state import Behaviour
+    from clova_studio.emulator.server.state import Behaviour
 
 H5 = "/v3/chat-completions/HCX-005"
 PAIR = {"x-ncp-clovastudio-api-key": "NTA0MjU2MWZlZTcxNDJiY", "x-ncp-apigw-api-key": "k2"}
@@ -79,7 +79,7 @@ def test_a_service_key_without_an_app(behaviour: Behaviour, message: str) -> Non
 
 def test_unknown_kinds_of_keys() -> None:
     """A kind of key that does not exist is refused by name at the start."""
-    with pytest.raises(ValueError, match="'tset' is no kind of key"):
+    with pytest.raises(ValueError, match="unknown kind of key 'tset'"):
         serve(api_keys={"nv-t": "tset"})
 
 
@@ -141,7 +141,7 @@ def test_accept(observed: httpx.Client, path: str, accept: str, code: str) -> No
 
 
 def test_malformed_json(observed: httpx.Client) -> None:
-    """A body that is no JSON is 400 40000."""
+    """A body that is not valid JSON is refused with 400 40000."""
     answer = observed.post(H5, content=b'{"messages":', headers={"content-type": "application/json"})
     assert status(answer) == (400, "40000", "Bad request")
 

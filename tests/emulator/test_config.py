@@ -10,8 +10,8 @@ import pytest
 from emulator_support import connect
 
 from clova_studio.emulator import create_app, serve
-from clova_studio.emulator._command import add_arguments
-from clova_studio.emulator._config import load_config
+from clova_studio.emulator.console.config import load_config
+from clova_studio.emulator.server.command import add_arguments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,8 +98,8 @@ def test_sources(source: Any) -> None:
 def test_partial() -> None:
     """What is not given keeps its default."""
     config = load_config({"tuning": {"seconds": 5}})
-    assert list(config.routers) == ["travel01"]
-    assert list(config.skillsets) == ["weather1"]
+    assert [router.id for router in config.routers] == ["travel01"]
+    assert [skillset.id for skillset in config.skillsets] == ["weather1"]
     assert config.tuning.seconds == 5
     assert load_config(None).tuning.seconds == 1
 
@@ -126,40 +126,56 @@ def skill(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ([], "The configuration must be a mapping, not list"),
-        ({"router": []}, "router is unknown; known are routers, skillsets, tuning"),
-        ({"routers": {}}, "routers must be a list, not dict"),
-        ({"routers": []}, "routers must have at least 1 entry"),
-        ({"routers": ["a"]}, "routers[0] must be a mapping, not str"),
+        ([], "The configuration must be a mapping, not []"),
+        ({"router": []}, "The configuration has the unknown field 'router'; known are routers, skillsets, tuning"),
+        ({"routers": {}}, "routers must be a valid list, not {}"),
+        ({"routers": []}, "routers must have at least 1 item, not 0"),
+        ({"routers": ["a"]}, "routers[0] must be a mapping, not 'a'"),
         ({"routers": [{"domains": [DOMAIN]}]}, "routers[0].id is missing"),
-        (router(id="a/b"), "routers[0].id must have letters, digits, '-' and '_' only, not 'a/b'"),
-        (router(id=5), "routers[0].id must be a text, not 5"),
-        ({"routers": router()["routers"] * 2}, "routers[1].id 'a' is given twice"),
-        (router(versions=0), "routers[0].versions must be a whole number of at least 1, not 0"),
-        (router(versions=True), "routers[0].versions must be a whole number of at least 1, not True"),
-        (router(domains=[]), "routers[0].domains must have at least 1 entry"),
-        (router(domains=[DOMAIN, DOMAIN]), "routers[0].domains[1].name '가' is given twice"),
-        (domain(name="가" * 31), "routers[0].domains[0].name may have at most 30 characters, not 31"),
-        (domain(name="a!"), "routers[0].domains[0].name must have English or Korean letters"),
-        (domain(description="가" * 401), "routers[0].domains[0].description may have at most 400 characters"),
-        (domain(keywords="가"), "routers[0].domains[0].keywords must be a list of texts, not '가'"),
-        (domain(keyword=["가"]), "routers[0].domains[0].keyword is unknown"),
-        (domain(safety_filters=["Rude"]), "routers[0].domains[0].safety_filters can only be Unethical and Contentious"),
-        (domain(content_filters=[{"name": "가"}]), "routers[0].domains[0].content_filters[0].name must have English"),
-        (domain(content_filters=[{"name": "a"}] * 8), "routers[0].domains[0].content_filters may have at most 7"),
+        (router(id="a/b"), "routers[0].id must match pattern '^[A-Za-z0-9_-]+$', not 'a/b'"),
+        (router(id=5), "routers[0].id must be a valid string, not 5"),
+        ({"routers": router()["routers"] * 2}, "routers has the id 'a' twice"),
+        (router(versions=0), "routers[0].versions must be greater than or equal to 1, not 0"),
+        (router(versions=True), "routers[0].versions must be a valid integer, not True"),
+        (router(domains=[]), "routers[0].domains must have at least 1 item, not 0"),
+        (router(domains=[DOMAIN, DOMAIN]), "routers[0].domains has the name '가' twice"),
+        (domain(name="가" * 31), "routers[0].domains[0].name must have at most 30 characters, not '가가"),
+        (domain(name="a!"), "routers[0].domains[0].name must match pattern '^[A-Za-z0-9가-힣 ]+$', not 'a!'"),
+        (domain(name=" "), "routers[0].domains[0].name must not be blank"),
+        (domain(description="가" * 401), "routers[0].domains[0].description must have at most 400 characters"),
+        (domain(keywords="가"), "routers[0].domains[0].keywords must be a valid list, not '가'"),
+        (
+            domain(keyword=["가"]),
+            "routers[0].domains[0] has the unknown field 'keyword'; known are name, description, keywords",
+        ),
+        (
+            domain(safety_filters=["Rude"]),
+            "routers[0].domains[0].safety_filters[0] must be 'Unethical' or 'Contentious', not 'Rude'",
+        ),
+        (
+            domain(content_filters=[{"name": "가"}]),
+            "routers[0].domains[0].content_filters[0].name must match pattern '^[A-Za-z_ ]+$', not '가'",
+        ),
+        (
+            domain(content_filters=[{"name": "a"}] * 8),
+            "routers[0].domains[0].content_filters must have at most 7 items, not 8",
+        ),
         (
             router(errors=[{"keyword": "a", "code": "99999"}]),
-            "routers[0].errors[0].code is no documented code: '99999'",
+            "routers[0].errors[0].code must be a code of the API guide, not '99999'",
         ),
         (skill(operation_id=None), "skillsets[0].skills[0].operation_id is missing"),
-        (skill(url="weather"), "skillsets[0].skills[0].url must be a URL, not 'weather'"),
-        (skill(method="PUT"), "skillsets[0].skills[0].method must be GET or POST, not 'PUT'"),
-        (skill(parameters=[]), "skillsets[0].skills[0].parameters must be a mapping, not []"),
+        (skill(url="weather"), "skillsets[0].skills[0].url must match pattern '^https?://\\S+$', not 'weather'"),
+        (skill(method="PUT"), "skillsets[0].skills[0].method must be 'GET' or 'POST', not 'PUT'"),
+        (skill(parameters=[]), "skillsets[0].skills[0].parameters must be a valid dictionary, not []"),
         (skill(parameters={"properties": {"a": 1}}), "skillsets[0].skills[0].parameters must be a JSON schema"),
-        (skill(responses=[{"if": []}]), "skillsets[0].skills[0].responses[0].if is unknown; known are when, body"),
-        ({"tuning": {"seconds": -1}}, "tuning.seconds must be a number of seconds, not -1"),
+        (
+            skill(responses=[{"if": []}]),
+            "skillsets[0].skills[0].responses[0] has the unknown field 'if'; known are when, body",
+        ),
+        ({"tuning": {"seconds": -1}}, "tuning.seconds must be greater than or equal to 0, not -1"),
         ({"tuning": {"failures": {"a": "b"}}}, "tuning.failures.a must be one of file.extension"),
-        ({"tuning": {"failures": ["a"]}}, "tuning.failures must be a mapping, not ['a']"),
+        ({"tuning": {"failures": ["a"]}}, "tuning.failures must be a valid dictionary, not ['a']"),
     ],
 )
 def test_wrong_fields(config: Any, message: str) -> None:
@@ -196,7 +212,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_text(YAML, encoding="utf-8")
     args = parser.parse_args(["--config", str(path), "--tuning-seconds", "0.5"])
     assert (args.config, args.tuning_seconds) == (str(path), 0.5)
-    path.write_text("routers: [{id: a}]", encoding="utf-8")
+    path.write_text("routers: [{id: a, domains: []}]\nskillsets: 5", encoding="utf-8")
     with pytest.raises(SystemExit):
         parser.parse_args(["--config", str(path)])
-    assert "routers[0].domains must have at least 1 entry" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "routers[0].domains must have at least 1 item, not 0\nskillsets must be a valid list, not 5\n" in said

@@ -47,7 +47,7 @@ by_path = pytest.mark.parametrize(("path", "body", "quota"), PATHS)
 
 @by_path
 def test_prefixes_and_keys(observed_server: EmulatorServer, path: str, body: Any, quota: str) -> None:
-    """Every native path answers behind either prefix, to a new key and to the old pair, and to nobody else."""
+    """Every native path answers with either prefix to a new key and to the old pair of headers, else it refuses."""
     with httpx.Client(base_url=observed_server.base_url) as client:
         for prefix in ("", "/testapp", "/serviceapp"):
             for headers, status in ((PAIR, 200), ({"authorization": "Bearer nv-a"}, 200), ({}, 401)):

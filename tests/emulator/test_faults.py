@@ -63,7 +63,7 @@ def test_status(server: EmulatorServer, client: httpx.Client) -> None:
 def test_codes(
     server: EmulatorServer, client: httpx.Client, fault: Fault, status: int, code: str, message: str
 ) -> None:
-    """Any documented code can be asked for; an ok_error hides it behind HTTP 200."""
+    """A fault can have any documented code; an ok_error sends it with HTTP 200."""
     server.add_fault(fault)
     answer = client.post(H5, json=BODY)
     assert (answer.status_code, answer.json()["status"]) == (status, {"code": code, "message": message})

@@ -11,7 +11,7 @@ from emulator_support import tool, user
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clova_studio.emulator._refusals import CODES
+from clova_studio.emulator.rules.refusals import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -333,7 +333,7 @@ BYTES = [
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_any_bytes(observed: httpx.Client, documented: httpx.Client, name: str) -> None:
-    """Bytes that are no JSON, or JSON that no service could read, are refused in a documented form."""
+    """Bytes that are not valid JSON, and JSON that is out of bounds, are refused in a documented form."""
     path, body = REQUESTS[name]
     raw = json.dumps(body).encode()
     for content in [*BYTES, raw[:-1], raw + b"}", raw.replace(b":", b":\xff", 1)]:

@@ -349,7 +349,7 @@ def test_keys(observed_server: EmulatorServer, headers: dict[str, str], code: st
 
 
 def test_unknown_paths(either: httpx.Client) -> None:
-    """An unknown path under the root is 404 in OpenAI's form; behind a prefix there is no such API at all."""
+    """An unknown path under the root is 404 in OpenAI's form; with a prefix it is 404 in the native form."""
     for method, path in (("POST", "/v1/openai/completions"), ("GET", CHAT), ("POST", "/v1/openai/models")):
         answer = either.request(method, path, json={})
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "40400")

@@ -116,6 +116,7 @@ def test_errors(sdk: openai.OpenAI) -> None:
     assert caught.value.code == "40080"
 
 
+@pytest.mark.slow
 def test_langchain_naver(server: EmulatorServer) -> None:
     """langchain-naver 0.1.1 invokes, streams, calls a tool and embeds."""
     script = Path(__file__).with_name("sdk_naver.py")

@@ -249,7 +249,7 @@ def test_public_names() -> None:
 
 
 COMMAND = (
-    "import argparse, sys; from clova_studio.emulator import _command as c;"
+    "import argparse, sys; from clova_studio.emulator.server import command as c;"
     "p = argparse.ArgumentParser(); c.add_arguments(p); sys.exit(c.run(p.parse_args()))"
 )
 
@@ -285,7 +285,7 @@ def test_command_refuses(option: list[str], capsys: pytest.CaptureFixture[str]) 
     """An option that cannot be read is refused with its text."""
     import argparse
 
-    from clova_studio.emulator._command import add_arguments
+    from clova_studio.emulator.server.command import add_arguments
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)

@@ -10,8 +10,8 @@ import pytest
 from emulator_support import connect, user
 
 from clova_studio.emulator import EmulatorServer, serve
-from clova_studio.emulator._tuning_reasons import REASONS
-from clova_studio.emulator._tuning_tasks import NewTask, TaskStore
+from clova_studio.emulator.console.tuning_reasons import REASONS
+from clova_studio.emulator.console.tuning_tasks import NewTask, TaskStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,7 +220,7 @@ def test_tuned_models(client: httpx.Client) -> None:
 
 
 def test_unfinished_models() -> None:
-    """A task that still runs, or has failed, is no model."""
+    """A task that is running or has failed has no model."""
     with serve(tuning_seconds=60) as server, connect(server) as client:
         name = create(client)["id"]
         assert client.post(f"/v3/tasks/{name}/chat-completions", json=user("a")).json()["status"]["code"] == "40080"
@@ -290,6 +290,6 @@ def test_no_secrets(server: EmulatorServer, client: httpx.Client) -> None:
 
 
 def test_query_is_recorded(server: EmulatorServer, client: httpx.Client) -> None:
-    """A test can see which page was asked for."""
+    """A test can see which page was requested."""
     client.get(TASKS, params={"page": 2, "size": 5})
     assert server.requests[-1].query == {"page": "2", "size": "5"}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from clova_studio import ConfigurationError
 from clova_studio.adapters import clean_schema, response_schema
-from clova_studio.emulator._rules_schema import check_schema
+from clova_studio.emulator.rules.schema import check_schema
 from langchain_clova._schemas import wire_tool
 
 

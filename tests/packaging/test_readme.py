@@ -20,7 +20,7 @@ from api_table import TABLE
 from clova_studio import EMBEDDING_MODELS, MODELS, ClovaStudio, RetryPolicy, Timeouts
 from clova_studio.adapters import default_output_tokens
 from clova_studio.emulator import serve
-from clova_studio.emulator._routes import _PATTERNS, find_route
+from clova_studio.emulator.server.routes import _PATTERNS, find_route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

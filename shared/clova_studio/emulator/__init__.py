@@ -1,8 +1,8 @@
 """A local CLOVA Studio on loopback, for demos, notebooks and tests that run without a key.
 
-The emulator speaks the wire forms of NAVER CLOVA Studio's API guide, or those that were observed on the service
-where both differ (``behaviour``). Its answers are computed from the request by plain rules: it is no language model,
-and every answer says so in the header ``X-Clova-Emulator: 1``.
+The emulator speaks the wire forms of NAVER CLOVA Studio's API guide, or those observed on the service where the two
+differ (``behaviour``). Its answers are computed from the request by plain rules, not by a language model; every answer
+is marked with the header ``X-Clova-Emulator: 1``.
 
     from clova_studio.emulator import serve
 
@@ -15,25 +15,25 @@ Names are imported on first use, so that importing this package costs nothing an
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clova_studio.emulator._app import create_app
-    from clova_studio.emulator._faults import Fault
-    from clova_studio.emulator._server import EmulatorServer, serve
-    from clova_studio.emulator._state import RecordedRequest
+    from clova_studio.emulator.server.app import create_app
+    from clova_studio.emulator.server.faults import Fault
+    from clova_studio.emulator.server.server import EmulatorServer, serve
+    from clova_studio.emulator.server.state import RecordedRequest
 
 __all__ = ["EmulatorServer", "Fault", "RecordedRequest", "create_app", "serve"]
 
 _HOMES = {
-    "EmulatorServer": "_server",
-    "Fault": "_faults",
-    "RecordedRequest": "_state",
-    "create_app": "_app",
-    "serve": "_server",
+    "EmulatorServer": "server.server",
+    "Fault": "server.faults",
+    "RecordedRequest": "server.state",
+    "create_app": "server.app",
+    "serve": "server.server",
 }
 _EXTRA = ("starlette", "uvicorn", "h11", "anyio", "yaml")
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module that holds the name, and say which extra is missing if it cannot be imported."""
+    """Import a public name on first use; the error names the missing extra."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,0 +1,1 @@
+"""The answers of each API, one module per API."""

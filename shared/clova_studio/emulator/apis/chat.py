@@ -1,0 +1,109 @@
+"""Chat Completions: checks a request, answers it, and writes the answer as JSON or as a stream."""
+
+import time
+from typing import Any
+
+from clova_studio.emulator.apis import chat_v1 as v1
+from clova_studio.emulator.apis import chat_v3 as v3
+from clova_studio.emulator.apis.calls import ApiCall
+from clova_studio.emulator.language.answers import Reply, compute_reply, scripted_reply
+from clova_studio.emulator.rules.catalogue import MODELS, TUNED_V1, TUNED_V3, Model, as_tuned
+from clova_studio.emulator.rules.chat_request import ChatRequest
+from clova_studio.emulator.rules.refusals import Refusal
+from clova_studio.emulator.rules.v1 import check_v1
+from clova_studio.emulator.rules.v3 import check_v3
+from clova_studio.emulator.server.delivery import Answer, JsonAnswer, StreamAnswer
+from clova_studio.emulator.server.quota import charge
+from clova_studio.emulator.server.routes import Route
+from clova_studio.emulator.server.state import State
+from clova_studio.emulator.server.wire import Frames, dumps, fingerprint, random_seed, success
+
+
+def find_model(state: State, route: Route) -> Model:
+    """The model that a path names.
+
+    Raises:
+        Refusal: 40080 for an unknown model, 40084 for a model of another API version.
+    """
+    if route.task:
+        model = tuned_model(state, route.task, TUNED_V3 if route.v3 else TUNED_V1)
+    elif route.model in MODELS:
+        model = MODELS[route.model]
+    else:
+        raise Refusal("40080")
+    if model.v3 != route.v3:
+        raise Refusal("40084")
+    return model
+
+
+def tuned_model(state: State, task: str, assumed: Model) -> Model:
+    """The model of a training task.
+
+    Args:
+        state: The emulator, which knows the tasks that were created in it.
+        task: Id of the task.
+        assumed: The model to assume for a task that was not created in the emulator.
+
+    Raises:
+        Refusal: 40080 for a task that is unfinished, failed or deleted.
+    """
+    base = state.tuning.base_model(task)
+    if base is None:
+        return assumed
+    if not base:
+        raise Refusal("40080")
+    return as_tuned(MODELS[base])
+
+
+def check_chat(body: dict[str, Any], model: Model, *, observed: bool) -> ChatRequest:
+    """Check a native chat request by the rules of the version that serves the model.
+
+    Raises:
+        Refusal: What the service would refuse.
+    """
+    return check_v3(body, model, observed=observed) if model.v3 else check_v1(body, model)
+
+
+def converse(state: State, request: ChatRequest, key: str) -> tuple[Reply, dict[str, str]]:
+    """Charge a checked request and answer it, with the next scripted answer if there is one.
+
+    Returns:
+        The answer, not yet in a wire form, and its headers.
+
+    Raises:
+        Refusal: 42901 of the quota.
+    """
+    headers = charge(state, key, request.model.name, request.prompt_tokens + request.limit)
+    scripted = state.next_answer()
+    return (compute_reply(request) if scripted is None else scripted_reply(scripted)), headers
+
+
+def chat(state: State, call: ApiCall) -> Answer:
+    """Answer a chat request of either version.
+
+    Raises:
+        Refusal: What the service would refuse.
+    """
+    route, body = call.route, call.body
+    observed = state.settings.observed
+    model = find_model(state, route)
+    request = check_chat(body, model, observed=observed)
+    reply, headers = converse(state, request, call.key)
+    mark = fingerprint(route.version, model.name, route.task, dumps(body))
+    seed = request.seed or random_seed(mark)
+    if model.v3:
+        shape: v1.Shape | v3.Shape = v3.Shape(
+            request, reply, seed=seed, created=time.time(), mark=mark, observed=observed
+        )
+    else:
+        shape = v1.Shape(request, reply, seed=seed, observed=observed)
+    if not call.streamed:
+        return JsonAnswer(success(shape.result()), headers=headers)
+    frames = Frames(mark, observed=observed)
+    return StreamAnswer(
+        frames,
+        tokens=(frames.frame("token", data) for data in shape.tokens()),
+        results=(frames.frame("result", data) for data in [shape.final()]),
+        headers=headers,
+        signal=observed,  # recorded streams end with a signal, the guide's examples with the result
+    )

@@ -1,0 +1,54 @@
+"""OpenAI-compatible embeddings and the list of models ("OpenAI compatibility" page)."""
+
+from clova_studio.emulator.apis.calls import ApiCall
+from clova_studio.emulator.apis.embedding import embed_text
+from clova_studio.emulator.apis.openai_request import check_supported
+from clova_studio.emulator.language.vectors import DIMENSIONS
+from clova_studio.emulator.rules.catalogue import EMBEDDING_LIMITS, MODELS
+from clova_studio.emulator.rules.checks import text
+from clova_studio.emulator.rules.refusals import Refusal, invalid
+from clova_studio.emulator.server.delivery import JsonAnswer
+from clova_studio.emulator.server.state import State
+from clova_studio.emulator.server.wire import dumps
+
+_SUPPORTED = frozenset({"dimensions", "encoding_format", "input", "model"})
+_RELEASED = 1_744_848_000  # 17 April 2025, the release of the compatible API
+
+
+def openai_embeddings(state: State, call: ApiCall) -> JsonAnswer:
+    """Embed one text; lists are refused, because no source shows one that works.
+
+    Without ``encoding_format`` the answer has numbers; base64, which OpenAI's SDK requests by default, is refused.
+
+    Raises:
+        Refusal: 40001, 40002, 40003, 40004, 40080, or 40084 for a chat model.
+    """
+    body = call.body
+    check_supported(body, _SUPPORTED)
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise invalid("model")
+    if model not in EMBEDDING_LIMITS:
+        raise Refusal("40084" if model in MODELS else "40080")
+    if body.get("encoding_format") is not None and body["encoding_format"] != "float":
+        raise invalid("encoding_format")
+    dimensions = body.get("dimensions")
+    if dimensions is not None and (not isinstance(dimensions, int) or dimensions != DIMENSIONS):
+        raise invalid("dimensions")
+    vector, size, headers = embed_text(state, call.key, model, text(body, "input"))
+    answer = {
+        "object": "list",
+        "model": model,
+        "data": [{"object": "embedding", "index": 0, "embedding": vector}],
+        "usage": {"prompt_tokens": size, "total_tokens": size},
+    }
+    return JsonAnswer(dumps(answer).encode(), headers=headers)
+
+
+def openai_models(state: State, call: ApiCall) -> JsonAnswer:  # noqa: ARG001 - the same for every request
+    """List the models in OpenAI's form; the page has no sample."""
+    listed = [
+        {"id": name, "object": "model", "created": _RELEASED, "owned_by": "NAVER Cloud"}
+        for name in [*MODELS, *EMBEDDING_LIMITS]
+    ]
+    return JsonAnswer(dumps({"object": "list", "data": listed}).encode())

@@ -1,0 +1,84 @@
+"""Summarization: the most central sentence of each paragraph, as lines that begin with ``- ``.
+
+Source: the "Summarization" page and recorded answers.
+"""
+
+from clova_studio.emulator.apis.calls import ApiCall
+from clova_studio.emulator.language import tokens
+from clova_studio.emulator.language.segments import Options, segment
+from clova_studio.emulator.language.sentences import Sentence, split_sentences
+from clova_studio.emulator.language.text import most_central
+from clova_studio.emulator.rules.checks import boolean, integer
+from clova_studio.emulator.rules.refusals import Refusal, invalid
+from clova_studio.emulator.server.delivery import JsonAnswer
+from clova_studio.emulator.server.quota import charge
+from clova_studio.emulator.server.state import State
+from clova_studio.emulator.server.wire import success
+
+_MAX_CHARACTERS = 35_000
+_MAX_SEGMENT = 3_000
+_MOST_LINES = 12
+_LINES_UNSPLIT = 3
+
+
+def summarization(state: State, call: ApiCall) -> JsonAnswer:
+    """Summarise texts.
+
+    The AI filter has no effect, as the page has no field for its results.
+
+    Raises:
+        Refusal: 40001, 40003 or 40004.
+    """
+    body = call.body
+    texts = body.get("texts")
+    if not isinstance(texts, list) or not all(isinstance(item, str) for item in texts):
+        raise invalid("texts")
+    whole = "\n\n".join(item for item in texts if item.strip())
+    if not whole:
+        raise Refusal("40004")
+    if sum(map(len, texts)) > _MAX_CHARACTERS:
+        raise Refusal("40003")
+    split = boolean(body, "autoSentenceSplitter", default=True)
+    boolean(body, "includeAiFilters")
+    count = integer(body, "segCount", -1)
+    if count == 0:
+        raise invalid("segCount")
+    largest = integer(body, "segMaxSize", 1, _MAX_SEGMENT)
+    largest = 1_000 if largest is None else largest
+    smallest = integer(body, "segMinSize", 0, largest)
+    options = Options(
+        seg_cnt=-1 if count is None else count,
+        # Fitting the paragraphs to the sizes would change a requested number of paragraphs.
+        post_process=count is None or count < 0,
+        post_process_max_size=largest,
+        post_process_min_size=min(300, largest) if smallest is None else smallest,
+    )
+    size = tokens.count(whole)
+    headers = charge(state, call.key, "summarization", size)
+    result = {"text": summarise(whole, options if split else None), "inputTokens": size}
+    return JsonAnswer(success(result), headers=headers)
+
+
+def summarise(text: str, options: Options | None) -> str:
+    """Pick the most central sentences.
+
+    Args:
+        text: The text.
+        options: How to split it into paragraphs, one line each; None not to split it.
+
+    Returns:
+        Lines, in the order of the text.
+    """
+    if options is None:
+        lines = _central(split_sentences(text), _LINES_UNSPLIT)
+    else:
+        paragraphs = [_central(paragraph, 1) for paragraph in segment(text, options)]
+        lines = [line for paragraph in paragraphs for line in paragraph]
+        if options.seg_cnt < 0 and len(lines) > _MOST_LINES:
+            lines = _central(lines, _MOST_LINES)
+    return "\n".join(f"- {' '.join(line.text.split())}" for line in lines)
+
+
+def _central(sentences: list[Sentence], most: int) -> list[Sentence]:
+    """The most central sentences, in their order."""
+    return [sentences[index] for index in most_central((sentence.text for sentence in sentences), most)]

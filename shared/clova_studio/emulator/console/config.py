@@ -1,0 +1,252 @@
+"""The emulator's configuration: routers, skillsets and training.
+
+Users of the service define these in its console; the emulator reads them from a YAML or JSON file or a mapping:
+
+    routers:
+      - id: travel01                  # as in /v1/routers/travel01/versions/1/route
+        versions: 2                   # versions 1 and 2 exist; default 1
+        domains:
+          - name: 여행
+            description: 국내 여행지와 숙소를 묻는 말
+            keywords: [여행, 숙소]     # by default the words of name and description
+            content_filters:
+              - {name: OverseasTravel, description: 해외 여행, keywords: [해외, 일본]}
+            safety_filters: [Unethical, Contentious]
+        errors:
+          - {keyword: 오류, code: "65001"}      # a query with this word is refused with this code
+    skillsets:
+      - id: weather1
+        skills:
+          - name: 날씨
+            description: 도시의 날씨를 알려 준다
+            operation_id: getWeather
+            url: "https://weather.example.com/v1/now?city={city}"
+            method: GET               # or POST: then the arguments are the request body
+            parameters: {type: object, properties: {city: {type: string}}, required: [city]}
+            responses:                # the first one whose words are all in the query; no API is really called
+              - {when: [부산], body: {sky: 흐림}}
+              - {body: {sky: 맑음}}
+            answer: "{city}의 하늘은 {sky}입니다."
+    tuning:
+      seconds: 1.0                    # duration of training
+      failures: {broken: train.unknown}   # word in the dataset's path -> failure reason
+
+The defaults are a travel router ``travel01`` and a weather skillset ``weather1``. Limits of names and descriptions are
+those of the console (user guide, router and domain pages).
+"""
+
+import json
+import os
+import re
+from collections.abc import Container, Mapping
+from pathlib import Path
+from reprlib import repr as short
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from clova_studio.emulator.console.defaults import DEFAULTS
+from clova_studio.emulator.console.tuning_reasons import REASONS
+from clova_studio.emulator.console.tuning_tasks import SECONDS
+from clova_studio.emulator.rules.refusals import CODES
+
+_T = TypeVar("_T")
+
+
+def _unique(field: str) -> AfterValidator:
+    def check(items: list[_T]) -> list[_T]:
+        values = [getattr(item, field) for item in items]
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise ValueError(f"has the {field} {twice!r} twice")
+        return items
+
+    return AfterValidator(check)
+
+
+def _known(values: Container[str], rule: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in values:
+            raise ValueError(f"must be {rule}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def _check_parameters(value: dict[str, Any]) -> dict[str, Any]:
+    properties = value.get("properties", {})
+    if not isinstance(properties, dict) or not all(isinstance(item, dict) for item in properties.values()):
+        raise ValueError("must be a JSON schema whose properties are schemas")
+    return value
+
+
+_Text = Annotated[str, AfterValidator(_check_not_blank)]
+_Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
+_Versions = Annotated[int, Field(strict=True, ge=1)]
+
+
+class _Section(BaseModel):
+    """A mapping of the configuration. Unknown fields are refused; null means the default."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError("must be a mapping")  # noqa: TRY004 - pydantic collects ValueErrors
+        fields = cls.model_fields
+        for name in value:
+            if name not in fields:
+                raise ValueError(f"has the unknown field {name!r}; known are {', '.join(fields)}")
+        return {name: item for name, item in value.items() if item is not None or fields[name].annotation is Any}
+
+
+class Topic(_Section):
+    """A possible topic of a query."""
+
+    name: _Text = Field(max_length=30)
+    description: _Text = Field(default="", max_length=400)
+    keywords: list[_Text] = []
+
+
+class ContentFilter(Topic):
+    """A topic that a domain blocks."""
+
+    name: _Text = Field(max_length=30, pattern="^[A-Za-z_ ]+$")
+    description: _Text = Field(default="", max_length=200)
+
+
+class Domain(Topic):
+    """A domain of a router, with its filters."""
+
+    name: _Text = Field(max_length=30, pattern="^[A-Za-z0-9가-힣 ]+$")
+    content_filters: list[ContentFilter] = Field(default=[], max_length=7)
+    safety_filters: list[
+        Annotated[
+            Literal["Unethical", "Contentious"],
+            BeforeValidator(lambda name: name.capitalize() if isinstance(name, str) else name),
+        ]
+    ] = []
+
+
+class Provoked(_Section):
+    """A refusal of queries that have a certain word."""
+
+    keyword: _Text
+    code: Annotated[str, _known(CODES, "a code of the API guide")]
+    message: _Text | None = None
+
+
+class Router(_Section):
+    """A router."""
+
+    id: _Id
+    versions: _Versions = 1
+    domains: Annotated[list[Domain], _unique("name")] = Field(min_length=1)
+    errors: list[Provoked] = []
+
+
+class CannedResponse(_Section):
+    """The response of a skill's API to queries that have all of some words."""
+
+    when: list[_Text] = []
+    body: Any = {}
+
+
+class Skill(Topic):
+    """A skill and its API."""
+
+    description: _Text = ""
+    operation_id: _Text
+    url: str = Field(pattern=r"^https?://\S+$")
+    method: Literal["GET", "POST"] = "GET"
+    parameters: Annotated[dict[str, Any], AfterValidator(_check_parameters)] = {}
+    responses: list[CannedResponse] = []
+    answer: _Text = ""
+
+
+class Skillset(_Section):
+    """A skillset."""
+
+    id: _Id
+    versions: _Versions = 1
+    skills: list[Skill] = Field(min_length=1)
+    errors: list[Provoked] = []
+
+
+class Tuning(_Section):
+    """The duration of training, and which training fails."""
+
+    seconds: float = Field(default=SECONDS, strict=True, ge=0, allow_inf_nan=False)
+    failures: dict[str, Annotated[str, _known(REASONS, f"one of {', '.join(REASONS)}")]] = {}
+
+
+class Config(_Section):
+    """The whole configuration."""
+
+    routers: Annotated[list[Router], _unique("id")] = Field(
+        default=DEFAULTS["routers"], min_length=1, validate_default=True
+    )
+    skillsets: Annotated[list[Skillset], _unique("id")] = Field(
+        DEFAULTS["skillsets"], min_length=1, validate_default=True
+    )
+    tuning: Tuning = Tuning()
+
+
+def load_config(source: Mapping[str, Any] | str | os.PathLike[str] | None) -> Config:
+    """Read a configuration.
+
+    Args:
+        source: A mapping, or the path of a YAML or JSON file; None for the defaults.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file cannot be parsed, or fields are wrong; the message names each field in full.
+        ImportError: The file is YAML and PyYAML is not installed.
+    """
+    given: Any = _read(Path(source)) if isinstance(source, str | os.PathLike) else source
+    try:
+        return Config.model_validate({} if given is None else given)
+    except ValidationError as error:
+        raise ValueError("\n".join(_describe(item) for item in error.errors())) from error
+
+
+def _read(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        if path.suffix.lower() == ".json":
+            return json.loads(text)
+        import yaml
+
+        return yaml.safe_load(text)
+    except ImportError:
+        raise
+    except Exception as error:  # PyYAML has its own error tree, and values such as dates raise plain ValueErrors
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _describe(error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors as a line: the field's full name, the rule, and the value."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
+    where = "".join(steps).removeprefix(".") or "The configuration"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    rule = re.sub(r"^\w+ should", "must", error["msg"].removeprefix("Value error, ").replace(" after validation", ""))
+    given = "" if ", not " in rule or not rule.startswith("must") else f", not {short(error['input'])}"
+    return f"{where} {rule}{given}"

@@ -1,0 +1,1 @@
+"""The emulated language model: plain rules over words, sentences and schemas."""

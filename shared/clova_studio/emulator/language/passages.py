@@ -1,0 +1,158 @@
+# ruff: noqa: RUF001 - full-width marks and curly quotes are meant here
+"""Answers a question with the best-fitting sentence of the conversation.
+
+The score is the overlap of n-grams, weighted by their rarity among the candidate sentences: words that are in every
+passage have little weight. The conversation is the only source.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clova_studio.emulator.language.sentences import split_sentences
+from clova_studio.emulator.language.text import grams, most_central, rarity
+
+_LABELLED = re.compile(
+    r"^[\s#*>-]*(?:질문|문의|물음|question|query|user question|input)\**\s*[:：]\**[ \t]*(\S.*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LABEL = re.compile(r"^[ \t]*\[([^\]\s]{1,24})\][ \t]*", re.MULTILINE)
+_LEADING_MARKS = re.compile(
+    r"\A(?:\[[^\]\s]{1,24}\]|[-*•]|\d{1,2}[.)]|[①-⑳]|제\s?\d+\s?조(?:의\s?\d+)?(?:\([^)]*\))?|\s)+"
+)
+_QUESTION = re.compile(r"[?？]\s*\Z|(?:까|나요|가요|는가|은가|인가|을까)[.?]?\s*\Z")
+_INSTRUCTION = re.compile(
+    r"\A(?:당신은|너는|넌|you are|you're|you must|answer|reply|respond|use |given |context|below)"
+    r"|\A(?:아래|다음|주어진|문맥|자료|참고)"
+    r"|(?:하세요|하십시오|주세요|해라|하라|마세요|마십시오|할 것|말 것|답하세요|답하라|답변하시오|하시오)[.!]?\Z",
+    re.IGNORECASE,
+)
+_WANTS_NUMBER = re.compile(
+    r"몇|얼마|언제|며칠|how (?:many|much|long|old|far|often)|when|what (?:year|date|time)", re.IGNORECASE
+)
+_SUMMARY = re.compile(r"요약|간추려|정리해|summar|tl;?dr", re.IGNORECASE)
+_REQUEST = re.compile(r"(?:줘|주세요|주십시오|하라|해라|하세요|하시오|달라|다오)[.!]?\Z|\Aplease\b", re.IGNORECASE)
+_FULL_STOP = re.compile(r"[.!。！…][\"'”’)\]]*\Z")
+_FRAGMENT = 0.4
+_CONTENT_WEIGHT = 0.2
+_ENOUGH = 0.34
+_NEARLY_AS_GOOD = 0.9
+_SUMMARY_SENTENCES = 3
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """The text of a message, or of all its text parts."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content or [] if part.get("type") == "text")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A sentence that may answer, with the label of its passage (``[1]`` at the start of a line)."""
+
+    text: str
+    label: str
+
+
+def find_question(text: str) -> str:
+    """The question in a message: a labelled line, else the last question, request or sentence."""
+    labelled = _LABELLED.findall(text)
+    if labelled:
+        return str(labelled[-1]).strip()
+    sentences = [sentence.text for sentence in split_sentences(text)]
+    asking = [sentence for sentence in sentences if _QUESTION.search(sentence)]
+    asking = asking or [sentence for sentence in sentences if _REQUEST.search(sentence) or _SUMMARY.search(sentence)]
+    if asking:
+        return asking[-1]
+    return sentences[-1] if sentences else text.strip()
+
+
+def candidates(texts: Iterable[str], question: str) -> list[Candidate]:
+    """The sentences of some texts that are neither questions nor instructions."""
+    found: list[Candidate] = []
+    seen: set[str] = set()
+    for text in texts:
+        labels = [(mark.start(), mark.group(1)) for mark in _LABEL.finditer(text)]
+        for sentence in split_sentences(text):
+            bare = _LEADING_MARKS.sub("", sentence.text)
+            if not bare or bare in seen or bare in question or question in bare:
+                continue
+            if _QUESTION.search(bare) or _INSTRUCTION.search(bare):
+                continue
+            seen.add(bare)
+            label = next((name for at, name in reversed(labels) if at <= sentence.start), "")
+            found.append(Candidate(bare, label))
+    return found
+
+
+def rank_sentences(question: str, found: list[Candidate], enough: float = _ENOUGH) -> list[tuple[float, int]]:
+    """Rank sentences by how well they answer a question.
+
+    Args:
+        question: The question.
+        found: The sentences.
+        enough: Share of the question's weight that a sentence must cover.
+
+    Returns:
+        Score and index of each sentence that covers enough, best first.
+    """
+    wanted = {gram: weight for gram, weight in grams(question).items() if weight > _CONTENT_WEIGHT}
+    if not wanted or not found:
+        return []
+    vectors = [grams(candidate.text) for candidate in found]
+    rare = rarity([*vectors, wanted])
+    total = sum(weight * rare[gram] for gram, weight in wanted.items())
+    wants_number = _WANTS_NUMBER.search(question) is not None
+    scored: list[tuple[float, int]] = []
+    for index, vector in enumerate(vectors):
+        shared = sum(weight * rare[gram] for gram, weight in wanted.items() if gram in vector)
+        if shared < enough * total:
+            continue
+        length = math.sqrt(sum((weight * rare[gram]) ** 2 for gram, weight in vector.items()))
+        score = shared / length**0.5
+        if wants_number and any(character.isdigit() for character in found[index].text):
+            score *= 1.25
+        if not _FULL_STOP.search(found[index].text):
+            score *= _FRAGMENT  # a heading or list item says less than a sentence
+        scored.append((score, index))
+    return sorted(scored, key=lambda pair: (-pair[0], pair[1]))
+
+
+def best_sentences(question: str, found: list[Candidate]) -> list[Candidate]:
+    """The best sentence, and a second one that is nearly as good; empty when none fits."""
+    scored = rank_sentences(question, found)
+    if not scored:
+        return []
+    best = scored[0][0]
+    return [found[index] for score, index in scored[:2] if score >= _NEARLY_AS_GOOD * best]
+
+
+def summarise(found: list[Candidate]) -> list[Candidate]:
+    """The most central sentences, in their order."""
+    return [found[index] for index in most_central((item.text for item in found), _SUMMARY_SENTENCES)]
+
+
+def answer_from(question: str, texts: list[str]) -> str | None:
+    """Answer a question from some texts.
+
+    Args:
+        question: The question.
+        texts: Messages or tool results that may hold the answer.
+
+    Returns:
+        The answering sentences with the labels of their passages, or None when no sentence fits.
+    """
+    found = candidates(texts, question)
+    chosen = summarise(found) if _SUMMARY.search(question) and found else best_sentences(question, found)
+    if not chosen:
+        return None
+    return " ".join(f"{item.text} [{item.label}]" if item.label else item.text for item in chosen)
+
+
+def has_labelled_passages(texts: Iterable[str]) -> bool:
+    """Whether the texts have labelled passages, in which case a question without a match has no answer in them."""
+    return any(_LABEL.search(text) for text in texts)

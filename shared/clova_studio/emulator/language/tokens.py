@@ -1,0 +1,93 @@
+"""A deterministic estimate of the service's tokeniser.
+
+Public measurements of HCX-005 give about 0.43 tokens per character for Korean, 0.19 for English and 1.25 for Chinese.
+The pieces below are close to the first two; a Han or Kana character is one piece that counts as 1.25 tokens. A stream
+is split into the same pieces, so that limits, usage and frames agree.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# The last alternative matches any other character, so that the pieces always add up to the text.
+_PIECE = re.compile(
+    r" [가-힣]{1,2}|[가-힣]{1,4}"
+    r"| ?[A-Za-z]{1,8}"
+    r"| ?[0-9]{1,3}"
+    r"|[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+    r"|\s+(?=\s)|\s*\n\s*"
+    r"| ?(?:[^\w\s]|_){1,3}"
+    r"|\s+"
+    r"|.",
+    re.DOTALL,
+)
+_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+IMAGE_TOKENS = 1_478
+"""Tokens of one image, from the page on the token calculator."""
+
+MESSAGE_TOKENS = 4
+"""Special tokens of each message; an assumption, as no page documents them."""
+
+
+def pieces(text: str) -> list[str]:
+    """Split a text into token-like pieces, which add up to the text."""
+    return _PIECE.findall(text)
+
+
+def count(text: str) -> int:
+    """Number of tokens of a text; at least 1 unless it is empty."""
+    extra = len(_WIDE.findall(text))
+    return len(_PIECE.findall(text)) + (extra + 2) // 4
+
+
+def cut(text: str, limit: int) -> tuple[str, bool]:
+    """Cut a text to a number of tokens.
+
+    Args:
+        text: Text to cut.
+        limit: Largest number of tokens.
+
+    Returns:
+        The text, and whether it was cut.
+    """
+    if count(text) <= limit:
+        return text, False
+    kept: list[str] = []
+    spent = 0.0
+    for piece in pieces(text):
+        spent += 1.25 if _WIDE.match(piece) else 1
+        if spent > limit:
+            break
+        kept.append(piece)
+    return "".join(kept), True
+
+
+def count_parts(content: object) -> int:
+    """Tokens of a message's content: a string, or text and image parts."""
+    if isinstance(content, str):
+        return count(content)
+    if isinstance(content, list):
+        return sum(IMAGE_TOKENS if part.get("type") == "image_url" else count(part.get("text", "")) for part in content)
+    return 0
+
+
+def count_json(value: object) -> int:
+    """Tokens of a JSON value in the prompt: tools, tool calls, a response format."""
+    return count(json.dumps(value, ensure_ascii=False))
+
+
+def count_prompt(messages: Iterable[Mapping[str, Any]], *extras: object) -> int:
+    """Tokens of a whole prompt.
+
+    Args:
+        messages: The conversation.
+        *extras: Tools and response format, where given.
+    """
+    total = 0
+    for message in messages:
+        total += MESSAGE_TOKENS + count_parts(message.get("content"))
+        if message.get("toolCalls"):
+            total += count_json(message["toolCalls"])
+    return total + sum(count_json(extra) for extra in extras if extra)

@@ -1,0 +1,1 @@
+"""What the service accepts, how it refuses the rest, and its catalogue of models."""

@@ -1,0 +1,74 @@
+"""What the service accepts as tools and tool choice ("Chat Completions v3, function calling" reference page)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from clova_studio.emulator.rules.chat_request import ForcedTool
+from clova_studio.emulator.rules.checks import is_one_of
+from clova_studio.emulator.rules.refusals import Refusal, invalid
+
+
+def check_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Check the tools of a request.
+
+    ``type`` may be missing, as in the page's cURL sample. An empty list is refused, because it is most likely a mistake
+    of the caller; what the service does is not documented.
+
+    Returns:
+        The tools; empty when the request has none.
+
+    Raises:
+        Refusal: 40001.
+    """
+    tools = body.get("tools")
+    if tools is None:
+        return []
+    if not isinstance(tools, list) or not tools:
+        raise invalid("tools")
+    for index, tool in enumerate(tools):
+        where = f"tools[{index}]"
+        if not isinstance(tool, dict) or tool.get("type", "function") != "function":
+            raise invalid(f"{where}.type")
+        function = tool.get("function")
+        if not isinstance(function, dict):
+            raise invalid(f"{where}.function")
+        if not isinstance(function.get("name"), str) or not function["name"]:
+            raise invalid(f"{where}.function.name")
+        if not isinstance(function.get("description"), str):
+            raise invalid(f"{where}.function.description")
+        parameters = function.get("parameters")
+        if parameters is not None and (
+            not isinstance(parameters, dict) or parameters.get("type", "object") != "object"
+        ):
+            raise invalid(f"{where}.function.parameters")
+    return tools
+
+
+def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, observed: bool) -> str | ForcedTool:
+    """Check the tool choice.
+
+    The page allows an object that names one function; in recorded traffic the answer is 40009. ``required`` is not
+    documented and is refused.
+
+    Returns:
+        ``auto``, ``none``, or the forced tool.
+
+    Raises:
+        Refusal: 40001 or 40009.
+    """
+    choice = body.get("toolChoice")
+    if choice is None:
+        return "auto"
+    if isinstance(choice, str):
+        if choice not in {"auto", "none"}:
+            raise invalid("toolChoice")
+        return choice
+    function = choice.get("function") if isinstance(choice, dict) else None
+    if not isinstance(function, dict) or choice.get("type", "function") != "function":
+        raise invalid("toolChoice")
+    if observed:
+        raise Refusal("40009", "Unsupported function")
+    name = function.get("name")
+    if not is_one_of(name, {tool["function"]["name"] for tool in tools}):
+        raise invalid("toolChoice")
+    return ForcedTool(str(name))

@@ -1,0 +1,62 @@
+"""Authentication: API keys as Bearer tokens, and the older pair of headers.
+
+Source: the CLOVA Studio overview page (request headers, test and service keys) and recorded refusals.
+"""
+
+import re
+from collections.abc import Mapping
+
+from clova_studio.emulator.rules.refusals import Refusal
+from clova_studio.emulator.server.state import Settings
+
+_NEW_KEY = re.compile(r"nv-[A-Za-z0-9._~+/=-]+\Z")
+_SECRET_HEADERS = frozenset({"authorization", "x-ncp-clovastudio-api-key", "x-ncp-apigw-api-key"})
+
+
+def redact(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers with lower-case names and masked keys."""
+    return {name.lower(): "***" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
+
+
+def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *, with_pair: bool = True) -> str:
+    """Check the key of a request.
+
+    Args:
+        headers: Request headers with lower-case names.
+        prefix: ``testapp``, ``serviceapp`` or empty.
+        settings: Settings of the emulator: the accepted keys.
+        with_pair: Whether the older pair of headers is accepted; it is not on the OpenAI-compatible paths.
+
+    Returns:
+        The key, which names the quota too.
+
+    Raises:
+        Refusal: 401 with 40100, 40102 or 40104.
+    """
+    bearer = headers.get("authorization")
+    if bearer is None:
+        studio, gateway = headers.get("x-ncp-clovastudio-api-key", ""), headers.get("x-ncp-apigw-api-key", "")
+        if not studio or not gateway or not with_pair:  # half of the pair is not a credential
+            raise Refusal("40100")
+        key, known_form = studio, True
+    else:
+        scheme, _, key = bearer.partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer":
+            raise Refusal("40102")
+        if not key:
+            raise Refusal("40100")
+        known_form = _NEW_KEY.match(key) is not None
+    accepted = settings.api_keys
+    if not known_form or (accepted is not None and key not in accepted):
+        # The page writes "Invalid key", the recorded answer "Invalid Key".
+        raise Refusal("40104", "Invalid Key" if settings.observed else None)
+    kind = accepted[key] if isinstance(accepted, Mapping) else None
+    if kind == "unregistered":
+        # A service key whose service app is not approved: the message was recorded with 401 but without its code; the
+        # "4xx" troubleshooting page lists "service app not registered" under 40100.
+        raise Refusal("40100", "No Service App" if settings.observed else None)
+    if kind is not None and prefix and kind != prefix.removesuffix("app"):
+        # "Test key: everything except service apps; service key: only registered service apps" (overview page).
+        raise Refusal("40100")
+    return key

@@ -1,0 +1,121 @@
+"""Sends an answer, with the faults that happen on the way."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from clova_studio.emulator.rules.refusals import Refusal
+from clova_studio.emulator.server.faults import Fault
+from clova_studio.emulator.server.http_connection import HttpConnection
+from clova_studio.emulator.server.state import Settings
+from clova_studio.emulator.server.wire import Frames, OpenAIFrames
+
+
+@dataclass
+class JsonAnswer:
+    """A whole JSON body."""
+
+    body: bytes
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class StreamAnswer:
+    """An event stream.
+
+    Attributes:
+        frames: Writer of the signal and of errors inside the stream.
+        tokens: The token events.
+        results: The events that end an ordinary stream.
+        signal: Whether a signal follows the results.
+    """
+
+    frames: Frames | OpenAIFrames
+    tokens: Iterator[bytes]
+    results: Iterator[bytes]
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    signal: bool = False
+
+
+Answer = JsonAnswer | StreamAnswer
+
+_BREAKING = frozenset({"cut", "cut_abrupt", "error_event", "truncate"})
+
+
+async def deliver(connection: HttpConnection, answer: Answer, settings: Settings, fault: Fault | None) -> None:
+    """Send an answer.
+
+    Args:
+        connection: The request that it answers.
+        answer: What to send.
+        settings: Settings of the emulator: behaviour and latency.
+        fault: The fault that hits the request, if any.
+    """
+    if isinstance(answer, JsonAnswer):
+        await _deliver_json(connection, answer, fault)
+    else:
+        await _deliver_stream(connection, answer, settings, fault)
+
+
+async def _deliver_json(connection: HttpConnection, answer: JsonAnswer, fault: Fault | None) -> None:
+    headers = {"content-type": "application/json", **answer.headers}
+    body = answer.body
+    kind = fault.kind if fault is not None else ""
+    if kind == "truncate":
+        body = body[: max(1, len(body) // 2)]
+    await connection.start(answer.status, headers, len(body))
+    if kind == "reset_after_headers":
+        await connection.write(b"")  # sends the headers before the connection breaks
+        await connection.drop(reset=True)
+    await _write(connection, body, fault)
+    await connection.write(b"", more=False)
+
+
+async def _deliver_stream(
+    connection: HttpConnection, answer: StreamAnswer, settings: Settings, fault: Fault | None
+) -> None:
+    content_type = "text/event-stream;charset=UTF-8" if settings.observed else "text/event-stream"
+    await connection.start(answer.status, {"content-type": content_type, "cache-control": "no-cache", **answer.headers})
+    kind = fault.kind if fault is not None else ""
+    if kind == "reset_after_headers":
+        await connection.write(b"")
+        await connection.drop(reset=True)
+    broken = fault if fault is not None and kind in _BREAKING else None
+    for number, frame in enumerate(answer.tokens):
+        if broken is not None and number >= broken.after:
+            if kind == "truncate":  # half a frame
+                await connection.write(frame[: len(frame) // 2])
+            break
+        if number:
+            await connection.pause(settings.token_latency)
+        await _write(connection, frame, fault)
+    if broken is not None:
+        await _break_stream(connection, answer, broken)
+    else:
+        for frame in answer.results:
+            await _write(connection, frame, fault)
+        if answer.signal and kind != "no_signal":
+            await _write(connection, answer.frames.signal(), fault)
+        if kind == "hang_after_result":
+            await connection.hang()
+    await connection.write(b"", more=False)
+
+
+async def _break_stream(connection: HttpConnection, answer: StreamAnswer, fault: Fault) -> None:
+    """End a stream as a fault says, after its first token events."""
+    if fault.kind == "error_event":
+        # Of the codes inside streams only the rate limit's was recorded, hence the default.
+        refusal = Refusal(fault.code or "42901", fault.message)
+        await connection.write(answer.frames.error(refusal.code, refusal.message))
+    if fault.kind == "cut_abrupt":
+        await connection.drop(reset=False)
+
+
+async def _write(connection: HttpConnection, data: bytes, fault: Fault | None) -> None:
+    if fault is None or fault.kind != "trickle":
+        await connection.write(data)
+        return
+    for index in range(len(data)):
+        await connection.write(data[index : index + 1])
+        await connection.pause(fault.pause)

@@ -1,0 +1,144 @@
+"""One HTTP request and its answer, down to the TCP connection that some faults drop."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_BODY = 50 * 1024 * 1024
+"""Largest request body; above it the service answers 41300 ("4xx" troubleshooting page)."""
+
+TRANSPORT = "clova_studio_transport"
+"""Key of the connection's transport in the state of the ASGI scope; the server's HTTP protocol sets it."""
+
+
+class ClientGoneError(Exception):
+    """The client disconnected, or the server is stopping, so no answer can be sent."""
+
+
+class BodyTooLargeError(Exception):
+    """The request body is over the limit; it was read to its end and discarded."""
+
+
+class HttpConnection:
+    """An HTTP request being answered: read it, wait, write the answer, drop the connection.
+
+    Attributes:
+        on_start: Called with the status before the answer begins.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        raw: bytes = scope.get("raw_path") or self.path.encode()
+        self.raw_path = raw.partition(b"?")[0].decode("latin-1")
+        self.query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
+        self.headers = {name.lower(): value for name, value in Headers(scope=scope).items()}
+        self.on_start: Callable[[int], None] | None = None
+        self._receive = receive
+        self._send = send
+        self._transport: asyncio.Transport | None = (scope.get("state") or {}).get(TRANSPORT)
+        self._chunked = False
+
+    async def read(self) -> bytes:
+        """Read the request body.
+
+        Raises:
+            BodyTooLargeError: It is over 50 MB. It is still read to its end, so that the client receives the answer.
+            ClientGoneError: The client disconnected before the end.
+        """
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if size <= MAX_BODY:
+                parts.append(part)
+            else:
+                parts.clear()
+            if not message.get("more_body", False):
+                break
+        if size > MAX_BODY:
+            raise BodyTooLargeError
+        return b"".join(parts)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but only while the client is connected.
+
+        Raises:
+            ClientGoneError: The client disconnected, or the server stops.
+        """
+        if seconds <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.hang()
+
+    async def hang(self) -> None:
+        """Wait until the client disconnects or the server stops.
+
+        Raises:
+            ClientGoneError: Always, at the end of the wait.
+        """
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        raise ClientGoneError
+
+    async def start(self, status: int, headers: dict[str, str], length: int | None = None) -> None:
+        """Send status and headers; without a length the body is chunked."""
+        fields = {**headers, "x-clova-emulator": "1"}
+        if length is not None:
+            fields["content-length"] = str(length)
+        if self.on_start is not None:
+            self.on_start(status)
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()
+                ],
+            }
+        )
+
+    async def write(self, data: bytes, *, more: bool = True) -> None:
+        """Send a part of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        """Send a whole answer."""
+        await self.start(status, headers, len(body))
+        await self.write(body, more=False)
+
+    async def drop(self, *, reset: bool) -> None:
+        """Drop the TCP connection in the middle of the answer.
+
+        Args:
+            reset: Send a TCP reset; otherwise close after everything written so far has been sent.
+
+        Raises:
+            ClientGoneError: Always, as the connection is gone.
+            RuntimeError: The application runs without the emulator's own server and has no connection to drop.
+        """
+        transport = self._transport
+        if transport is None:
+            raise RuntimeError("Only the emulator's own server can drop a connection; start it with serve().")
+        if reset:
+            tcp: Any = transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):
+                tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        else:
+            transport.close()
+        await self.hang()
