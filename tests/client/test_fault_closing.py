@@ -186,6 +186,7 @@ async def aleave(client: cs.AsyncClovaStudio, way: str, held: list[Any]) -> None
             break
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_leaving_a_stream_closes_it_at_once(kind: str, way: str) -> None:

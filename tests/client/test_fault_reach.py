@@ -121,6 +121,7 @@ HANDSHAKES: dict[str, tuple[Callable[[Line], Any], type[cs.ClovaStudioError]]] =
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("name", HANDSHAKES)
 @pytest.mark.parametrize("kind", KINDS)

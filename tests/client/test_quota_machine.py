@@ -289,6 +289,7 @@ class QuotaMachine(RuleBasedStateMachine):
         self.counts_are_right()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [True, False], ids=["given", "learnt"])
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "with others"])
 def test_any_schedule(*, given: bool, alone: bool) -> None:
