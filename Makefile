@@ -63,7 +63,7 @@ dist: $(VENV)/.dev
 
 # Each extra alone with its oldest and its newest dependencies; needs a package index.
 compat: dist
-	$(BIN)/python tests/packaging/resolutions.py dist/*.whl $(ARGS)
+	$(BIN)/python tests/support/resolutions.py dist/*.whl $(ARGS)
 
 clean:
 	rm -rf $(VENV) .benchmarks .coverage build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
