@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """The quota under any schedule: Hypothesis turns the clock, orders the events and plays the service."""
 
 from __future__ import annotations
