@@ -203,6 +203,7 @@ def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
     assert sum(clock.sleeps) == pytest.approx(500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
     """A failure ends the batch at once, although other texts of it wait at a gate that is closed for minutes."""

@@ -102,6 +102,7 @@ def read(body: bytes) -> None:
         assert chunks
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.sampled_from(SAMPLES), st.data())
 def test_streams_shuffled_and_cut(name: str, data: st.DataObject) -> None:
@@ -112,6 +113,7 @@ def test_streams_shuffled_and_cut(name: str, data: st.DataObject) -> None:
     read(body[: data.draw(st.integers(0, len(body)))])
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.lists(st.tuples(st.sampled_from(["token", "result", "error", "signal", "x", ""]), JSON), max_size=5))
 def test_streams_of_any_data(events: list[tuple[str, Any]]) -> None:

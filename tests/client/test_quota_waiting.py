@@ -89,6 +89,7 @@ def test_a_wait_of_unknown_length_ends_after_max_wait(server, account, make: Any
     slow.join()
 
 
+@pytest.mark.slow
 async def test_who_is_cancelled_leaves_the_line_and_the_next_moves_up(account) -> None:
     """A cancelled task is out of the line at once, and the one behind it gets what it waited for."""
     limits = RateLimits({"bge-m3": (1, None)}, window=0.5)
@@ -134,6 +135,7 @@ async def test_waiting_never_blocks_the_event_loop(account) -> None:
     assert ticks > 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
 def test_an_interrupt_ends_a_batch_that_waits_for_its_quota(server, account, workers: int) -> None:
     """Ctrl-C during embed_many ends it although the quota is closed for a minute more, and leaves nobody in line."""
