@@ -1,26 +1,48 @@
-# Two commands do everything from a bare checkout: `make demo` and `make test`.
+# Three commands do everything from a bare checkout: `make demo`, `make quick` and `make test`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test lint types unit bench notebooks docs dist compat clean
+# Each package has this much of its lines run by the tests.
+FLOOR := 95
+
+.PHONY: demo test quick lint mypy pyright types unit coverage bench notebooks docs dist compat clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/clova-studio demo $(ARGS)
 
-test: lint types unit
+# Lint and types side by side, then every test on all cores.
+test: $(VENV)/.dev
+	@$(MAKE) --no-print-directory -j3 lint mypy pyright
+	@$(MAKE) --no-print-directory coverage
 
+# The client's tests that take no time: to be run after every change.
+quick: $(VENV)/.dev
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow" tests/client $(ARGS)
+
+# The hook of .pre-commit-config.yaml calls this too.
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev
+types: mypy pyright
+
+mypy: $(VENV)/.dev
 	$(BIN)/mypy
+
+pyright: $(VENV)/.dev
 	$(BIN)/pyright
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+coverage: $(VENV)/.dev
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report= $(ARGS)
+	@for package in langchain_clova llama_index_clova shared/clova_studio; do \
+		echo "Coverage of $$package:"; \
+		$(BIN)/coverage report --include="$$package/*" --skip-covered --show-missing --fail-under=$(FLOOR) || exit 1; \
+	done
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
@@ -41,10 +63,10 @@ dist: $(VENV)/.dev
 
 # Each extra alone with its oldest and its newest dependencies; needs a package index.
 compat: dist
-	$(BIN)/python tests/packaging/resolutions.py dist/*.whl $(ARGS)
+	$(BIN)/python tests/support/resolutions.py dist/*.whl $(ARGS)
 
 clean:
-	rm -rf $(VENV) .benchmarks build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .benchmarks .coverage build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -96,7 +96,7 @@ def held_async(base_url: str, streams: int) -> float:
                 await add()
             found = (rss() - before) / streams
             for response, pieces in opened:
-                await pieces.aclose()
+                await pieces.aclose()  # type: ignore[attr-defined]  # httpx hides that it is a generator
                 await response.aclose()
         return found
 

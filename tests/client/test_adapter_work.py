@@ -88,6 +88,7 @@ def test_failed_text_is_named_and_the_others_are_kept(work: Callable[..., Any]) 
     assert partial[5:] == [[None]] * 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["segment", "summarize"])
 @pytest.mark.parametrize("bound", [3, 50])
 def test_what_is_under_way_is_kept_and_nothing_else_is_started(work: Callable[..., Any], name: str, bound: int) -> None:
@@ -126,6 +127,7 @@ def test_windows_of_one_text_are_kept(work: Callable[..., Any]) -> None:
     assert [span.topic for span in spans] == list(range(len(spans)))
 
 
+@pytest.mark.slow
 def test_summaries_of_earlier_rounds_are_kept(work: Callable[..., Any]) -> None:
     """A failure in a later round has the summaries of the rounds before it, and of its own parts so far."""
     with serve() as server:

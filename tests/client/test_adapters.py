@@ -171,6 +171,7 @@ def test_clients_of_http_clients_and_with_httpx_timeouts_are_not_shared() -> Non
             assert first.sync is not second.sync
 
 
+@pytest.mark.slow
 def test_shared_clients_end_with_their_last_connection(account: dict[str, Any]) -> None:
     """As long as one connection is left the clients work, and then they are closed."""
     first, second = Connection.of(**account), Connection.of(**account)

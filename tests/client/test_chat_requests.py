@@ -219,6 +219,7 @@ def test_broken_rules_are_refused_before_sending(
     assert peer.requests == []
 
 
+@pytest.mark.slow
 def test_a_request_over_50_mb_is_refused(both) -> None:
     """A body that the service would refuse for its size is not sent."""
     peer = both(lambda: answer(sample("v3_chat.json")))

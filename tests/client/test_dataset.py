@@ -133,6 +133,7 @@ def test_problems_are_bounded() -> None:
     assert len(report.problems) == 100
 
 
+@pytest.mark.slow
 def test_files_larger_than_memory_are_read_row_by_row(tmp_path: Path) -> None:
     """Checking takes far less memory than the file has."""
     path = tmp_path / "large.csv"

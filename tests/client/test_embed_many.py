@@ -57,6 +57,7 @@ def vector_of(request: httpx.Request) -> httpx.Response:
 TEXTS = [f"글 {i}" for i in range(50)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_thousand_texts_with_every_fifth_request_refused(make: Any) -> None:
     """1,000 texts give 1,000 vectors, each of its own text, in order, although every fifth request is a 429."""
@@ -78,6 +79,7 @@ def test_a_thousand_texts_with_every_fifth_request_refused(make: Any) -> None:
     assert 1 < peak <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 @pytest.mark.parametrize("bound", [1, 3, 32])
 def test_requests_under_way_stay_under_the_bound(make: Any, bound: int) -> None:
@@ -201,6 +203,7 @@ def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
     assert sum(clock.sleeps) == pytest.approx(500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
     """A failure ends the batch at once, although other texts of it wait at a gate that is closed for minutes."""
@@ -228,6 +231,7 @@ def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
     assert caught.value.partial == [None, caught.value]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
     """However long each answer takes, vectors stand in the order of their texts, and few are under way at once."""

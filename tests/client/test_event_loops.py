@@ -55,6 +55,7 @@ async def _abandon(client: AsyncClovaStudio) -> None:
     await anext(stream)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_abandoned_streams_close() -> None:
     """A stream that is left by break, by an exception or unread leaves no connection, sync and async."""
@@ -92,6 +93,7 @@ def test_cancelling_a_stream_closes_it() -> None:
         asyncio.run(main(AsyncClovaStudio(KEY, base_url=server.base_url), server.base_url))
 
 
+@pytest.mark.slow
 def test_closing_the_client_closes_its_connections() -> None:
     """Close and aclose leave no connection; so does dropping a sync client."""
     with serve() as server:

@@ -96,6 +96,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
 def test_emulator_answers_the_request_of_the_reference(server: EmulatorServer, row: Row) -> None:
     """The emulator has each path, and answers the reference's own request with fields of the reference's answer."""

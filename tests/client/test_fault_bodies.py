@@ -76,6 +76,7 @@ def test_nonsense_is_no_success_on_any_api(both: Any, row: Row) -> None:
     assert len(peer.requests) == (1 if row.verb in ONCE else 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
 def test_cut_anywhere_an_answer_is_no_success(both: Any, row: Row) -> None:
     """An answer that lacks its end, wherever it was cut, is an InvalidResponseError."""
@@ -127,6 +128,7 @@ def server() -> Iterator[EmulatorServer]:
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [Fault("html", status=200), Fault("html"), Fault("empty"), Fault("truncate"),
                                    Fault("reset"), Fault("reset_after_headers"), Fault("ok_error", code="50000"),
                                    Fault("status", status=500), Fault("status", code="64429")],

@@ -52,6 +52,7 @@ def turns(line: Line) -> None:
         line.send(chunked(CHAT[50:]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), (1,), (1, 2)], ids=["once", "twice", "three times"])
 @pytest.mark.parametrize("work", [chat, stream, bare_stream, embed_many])
 def test_cancelling_at_every_await_leaves_nothing(

@@ -67,6 +67,7 @@ async def seen_gone(server: RawServer) -> bool:
     return all([await asyncio.to_thread(line.gone.wait, PATIENCE) for line in lines])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", [silent, headers_only, some_of_it])
 @pytest.mark.parametrize("work", [chat, stream, bare_stream, embed_many])
 def test_cancelled_requests_close_at_once(turn: Any, work: Callable[[cs.AsyncClovaStudio], Any]) -> None:
@@ -186,6 +187,7 @@ async def aleave(client: cs.AsyncClovaStudio, way: str, held: list[Any]) -> None
             break
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_leaving_a_stream_closes_it_at_once(kind: str, way: str) -> None:

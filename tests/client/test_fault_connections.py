@@ -109,6 +109,7 @@ def ids(server: RawServer) -> list[str]:
     return [re.search(rb"(?i)request-id: (\S+)", request)[1].decode() for request in server.requests]  # type: ignore[index]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_broken_connections_are_typed_and_mended(kind: str, name: str) -> None:
@@ -133,6 +134,7 @@ def test_broken_connections_are_typed_and_mended(kind: str, name: str) -> None:
             assert len(set(ids(server))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*[name for name in BROKEN if fits(name, "chat")], "silent", "silent in the body"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_work_that_may_have_been_done_is_not_repeated(kind: str, name: str) -> None:
@@ -154,6 +156,7 @@ def test_work_that_may_have_been_done_is_not_repeated(kind: str, name: str) -> N
 TASK = {re.sub("([A-Z])", lambda m: f"_{m[1].lower()}", name): value for name, value in CREATE.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_slow_answers_within_the_limits_are_whole(kind: str) -> None:
     """An answer whose bytes drip in, each within the limit, is whole; so is a stream whose events do."""
@@ -171,6 +174,7 @@ def test_slow_answers_within_the_limits_are_whole(kind: str) -> None:
         assert Account(kind, server.base_url, timeout=ENOUGH).stream() == TEXT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drip", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_streams_that_stand_still(kind: str, *, drip: bool) -> None:

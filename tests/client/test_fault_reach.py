@@ -99,6 +99,7 @@ def full() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_ports_that_do_not_answer(kind: str, verb: str, full: str) -> None:
@@ -121,6 +122,7 @@ HANDSHAKES: dict[str, tuple[Callable[[Line], Any], type[cs.ClovaStudioError]]] =
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("name", HANDSHAKES)
 @pytest.mark.parametrize("kind", KINDS)

@@ -201,6 +201,7 @@ SENT = {"request_id"}
 LOGGED = {"model", "task_id"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "verb", [*ROWS, "stream_chat", "stream_skillset", "openai.stream_chat", "embed_many", "tuning.wait"]
 )

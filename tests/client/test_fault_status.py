@@ -81,6 +81,7 @@ def failures(verb: str, status: int, code: str, message: str) -> list[Any]:
     return ways
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "code", "message", "kind", "passing"), CODES, ids=[f"{row[1]} {row[2]}" for row in CODES]
 )
@@ -105,6 +106,7 @@ CLASSES = {401: cs.AuthenticationError, 403: cs.PermissionDeniedError, 404: cs.N
            429: cs.RateLimitError}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [(b"<html>no</html>", "text/html"), (b"", "text/plain"), (b'{"message":"no"}', "application/json")],
@@ -137,6 +139,7 @@ def test_redirects_are_not_followed(both: Any) -> None:
         assert [request.url.host for request in peer.requests] == ["clovastudio.stream.ntruss.com"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("total", "latency"), list(itertools.product([0.0, 1.0, 12.5, 120.0], [0.05, 3.0])))
 @pytest.mark.parametrize("verb", ["chat", "stream_chat"])
 def test_total_is_held_from_both_sides(both: Any, verb: str, total: float, latency: float) -> None:
@@ -190,6 +193,7 @@ def answer_later(seconds: float) -> Any:
     return lambda: answer(envelope("42901", "busy"), 429, x_ratelimit_reset_requests=f"{seconds:g}s")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_bounds_hold_by_the_wall_clock(kind: str) -> None:
     """Over a real connection retries end with retry.total and waits with max_wait, each to the second."""

@@ -136,6 +136,7 @@ def broken(both: Any, stream: Streamed, *answers: Any) -> tuple[str, Any, int]:
     return said(chunks), None, len(peer.requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", BREAKS)
 @pytest.mark.parametrize("name", STREAMS)
 def test_broken_at_each_event(both: Any, name: str, way: str) -> None:
@@ -173,6 +174,7 @@ def _text(partial: Any) -> str:
     return "".join([thinking, message.content, *calls])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "passing"),
     [("42901", True), ("42902", True), ("50000", True), ("40800", True), ("40001", False), ("64400", False)],
@@ -222,6 +224,7 @@ def test_what_carries_nothing_is_no_first_event(both: Any, name: str) -> None:
             assert isinstance(failure, cs.APIConnectionError), way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["cut", "cut_abrupt", "truncate", "error_event"])
 @pytest.mark.parametrize("verb", ["stream_chat", "openai.stream_chat"])
 @pytest.mark.parametrize("kind", KINDS)

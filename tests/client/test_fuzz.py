@@ -59,6 +59,7 @@ def ask(row: Any, response: Any) -> None:
 ODD = (None, True, -1, 1.5, 1e400, "x", "", [], {}, [1], [None], {"a": 1}, {"count": "x"}, {"code": {}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
 def test_answers_with_each_field_odd(row: Any) -> None:
     """An answer of any API with each of its parts replaced by each odd value is a result or a typed error."""
@@ -70,6 +71,7 @@ def test_answers_with_each_field_odd(row: Any) -> None:
             ask(row, lambda body=body: answer(body))
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.sampled_from(TABLE), st.data())
 def test_answers_with_any_field_changed(row: Any, data: st.DataObject) -> None:
@@ -100,6 +102,7 @@ def read(body: bytes) -> None:
         assert chunks
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.sampled_from(SAMPLES), st.data())
 def test_streams_shuffled_and_cut(name: str, data: st.DataObject) -> None:
@@ -110,6 +113,7 @@ def test_streams_shuffled_and_cut(name: str, data: st.DataObject) -> None:
     read(body[: data.draw(st.integers(0, len(body)))])
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.lists(st.tuples(st.sampled_from(["token", "result", "error", "signal", "x", ""]), JSON), max_size=5))
 def test_streams_of_any_data(events: list[tuple[str, Any]]) -> None:

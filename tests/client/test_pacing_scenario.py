@@ -10,6 +10,7 @@ from clova_studio import RateLimits
 WINDOW = 3.0
 
 
+@pytest.mark.slow
 def test_with_limits_hardly_any_request_is_refused() -> None:
     """200 chats from 20 threads and 200 tasks all succeed, and at most 1 % of their requests meet a 429."""
     limits = RateLimits({"HCX-005": (60, 60_000)}, window=WINDOW)
@@ -18,6 +19,7 @@ def test_with_limits_hardly_any_request_is_refused() -> None:
     assert outcome.refused <= 0.01 * outcome.sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", [True, False], ids=["headers", "headerless"])
 def test_without_limits_nothing_is_lost_either(*, headers: bool) -> None:
     """Without limits, and without any header in the refusals, all 400 succeed within their five retries."""

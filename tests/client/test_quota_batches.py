@@ -48,6 +48,7 @@ def run(make: Any, decide: Any, texts: list[str], *, settings: Any = None, pause
     return asyncio.run(twin.embed_many(texts, **options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_after_a_refusal_half_as_many_go_at_once_and_one_more_after_each_answer(make: Any) -> None:
     """Concurrency halves at a 429, grows by one with each answer, reaches the bound again and never passes it."""

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """The quota under any schedule: Hypothesis turns the clock, orders the events and plays the service."""
 
 from __future__ import annotations
@@ -289,6 +290,7 @@ class QuotaMachine(RuleBasedStateMachine):
         self.counts_are_right()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [True, False], ids=["given", "learnt"])
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "with others"])
 def test_any_schedule(*, given: bool, alone: bool) -> None:

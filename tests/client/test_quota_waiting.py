@@ -65,6 +65,7 @@ def test_a_wait_that_is_known_to_be_too_long_is_an_error_at_once(server, account
     assert ClovaStudio(**account).quota("bge-m3").waiting == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_wait_of_unknown_length_ends_after_max_wait(server, account, make: Any) -> None:
     """Behind a request that takes long the wait is not known; it ends when max_wait is over."""
@@ -88,6 +89,7 @@ def test_a_wait_of_unknown_length_ends_after_max_wait(server, account, make: Any
     slow.join()
 
 
+@pytest.mark.slow
 async def test_who_is_cancelled_leaves_the_line_and_the_next_moves_up(account) -> None:
     """A cancelled task is out of the line at once, and the one behind it gets what it waited for."""
     limits = RateLimits({"bge-m3": (1, None)}, window=0.5)
@@ -120,6 +122,7 @@ async def test_a_task_that_is_cancelled_under_way_is_not_counted_any_more(server
         assert (status.in_flight, status.remaining_requests) == (0, 7)
 
 
+@pytest.mark.slow
 async def test_waiting_never_blocks_the_event_loop(account) -> None:
     """While calls wait for their quota the loop goes on with everything else."""
     ticks = 0
@@ -132,6 +135,7 @@ async def test_waiting_never_blocks_the_event_loop(account) -> None:
     assert ticks > 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
 def test_an_interrupt_ends_a_batch_that_waits_for_its_quota(server, account, workers: int) -> None:
     """Ctrl-C during embed_many ends it although the quota is closed for a minute more, and leaves nobody in line."""
@@ -159,6 +163,7 @@ except KeyboardInterrupt:
     assert out == "interrupted 0 []\n"
 
 
+@pytest.mark.slow
 def test_threads_and_loops_stand_in_one_line() -> None:
     """Threads and event loops with the same limits never make the service refuse, and all are served."""
     limits = {"bge-m3": (20, None)}
@@ -181,6 +186,7 @@ def test_threads_and_loops_stand_in_one_line() -> None:
         assert [request.status for request in server.requests] == [200] * 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [False, True], ids=["waiting", "under way"])
 @pytest.mark.parametrize("closed", [False, True], ids=["stopped", "closed"])
 def test_an_abandoned_loop_holds_nobody_up(server, account, *, sent: bool, closed: bool) -> None:
@@ -230,6 +236,7 @@ def test_retries_pass_the_same_gate(server, account, make: Any) -> None:
     assert all(later - earlier >= 0.4 for earlier, later in zip(times, times[2:], strict=False))
 
 
+@pytest.mark.slow
 def test_hundreds_of_waiters_are_all_served() -> None:
     """200 tasks and 20 threads at one quota that the service never told the size of: each gets its answer."""
     with serve(rate_limits={"bge-m3": (60, None)}, window=0.5, rate_limit_headers=False) as server:

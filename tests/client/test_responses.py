@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Answers become results or the right error, whatever arrives."""
 
 from __future__ import annotations

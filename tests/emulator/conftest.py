@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from emulator_support import CONSTITUTION, connect
 
 from clova_studio.emulator import EmulatorServer, serve
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: this makes their support module importable
-
-from emulator_support import CONSTITUTION, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Every option of the chat model: where it arrives on the wire, and what is refused."""
 
 from __future__ import annotations

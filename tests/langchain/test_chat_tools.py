@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Tools: what is sent for each kind of tool and choice, and what becomes of 40009."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Errors: the same classes from every way of asking, both the client's and LangChain's, with all their facts."""
 
 from __future__ import annotations

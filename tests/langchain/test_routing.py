@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Router and branches: one question for each input, the right branch, and what goes wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Skillsets: an answer with what led to it, and its pieces as they come."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Failures of the service and of the network: the client's classes from every way of asking, and nothing half."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Events, rate limiters and token counters: each call is told once, whatever way it was asked in."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Keys: in no text that an instance, its answers, its errors or what watches it can show."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Conversations with tools: what of them goes back to the service, and the loops that LlamaIndex builds on them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Whole programs over the constitution: split, embed, index, retrieve, rerank, answer, route."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """What outlives a process: an index on disk, a pipeline's cache, and neither with a key in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """Batches that fail in part: every path says what failed, and has what succeeded."""
 
 from __future__ import annotations

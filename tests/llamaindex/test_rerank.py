@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """The reranker: what is kept, in which order, what is not made up, and how the answer gets out."""
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,8 +16,6 @@ import pytest
 from clova_studio.emulator import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from clova_studio.emulator import RecordedRequest
 
 ROOT = Path(__file__).parents[2]
@@ -80,23 +77,6 @@ def execute(name: str, folder: Path, *, with_key: bool) -> Ran:
         return Ran(read(folder / f"{name}.ipynb").cells, server.requests)
 
 
-@pytest.fixture(scope="module")
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ran]]:
-    """Run notebooks, two at once: all that selected tests want are started together and waited for one by one."""
-    wanted = [
-        (item.callspec.params["name"], item.originalname == test_a_key_is_used.__name__)
-        for item in request.session.items
-        if item.path == request.path and "run" in item.fixturenames
-    ]
-    with ThreadPoolExecutor(2) as pool:
-        jobs: dict[tuple[str, bool], Future[Ran]] = {
-            (name, with_key): pool.submit(execute, name, tmp_path_factory.mktemp(name), with_key=with_key)
-            for name, with_key in wanted
-        }
-        yield lambda name, *, with_key: jobs[name, with_key].result()
-        pool.shutdown(cancel_futures=True)
-
-
 def test_the_folder_holds_the_five_notebooks() -> None:
     """There are five notebooks, each with a test, and nothing beside them."""
     assert sorted(path.name for path in FOLDER.iterdir() if path.name != ".ipynb_checkpoints") == [
@@ -151,9 +131,9 @@ def test_begins_with_what_it_shows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_runs_without_a_key(run: Callable[..., Ran], name: str) -> None:
+def test_runs_without_a_key(tmp_path: Path, name: str) -> None:
     """From a clean kernel a notebook runs without a key, asks nobody else, and shows what is saved of it."""
-    ran = run(name, with_key=False)
+    ran = execute(name, tmp_path, with_key=False)
     assert ran.requests == []
     saved = code_of(read(FOLDER / f"{name}.ipynb").cells)
     for before, now in zip(saved, code_of(ran.cells), strict=True):
@@ -163,9 +143,9 @@ def test_runs_without_a_key(run: Callable[..., Ran], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_key_is_used(run: Callable[..., Ran], name: str) -> None:
+def test_a_key_is_used(tmp_path: Path, name: str) -> None:
     """With a key in the environment a notebook runs unchanged and asks the service with it: every API that it shows."""
-    ran = run(name, with_key=True)
+    ran = execute(name, tmp_path, with_key=True)
     cells = code_of(ran.cells)
     assert texts_of(cells[0]) == ["CLOVASTUDIO_API_KEY is set: CLOVA Studio answers.\n"]
     assert not [cell.id for cell in cells for output in cell.outputs if output.get("name") == "stderr"]

@@ -104,7 +104,7 @@ def test_sdist_has_only_what_belongs_in_it(built: Path) -> None:
     files = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.ko.md", "README.md", "pyproject.toml"}
     files |= {"mkdocs.yml"}
     folders = {"docs", "langchain_clova", "llama_index_clova", "notebooks", "shared", "tests"}
-    assert tops == files | folders | {"PKG-INFO", ".gitignore"}
+    assert tops == files | folders | {"PKG-INFO", ".gitignore", ".pre-commit-config.yaml"}
 
 
 def test_sdist_has_all_that_the_tests_need(built: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import AsyncIterator, Callable, Iterator
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "client" / "samples"
 MESSAGES = [{"role": "user", "content": "대한민국의 수도는?"}]
 KEY = "nv-test-key"
 OK = b'{"status":{"code":"20000","message":"OK"},"result":'
