@@ -219,12 +219,14 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def test_lazy_import() -> None:
-    """Importing the package loads neither starlette nor uvicorn; so does its fault type, and the plugin."""
+    """The package, its fault type and the plugin load no server; a server without configuration loads no pydantic."""
     done = run_python(
         "import sys, clova_studio.emulator as e, clova_studio._pytest_plugin; e.Fault('hang');"
-        "print([m for m in ('starlette', 'uvicorn', 'httpx', 'asyncio') if m in sys.modules and m != 'asyncio'])"
+        "print([m for m in ('starlette', 'uvicorn', 'httpx') if m in sys.modules]);"
+        "e.serve().start().stop();"
+        "print([m for m in ('pydantic', 'yaml', 'httpx') if m in sys.modules])"
     )
-    assert done.stdout.strip() == "[]", done.stderr
+    assert done.stdout.split() == ["[]", "[]"], done.stderr
 
 
 def test_missing_extra() -> None:

@@ -1,1 +1,1 @@
-"""The answers of each API, one module per API."""
+"""The answers of each API, one module per API. Every handler raises a `Refusal` for what the service refuses."""

@@ -56,11 +56,7 @@ def tuned_model(state: State, task: str, assumed: Model) -> Model:
 
 
 def check_chat(body: dict[str, Any], model: Model, *, observed: bool) -> ChatRequest:
-    """Check a native chat request by the rules of the version that serves the model.
-
-    Raises:
-        Refusal: What the service would refuse.
-    """
+    """Check a native chat request by the rules of the version that serves the model."""
     return check_v3(body, model, observed=observed) if model.v3 else check_v1(body, model)
 
 
@@ -69,9 +65,6 @@ def converse(state: State, request: ChatRequest, key: str) -> tuple[Reply, dict[
 
     Returns:
         The answer, not yet in a wire form, and its headers.
-
-    Raises:
-        Refusal: 42901 of the quota.
     """
     headers = charge(state, key, request.model.name, request.prompt_tokens + request.limit)
     scripted = state.next_answer()
@@ -79,11 +72,7 @@ def converse(state: State, request: ChatRequest, key: str) -> tuple[Reply, dict[
 
 
 def chat(state: State, call: ApiCall) -> Answer:
-    """Answer a chat request of either version.
-
-    Raises:
-        Refusal: What the service would refuse.
-    """
+    """Answer a chat request of either version."""
     route, body = call.route, call.body
     observed = state.settings.observed
     model = find_model(state, route)

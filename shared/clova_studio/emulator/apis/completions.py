@@ -24,11 +24,7 @@ from clova_studio.emulator.server.wire import success
 
 
 def find_completion_model(state: State, route: Route) -> Model:
-    """The model that a path names; the base of a task is unknown, so one is assumed.
-
-    Raises:
-        Refusal: 40080, 40082 or 40084.
-    """
+    """The model that a path names; the base of a task is unknown, so one is assumed."""
     if route.task:
         if state.tuning.base_model(route.task) is not None:  # tasks of current models have no completions
             raise Refusal("40084")
@@ -43,11 +39,7 @@ def find_completion_model(state: State, route: Route) -> Model:
 
 
 def completions(state: State, call: ApiCall) -> JsonAnswer:
-    """Continue a text.
-
-    Raises:
-        Refusal: 40001, 40003, 40004, or a refusal of the model.
-    """
+    """Continue a text."""
     body = call.body
     model = find_completion_model(state, call.route)
     prompt = text(body)

@@ -13,11 +13,7 @@ from clova_studio.emulator.server.wire import success
 
 
 def embedding(state: State, call: ApiCall) -> JsonAnswer:
-    """Answer a request for an embedding, v1 or v2.
-
-    Raises:
-        Refusal: 40001, 40003, 40004 or 40080.
-    """
+    """Answer a request for an embedding, v1 or v2."""
     second = call.route.api == "embedding-v2"
     model = EMBEDDING_V2_MODEL if second else call.route.model
     if model not in EMBEDDING_LIMITS or (model == EMBEDDING_V2_MODEL) != second:

@@ -20,11 +20,7 @@ from clova_studio.emulator.server.wire import OpenAIFrames, call_id, dumps, fing
 
 
 def openai_chat(state: State, call: ApiCall) -> Answer:
-    """Answer an OpenAI-compatible chat request.
-
-    Raises:
-        Refusal: What the service would refuse.
-    """
+    """Answer an OpenAI-compatible chat request."""
     request = read_request(state, call.body)
     reply, headers = converse(state, request, call.key)
     shape = Shape(request, reply, mark=fingerprint("openai", dumps(call.body)), observed=state.settings.observed)

@@ -33,11 +33,7 @@ _QUESTION_MARKS = ("?", "？")  # noqa: RUF001 - the full-width mark is meant
 
 
 def rag_reasoning(state: State, call: ApiCall) -> JsonAnswer:
-    """Answer one step of the loop.
-
-    Raises:
-        Refusal: 40000, 40001, 40003 or 40004.
-    """
+    """Answer one step of the loop."""
     request = _check(call.body, observed=state.settings.observed)
     headers = charge(state, call.key, "rag-reasoning", request.prompt_tokens + request.limit)
     searches = _searches(request)

@@ -41,11 +41,7 @@ class Cited:
 
 
 def rerank(state: State, call: ApiCall) -> JsonAnswer:
-    """Answer a query from documents.
-
-    Raises:
-        Refusal: 40001, 40003 or 40004.
-    """
+    """Answer a query from documents."""
     body = call.body
     documents = check_documents(body.get("documents"), "documents")
     query = text(body, "query")
@@ -95,15 +91,7 @@ def check_documents(value: Any, where: str) -> list[dict[str, str]]:
 
 
 def cite(query: str, documents: list[str]) -> list[Cited]:
-    """Find the documents that answer a query, best first, with the best sentence of each.
-
-    Args:
-        query: The query.
-        documents: Texts of the documents.
-
-    Returns:
-        At most five documents with scores near the best; empty when none fits.
-    """
+    """The at most five documents that answer a query, best first, with the best sentence of each."""
     found: list[Candidate] = []
     for index, document in enumerate(documents):
         # The label is the index of the sentence's document.

@@ -38,11 +38,7 @@ _UNSAFE = {
 
 
 def route_query(state: State, call: ApiCall) -> JsonAnswer:
-    """Classify a query.
-
-    Raises:
-        Refusal: 40001, 40400, 61002, 65400, or a code of the configuration.
-    """
+    """Classify a query."""
     router = find_item(state.config.routers, call.route)
     query = check_query(call.body)
     history = check_history(call.body, _ROLES)
@@ -54,16 +50,16 @@ def route_query(state: State, call: ApiCall) -> JsonAnswer:
     provoke(query, router.errors)
     # The history matters only where the query alone has no topic: "거기 주차도 되나요?"
     text = query
-    number = find_topic(query, router.domains)
-    if number is None and history:
+    index = find_topic(query, router.domains)
+    if index is None and history:
         text = f"{history[-1]['content']}\n{query}"
-        number = find_topic(text, router.domains)
-    result = _result(router, number, text, observed=state.settings.observed)
+        index = find_topic(text, router.domains)
+    result = _result(router, index, text, observed=state.settings.observed)
     return JsonAnswer(success({**result, "usage": usage(size, tokens.count(dumps(result)))}), headers=headers)
 
 
-def _result(router: "Router", number: int | None, text: str, *, observed: bool) -> dict[str, Any]:
-    domain = None if number is None else router.domains[number]
+def _result(router: "Router", index: int | None, text: str, *, observed: bool) -> dict[str, Any]:
+    domain = None if index is None else router.domains[index]
     blocked = find_topics(text, domain.content_filters) if domain else []
     unsafe = [name for name in domain.safety_filters if _UNSAFE[name].search(text)] if domain else []
     # The console capitalises the labels; an existing client expects lower case.

@@ -15,11 +15,7 @@ _MAX_ALPHA = 1.5
 
 
 def segmentation(state: State, call: ApiCall) -> JsonAnswer:
-    """Split a text into topic paragraphs.
-
-    Raises:
-        Refusal: 40001, 40003 or 40004.
-    """
+    """Split a text into topic paragraphs."""
     body = call.body
     content = text(body)
     if len(content) > _MAX_CHARACTERS:

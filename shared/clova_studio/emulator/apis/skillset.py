@@ -79,11 +79,7 @@ def _final(run: SkillRun) -> dict[str, Any]:
 
 
 def check_override(body: dict[str, Any]) -> dict[str, Any]:
-    """Check the options for the calls of the skills' APIs.
-
-    Raises:
-        Refusal: 40001 with the field's name.
-    """
+    """Check the options for the calls of the skills' APIs."""
     override = body.get("requestOverride")
     if override is None:
         return {}

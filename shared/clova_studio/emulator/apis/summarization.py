@@ -25,9 +25,6 @@ def summarization(state: State, call: ApiCall) -> JsonAnswer:
     """Summarise texts.
 
     The AI filter has no effect, as the page has no field for its results.
-
-    Raises:
-        Refusal: 40001, 40003 or 40004.
     """
     body = call.body
     texts = body.get("texts")

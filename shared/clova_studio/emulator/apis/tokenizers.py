@@ -21,11 +21,7 @@ _MAX_CHARACTERS = 10_000
 
 
 def chat_tokenize(state: State, call: ApiCall) -> JsonAnswer:
-    """Token calculators for chat v1 and v3 (reference pages "Token calculator, HCX" and "... v3").
-
-    Raises:
-        Refusal: The conversation breaks a rule of the chat API of the same version.
-    """
+    """Token calculators for chat v1 and v3 (reference pages "Token calculator, HCX" and "... v3")."""
     body = call.body
     model = find_model(state, call.route)
     if not call.route.v3:
@@ -63,11 +59,7 @@ def _counted(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def embedding_tokenize(state: State, call: ApiCall) -> JsonAnswer:
-    """Token calculator of Embedding v2 (reference page "Token calculator, embedding v2").
-
-    Raises:
-        Refusal: 40001, 40003 or 40004.
-    """
+    """Token calculator of Embedding v2 (reference page "Token calculator, embedding v2")."""
     content = text(call.body)
     if len(content) > _MAX_CHARACTERS:
         raise Refusal("40003")
@@ -76,11 +68,7 @@ def embedding_tokenize(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def tokenize(state: State, call: ApiCall) -> JsonAnswer:
-    """Count the tokens of a text.
-
-    Raises:
-        Refusal: 40001, 40004, or a refusal of the model.
-    """
+    """Count the tokens of a text."""
     find_completion_model(state, call.route)
     content = text(call.body)
     headers = charge(state, call.key, "tokenize", 0)

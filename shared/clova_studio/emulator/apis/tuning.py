@@ -32,11 +32,7 @@ _PAGE = 20
 
 
 def create_task(state: State, call: ApiCall) -> JsonAnswer:
-    """Create a task.
-
-    Raises:
-        Refusal: 40001, 40009, 40080 or 40084.
-    """
+    """Create a task."""
     body = call.body
     model = optional_text(body, "model")
     if model is None:
@@ -74,22 +70,14 @@ def create_task(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def get_task(state: State, call: ApiCall) -> JsonAnswer:
-    """Get a task.
-
-    Raises:
-        Refusal: 40301 or 40400.
-    """
+    """Get a task."""
     task = _find(state, call)
     headers = charge(state, call.key, "tuning", 0)
     return JsonAnswer(success(task.view(state.tuning.elapsed(task))), headers=headers)
 
 
 def list_tasks(state: State, call: ApiCall) -> JsonAnswer:
-    """List one page of the caller's tasks.
-
-    Raises:
-        Refusal: 40001.
-    """
+    """List one page of the caller's tasks."""
     query = {name: _as_number(call.body, name) for name in ("page", "size")}
     page = integer(query, "page", 0) or 0
     size = integer(query, "size", 1, 100) or _PAGE
@@ -107,11 +95,7 @@ def list_tasks(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def delete_task(state: State, call: ApiCall) -> JsonAnswer:
-    """Delete a task in any status; the answer has no result.
-
-    Raises:
-        Refusal: 40301 or 40400.
-    """
+    """Delete a task in any status; the answer has no result."""
     task = _find(state, call)
     headers = charge(state, call.key, "tuning", 0)
     state.tuning.delete(task.id)
@@ -119,11 +103,7 @@ def delete_task(state: State, call: ApiCall) -> JsonAnswer:
 
 
 def delete_task_short(state: State, call: ApiCall) -> JsonAnswer:
-    """Delete a task by the path of the URI table, which no known client uses: documented behaviour only.
-
-    Raises:
-        Refusal: 40301 or 40400.
-    """
+    """Delete a task by the path of the URI table, which no known client uses: documented behaviour only."""
     if state.settings.observed:
         raise Refusal("40400")
     return delete_task(state, call)

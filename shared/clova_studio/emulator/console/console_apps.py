@@ -58,11 +58,7 @@ def check_query(body: Mapping[str, Any]) -> str:
 
 
 def check_history(body: Mapping[str, Any], roles: Collection[str]) -> list[dict[str, str]]:
-    """Read the earlier messages; the field may be missing or an empty list.
-
-    Raises:
-        Refusal: 40001.
-    """
+    """Read the earlier messages; the field may be missing or an empty list."""
     history = body.get("chatHistory")
     if history is None:
         return []

@@ -45,15 +45,15 @@ def run_skill(skillset: "Skillset", query: str, history: list[dict[str, str]], o
         The run; if no skill fits, its answer says so.
     """
     before = "\n".join(message["content"] for message in reversed(history) if message["role"] == "user")
-    number = find_topic(query, skillset.skills)
-    if number is None and before:
-        number = find_topic(f"{query}\n{before}", skillset.skills)
-    if number is None:
+    index = find_topic(query, skillset.skills)
+    if index is None and before:
+        index = find_topic(f"{query}\n{before}", skillset.skills)
+    if index is None:
         names = ", ".join(skill.name for skill in skillset.skills)
         if is_korean(query):
             return SkillRun(f"이 질문에 쓸 수 있는 스킬이 없습니다. 사용할 수 있는 스킬: {names}")
         return SkillRun(f"No skill fits this question. Skills: {names}")
-    skill = skillset.skills[number]
+    skill = skillset.skills[index]
     arguments = _arguments(skill, query, before)
     body = _respond(skill, query, arguments)
     url, request_body = _request(skill, arguments, override)

@@ -43,15 +43,7 @@ def count(text: str) -> int:
 
 
 def cut(text: str, limit: int) -> tuple[str, bool]:
-    """Cut a text to a number of tokens.
-
-    Args:
-        text: Text to cut.
-        limit: Largest number of tokens.
-
-    Returns:
-        The text, and whether it was cut.
-    """
+    """Cut a text to at most ``limit`` tokens; return the text and whether it was cut."""
     if count(text) <= limit:
         return text, False
     kept: list[str] = []
@@ -79,12 +71,7 @@ def count_json(value: object) -> int:
 
 
 def count_prompt(messages: Iterable[Mapping[str, Any]], *extras: object) -> int:
-    """Tokens of a whole prompt.
-
-    Args:
-        messages: The conversation.
-        *extras: Tools and response format, where given.
-    """
+    """Tokens of a prompt: the conversation, and the tools and response format in ``extras``."""
     total = 0
     for message in messages:
         total += MESSAGE_TOKENS + count_parts(message.get("content"))

@@ -37,11 +37,7 @@ def _scores(query: str, topics: Sequence["Topic"]) -> list[float]:
 
 
 def provoke(query: str, errors: Sequence["Provoked"]) -> None:
-    """Refuse a query that has a word for which the configuration defines an error.
-
-    Raises:
-        Refusal: With the configured code.
-    """
+    """Refuse a query that has a word for which the configuration defines an error."""
     for error in errors:
         if mentions(query, error.keyword):
             raise Refusal(error.code, error.message)

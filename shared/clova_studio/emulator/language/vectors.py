@@ -28,15 +28,7 @@ def _dimensions(model: str, gram: str) -> tuple[tuple[int, float], ...]:
 
 
 def embed(text: str, model: str) -> list[float]:
-    """Compute the embedding of a text.
-
-    Args:
-        text: Text that is not empty.
-        model: Embedding model; vectors of different models are unrelated.
-
-    Returns:
-        1,024 numbers.
-    """
+    """The embedding of a text that is not empty; vectors of different models are unrelated."""
     weights = grams(text) or dict.fromkeys(text, 1.0)
     values = [0.0] * DIMENSIONS
     for gram, weight in weights.items():

@@ -1,1 +1,1 @@
-"""What the service accepts, how it refuses the rest, and its catalogue of models."""
+"""What the service accepts, and its catalogue of models. Every check raises a `Refusal` for the rest."""

@@ -1,4 +1,4 @@
-"""Checks of fields that several APIs share."""
+"""Checks of fields that several APIs share; a wrong field is refused with 40001 and its name."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,11 +10,7 @@ MAX_SEED = 4_294_967_295
 
 
 def integer(body: Mapping[str, Any], name: str, low: int, high: int | None = None) -> int | None:
-    """Read an optional integer and check its range; both bounds are inclusive.
-
-    Raises:
-        Refusal: 40001 with the field's name.
-    """
+    """Read an optional integer and check its range; both bounds are inclusive."""
     value = body.get(name)
     if value is None:
         return None
@@ -24,11 +20,7 @@ def integer(body: Mapping[str, Any], name: str, low: int, high: int | None = Non
 
 
 def number(body: Mapping[str, Any], name: str, low: float, high: float, *, with_low: bool) -> float | None:
-    """Read an optional number and check its range; the upper bound is inclusive, the lower one with ``with_low``.
-
-    Raises:
-        Refusal: 40001 with the field's name.
-    """
+    """Read an optional number and check its range; the upper bound is inclusive, the lower one with ``with_low``."""
     value = body.get(name)
     if value is None:
         return None
@@ -40,11 +32,7 @@ def number(body: Mapping[str, Any], name: str, low: float, high: float, *, with_
 
 
 def boolean(body: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
-    """Read an optional boolean.
-
-    Raises:
-        Refusal: 40001 with the field's name.
-    """
+    """Read an optional boolean."""
     value = body.get(name)
     if value is None:
         return default
@@ -54,11 +42,7 @@ def boolean(body: Mapping[str, Any], name: str, *, default: bool = False) -> boo
 
 
 def strings(body: Mapping[str, Any], name: str) -> list[str]:
-    """Read an optional array of strings.
-
-    Raises:
-        Refusal: 40001 with the field's name.
-    """
+    """Read an optional array of strings."""
     value = body.get(name)
     if value is None:
         return []
@@ -82,11 +66,7 @@ def text(body: Mapping[str, Any], name: str = "text") -> str:
 
 
 def optional_text(body: Mapping[str, Any], name: str) -> str | None:
-    """Read an optional text, which may be empty.
-
-    Raises:
-        Refusal: 40001 with the field's name.
-    """
+    """Read an optional text, which may be empty."""
     value = body.get(name)
     if value is not None and not isinstance(value, str):
         raise invalid(name)
@@ -101,9 +81,6 @@ def check_sampling(body: Mapping[str, Any], penalty: str, most: float, *, zero_t
         penalty: Name of the repetition penalty.
         most: Its upper bound.
         zero_temperature: Whether the temperature may be 0.
-
-    Raises:
-        Refusal: 40001 with the field's name.
     """
     number(body, "temperature", 0, 1, with_low=zero_temperature)
     number(body, "topP", 0, 1, with_low=False)
@@ -112,11 +89,7 @@ def check_sampling(body: Mapping[str, Any], penalty: str, most: float, *, zero_t
 
 
 def check_length(model: Model, prompt_tokens: int, limit: int) -> None:
-    """Check that a prompt and the requested output fit a model.
-
-    Raises:
-        Refusal: 40003.
-    """
+    """Check that a prompt and the requested output fit a model."""
     if prompt_tokens > model.max_input or prompt_tokens + limit > model.context:
         raise Refusal("40003")
 

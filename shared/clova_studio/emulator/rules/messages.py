@@ -26,9 +26,6 @@ def check_messages_v3(
         plain: Name of the field that excludes images and requires contents to be strings, or empty.
         thinking: Whether the model thinks: the page on thinking has no role ``tool``.
         observed: Whether bare base64 images are refused.
-
-    Raises:
-        Refusal: What the service would refuse.
     """
     messages = message_list(body)
     images = 0

@@ -33,9 +33,6 @@ def check_response_format(body: Mapping[str, Any], *, structured: bool = True) -
 
     Returns:
         The schema; None when no format was sent.
-
-    Raises:
-        Refusal: 40001 or 40055.
     """
     response_format = body.get("responseFormat")
     if response_format is None:
@@ -55,9 +52,6 @@ def check_schema(schema: Any) -> dict[str, Any]:
 
     Returns:
         The schema.
-
-    Raises:
-        Refusal: 40055.
     """
     if not isinstance(schema, dict) or schema.get("type") != "object":
         raise Refusal("40055")  # "JSON Schema(object)": the root is an object

@@ -16,9 +16,6 @@ def check_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Returns:
         The tools; empty when the request has none.
-
-    Raises:
-        Refusal: 40001.
     """
     tools = body.get("tools")
     if tools is None:
@@ -52,9 +49,6 @@ def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, o
 
     Returns:
         ``auto``, ``none``, or the forced tool.
-
-    Raises:
-        Refusal: 40001 or 40009.
     """
     choice = body.get("toolChoice")
     if choice is None:

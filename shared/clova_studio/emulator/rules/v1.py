@@ -29,13 +29,6 @@ def check_v1(body: Mapping[str, Any], model: Model) -> ChatRequest:
 
     Unknown fields are ignored, as no source shows a refusal. Features that only v3 has are refused by name, because an
     answer without them would hide a mistake of the caller.
-
-    Args:
-        body: The request body.
-        model: The model that the path names.
-
-    Raises:
-        Refusal: What the service would refuse.
     """
     messages = check_messages_v1(body)
     for name in ("tools", "thinking", "responseFormat"):
@@ -58,20 +51,12 @@ def check_v1(body: Mapping[str, Any], model: Model) -> ChatRequest:
 
 
 def check_sampling_v1(body: Mapping[str, Any]) -> None:
-    """Check the sampling parameters of chat v1 and the legacy completions.
-
-    Raises:
-        Refusal: 40001 with the field's name.
-    """
+    """Check the sampling parameters of chat v1 and the legacy completions."""
     check_sampling(body, "repeatPenalty", 10)
 
 
 def check_messages_v1(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Check the conversation of a v1 request: three roles, and contents that are strings.
-
-    Raises:
-        Refusal: 40000, 40001 or 40004.
-    """
+    """Check the conversation of a v1 request: three roles, and contents that are strings."""
     messages = message_list(body)
     for index, message in enumerate(messages):
         if not is_one_of(message.get("role"), _ROLES):

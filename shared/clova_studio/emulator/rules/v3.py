@@ -29,9 +29,6 @@ def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool) -> ChatRe
         body: The request body.
         model: The model that the path names.
         observed: Whether to refuse what was refused in recorded traffic, although it is documented.
-
-    Raises:
-        Refusal: What the service would refuse.
     """
     effort = _check_effort(body, model)
     schema = check_response_format(body, structured=model.structured)

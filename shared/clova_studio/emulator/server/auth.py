@@ -29,9 +29,6 @@ def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *,
 
     Returns:
         The key, which names the quota too.
-
-    Raises:
-        Refusal: 401 with 40100, 40102 or 40104.
     """
     bearer = headers.get("authorization")
     if bearer is None:

@@ -44,14 +44,7 @@ _BREAKING = frozenset({"cut", "cut_abrupt", "error_event", "truncate"})
 
 
 async def deliver(connection: HttpConnection, answer: Answer, settings: Settings, fault: Fault | None) -> None:
-    """Send an answer.
-
-    Args:
-        connection: The request that it answers.
-        answer: What to send.
-        settings: Settings of the emulator: behaviour and latency.
-        fault: The fault that hits the request, if any.
-    """
+    """Send an answer, with the fault that hits the request, if any."""
     if isinstance(answer, JsonAnswer):
         await _deliver_json(connection, answer, fault)
     else:

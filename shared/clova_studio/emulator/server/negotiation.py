@@ -14,9 +14,6 @@ def check_content_type(value: str | None, *, multipart: bool = False) -> None:
     Args:
         value: The header, None when it was not sent.
         multipart: Whether JSON may be declared as multipart, as in the cURL sample of the page on training tasks.
-
-    Raises:
-        Refusal: 415 41500 or 41501.
     """
     media, _, parameters = (value or "").partition(";")
     media = media.strip().lower()

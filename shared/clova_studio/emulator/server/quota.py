@@ -5,20 +5,7 @@ from clova_studio.emulator.server.state import State
 
 
 def charge(state: State, key: str, model: str, tokens: int) -> dict[str, str]:
-    """Charge a request.
-
-    Args:
-        state: The emulator.
-        key: The key of the request.
-        model: Model or tool that is charged.
-        tokens: Input plus requested maximum output.
-
-    Returns:
-        Headers of the answer.
-
-    Raises:
-        Refusal: 429 42901.
-    """
+    """Charge a request and return the headers of its answer; see `Windows.charge` for the arguments."""
     verdict = state.windows.charge(key, model, tokens)
     if verdict is None:
         return {}

@@ -272,16 +272,16 @@ def serve(
         OSError: The configuration file cannot be read.
         ValueError: A setting or a field of the configuration is wrong; the message names it.
     """
-    values: dict[str, Any] = {
-        "behaviour": behaviour,
-        "api_keys": api_keys,
-        "rate_limits": rate_limits,
-        "window": window,
-        "latency": latency,
-        "token_latency": token_latency,
-        "faults": tuple(faults),
-        "rate_limit_headers": rate_limit_headers,
-        "config": config,
-        "tuning_seconds": tuning_seconds,
-    }
-    return EmulatorServer(Settings(**values), host=host, port=port)
+    settings = Settings(
+        behaviour=behaviour,
+        api_keys=api_keys,
+        rate_limits=rate_limits,
+        window=window,
+        latency=latency,
+        token_latency=token_latency,
+        faults=tuple(faults),
+        rate_limit_headers=rate_limit_headers,
+        config=config,
+        tuning_seconds=tuning_seconds,
+    )
+    return EmulatorServer(settings, host=host, port=port)
