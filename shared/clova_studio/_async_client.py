@@ -1,4 +1,4 @@
-"""The asynchronous client: the same thin shell as ``_client``, awaited."""
+"""The asynchronous client: the twin of ``_client``, awaited."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ class AsyncClovaStudio(
     Args:
         api_key: A test or service key (``nv-...``); else ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``.
         region: ``"public"`` or ``"gov"``.
-        base_url: Another address (or ``CLOVASTUDIO_BASE_URL``); goes before ``region``.
+        base_url: Another address (or ``CLOVASTUDIO_BASE_URL``); takes precedence over ``region``.
         path_prefix: ``"testapp"`` or ``"serviceapp"`` for apps that still have it in their paths.
         apigw_api_key: The second key of the old pair; the ``X-NCP-*`` headers then replace ``Authorization``.
         timeout: Seconds, ``Timeouts`` or an httpx timeout. Default: connect 5 s, read 300 s, 60 s between two events of
             a stream.
-        max_retries: Retries after the first request; goes before ``retry.attempts``. Default 5.
+        max_retries: Retries after the first request; takes precedence over ``retry.attempts``. Default 5.
         retry: How failed requests are repeated.
-        rate_limits: The account's limits, for calls to wait locally instead of being refused: ``RateLimits({...})``,
-            or ``"test"`` or ``"service"`` for what is documented of these keys. Without them calls are sent at once,
-            and limits are learnt from refusals and headers.
-        max_wait: Seconds a call may wait at its quota's gate before an attempt, None for no bound. A longer wait is a
+        rate_limits: The account's limits: calls then wait locally instead of being refused. ``RateLimits({...})``,
+            or ``"test"`` or ``"service"`` for the documented limits of these keys. Without them calls are sent at
+            once, and limits are learnt from refusals and headers.
+        max_wait: Seconds a call may wait for its quota before an attempt, None for no bound. A longer wait is a
             ``RateLimitError`` at once.
         quota_group: A name shared by the keys of one main account, whose quota is one.
         http_client: An ``httpx.AsyncClient`` of yours, for proxies or transports. It stays yours, is not closed, and is

@@ -1,7 +1,7 @@
 """What the two clients share: settings, and everything about a call that needs no I/O.
 
-What only a call needs is imported when there is one: with the pydantic models behind it, it is most of what importing
-the client would cost.
+What only a call needs is imported at the first call: with its pydantic models it is most of what importing the client
+would cost.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class BaseClient:
         """Return what is known of a quota, without asking the service.
 
         All clients, adapters, threads and event loops of the process that use the same key (or ``quota_group``) share
-        it; what other processes and machines send is seen only by its refusals.
+        it. What other processes and machines send shows only in refusals.
 
         Args:
             model: A model, or a tool: ``"segmentation"``, ``"summarization"``, ``"sliding"``, ``"reranker"``,
@@ -194,6 +194,6 @@ class BaseClient:
 
 
 def check_max_wait(value: float | None) -> None:
-    """Refuse a bound that is no number of seconds."""
+    """Refuse a bound that is not a number of seconds."""
     if value is not None and (not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0):
         raise ConfigurationError(f"max_wait must be seconds from 0, or None for no bound; got {value!r}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LoopClients", "build_request", "make_async_client", "make_client", "reclaim", "timeouts_of", "watched"]
 
-# No bound of ours: how much may be under way is the caller's and the quota's matter.
+# No bound of ours: the caller and the rate limiter decide how much may be in flight.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
 
 

@@ -1,1 +1,1 @@
-"""When a request may be sent: the rate limiter, what it learns, and what it is told."""
+"""When a request may be sent: the rate limiter, what it learns, and what headers report."""

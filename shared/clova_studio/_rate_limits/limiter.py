@@ -241,7 +241,7 @@ class RateLimiter:
             self._wake()
 
     def status(self, now: float) -> QuotaStatus:
-        """Return what is known."""
+        """Return what is known of the quota."""
         with self._lock:
             now = self._tick(now)
             requests, tokens = (bound.limit(refused=True) for bound in (self.requests, self.tokens))

@@ -33,7 +33,7 @@ class Permit:
         time: When the request arrived at the service, as far as that is known.
         due: While it waits: when it asks again.
         wake: While it waits: called when it is worth asking again.
-        estimate: The estimated tokens of the input, None while nobody needed them.
+        estimate: The estimated tokens of the input, None while they were not needed.
     """
 
     __slots__ = ("_charge", "_tokens", "due", "estimate", "granted", "in_flight", "order", "sent", "time", "wake")
@@ -91,7 +91,7 @@ class Wait(NamedTuple):
 
     Attributes:
         least: It is at least this long.
-        nap: When to ask again if nobody wakes it.
+        nap: When to ask again unless woken.
     """
 
     least: float

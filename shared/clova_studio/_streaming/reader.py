@@ -1,4 +1,4 @@
-"""The body of a streamed answer -> chunks; when it is complete, and what a wrong end means. No I/O."""
+"""The body of a streamed answer -> chunks: when it is complete, and what a wrong end means. No I/O."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class EventReader(Generic[ChunkT, ResultT]):
     def is_stream(self, status_code: int, headers: Mapping[str, str]) -> bool:
         """Return whether the body is to be read as events; otherwise it goes whole to ``whole``.
 
-        Wrong requests are answered with an ordinary JSON body, a gateway with HTML.
+        The service answers wrong requests with an ordinary JSON body, a gateway with HTML.
         """
         self._rate_limit = parse_rate_limit(headers)
         kind = headers.get("content-type", "").lower()

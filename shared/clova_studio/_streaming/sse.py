@@ -85,5 +85,5 @@ class SSEDecoder:
     def _dispatch(self) -> ServerSentEvent | None:
         data, self._data = self._data, []
         name, self._event = self._event, ""
-        # Extra blank lines, and events without data, are nothing (an id alone is no event).
+        # Extra blank lines and events without data mean nothing (an id alone is not an event).
         return ServerSentEvent(name or "message", b"\n".join(data), self._id) if data else None
