@@ -398,6 +398,7 @@ def test_what_the_caller_gave_is_not_changed(chat: Callable[..., ChatClovaX], wa
     assert thinking == {"effort": "low"}
 
 
+@pytest.mark.each_behaviour
 def test_own_answers_go_back_in_any_form(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
     """An answer with thinking goes back as history, as content or as blocks, and its thinking stays behind."""
     for version in ("v0", "v1"):

@@ -58,10 +58,10 @@ def _no_loop() -> None:
     asyncio.set_event_loop(None)
 
 
-@pytest.fixture(scope="module", params=["observed", "documented"])
+@pytest.fixture(scope="module")
 def service(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
-    """One emulator of each behaviour."""
-    with serve(behaviour=request.param) as running:
+    """One emulator, or one of each behaviour."""
+    with serve(behaviour=getattr(request, "param", "observed")) as running:
         yield running
 
 
@@ -147,6 +147,7 @@ def test_passages_are_where_they_say(index: VectorStoreIndex) -> None:
     assert len({node.ref_doc_id for node in nodes}) == 1
 
 
+@pytest.mark.each_behaviour("service")
 @pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize"])
 def test_engine_answers_the_same_in_every_way(index: VectorStoreIndex, place: dict[str, Any], mode: str) -> None:
     """Sync and async, whole and streamed in pieces, an engine gives one answer, from the passage that has it."""
@@ -197,6 +198,7 @@ def tools_of(place: dict[str, Any]) -> list[Any]:
     return [("날씨", weather), ("여행", travel)]
 
 
+@pytest.mark.each_behaviour("service")
 @pytest.mark.parametrize("way", WAYS)
 def test_router_sends_each_question_to_its_engine(place: dict[str, Any], service: EmulatorServer, way: str) -> None:
     """RouterQueryEngine asks the router once and answers from the engine of the question's domain alone."""

@@ -68,6 +68,7 @@ def pick(request: pytest.FixtureRequest) -> Callable[..., Any]:
     return run
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize(
     ("query", "index", "reason"),
     [
@@ -95,6 +96,7 @@ def test_each_query_has_its_choice(
     assert server.requests[0].path == "/v1/routers/travel01/versions/1/route"
 
 
+@pytest.mark.each_behaviour
 def test_a_filter_without_a_choice_never_reaches_the_domain(
     selector: Callable[..., ClovaRouterSelector], pick: Callable[..., Any]
 ) -> None:
@@ -269,6 +271,7 @@ def test_a_bundle_is_its_query_string(
     assert (bundle, CHOICES) == before
 
 
+@pytest.mark.each_behaviour
 def test_route_gives_the_router_s_answer(selector: Callable[..., ClovaRouterSelector], server: EmulatorServer) -> None:
     """Both route and aroute take a string or a bundle, and need no choices."""
     route = selector().route(OVERSEAS)
