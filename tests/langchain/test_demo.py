@@ -75,6 +75,7 @@ def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.slow
 def test_demo_without_a_key_answers_from_its_passages() -> None:
     """Without a key the demo says that it runs the emulator, answers, and names at most four passages with articles."""
     done = demo()

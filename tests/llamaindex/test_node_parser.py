@@ -457,6 +457,7 @@ def test_a_cached_run_asks_nothing(
     assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 def test_pipelines_split_in_other_processes() -> None:
     """A pipeline with several processes gives the nodes that one process gives."""
     documents = [Document(text=CONSTITUTION[i * 1_000 : (i + 1) * 1_000]) for i in range(4)]

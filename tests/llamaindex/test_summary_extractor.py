@@ -384,6 +384,7 @@ def test_a_cached_run_asks_nothing(account: dict[str, Any], server: EmulatorServ
     assert len(server.requests) == count + len(first)
 
 
+@pytest.mark.slow
 def test_pipelines_summarize_in_other_processes() -> None:
     """A pipeline with several processes gives the summaries that one process gives."""
     documents = [Document(text=CONSTITUTION[i * 1_000 : (i + 1) * 1_000]) for i in range(2)]
