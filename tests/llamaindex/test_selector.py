@@ -77,7 +77,7 @@ def pick(request: pytest.FixtureRequest) -> Callable[..., Any]:
         (OVERSEAS, 3, "content filter 'OverseasTravel' of the domain '여행'"),
         (UNSAFE, 4, "safety filter 'unethical' of the domain '날씨'"),
         (BOTH, 4, "safety filter 'unethical' of the domain '여행'"),
-        (OTHER, 2, "no domain, so no filter was looked at: not checked for safety"),
+        (OTHER, 2, "no domain, so no filter was applied: not checked for safety"),
     ],
 )
 def test_each_query_has_its_choice(
@@ -104,7 +104,7 @@ def test_a_filter_without_a_choice_never_reaches_the_domain(
     bare = selector(default="잡담")
     result = pick(bare, OVERSEAS)
     assert (result.ind, pick(bare, UNSAFE).ind) == (2, 2)
-    assert result.reason == "content filter 'OverseasTravel' of the domain '여행', to the default for want of blocked="
+    assert result.reason == "content filter 'OverseasTravel' of the domain '여행', to the default: blocked= is not set"
     half = selector(default="잡담", blocked="해외")
     assert [pick(half, query).ind for query in (OVERSEAS, UNSAFE, BOTH)] == [3, 2, 2]
 
@@ -171,7 +171,7 @@ def test_a_description_that_several_have_names_none(
 ) -> None:
     """Where two choices of different names are described alike, the description leads to neither of them."""
     choices = [ToolMetadata(name=name, description="여행") for name in ("a", "b")]
-    with pytest.raises(ConfigurationError, match="'여행', which no choice is called"):
+    with pytest.raises(ConfigurationError, match="'여행', but no choice has this name"):
         pick(selector(), TRAVEL, choices)
 
 

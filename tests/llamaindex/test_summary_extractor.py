@@ -329,7 +329,7 @@ def test_loops_come_and_go(extractor: Callable[..., ClovaSummaryExtractor], serv
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"llm": None}, ConfigurationError, "'llm': the summarization API is no model"),
+        ({"llm": None}, ConfigurationError, "'llm': the summarization API needs no model"),
         ({"prompt_template": "{context_str}"}, ConfigurationError, "'prompt_template'"),
         ({"seg_cnt": 1}, ConfigurationError, "did you mean 'seg_count'"),
         ({"retry_backoff": 2.0}, ConfigurationError, "retry_backoff"),
