@@ -21,17 +21,17 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test in both behaviours of the emulator where it asks for that."""
-    mark = metafunc.definition.get_closest_marker("each_behaviour")
-    if mark is not None:
-        (fixture,) = mark.args or ("server",)
-        metafunc.parametrize(fixture, ["observed", "documented"], indirect=True)
-
-
 @pytest.fixture(autouse=True)
 def _nothing_learnt() -> None:
     """Forget what belongs to an emulator of a test before: this one's may have got the same port."""
     forget_refusals()
     forget_clients()
     clear_limiters()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test in both behaviours of the emulator where it asks for that."""
+    mark = metafunc.definition.get_closest_marker("each_behaviour")
+    if mark is not None:
+        (fixture,) = mark.args or ("server",)
+        metafunc.parametrize(fixture, ["observed", "documented"], indirect=True)
