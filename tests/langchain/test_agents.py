@@ -117,6 +117,7 @@ class Run:
         assert [message.usage_metadata for message in told.values()] == [message.usage_metadata for message in answers]
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour("each")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", MODELS)
@@ -134,6 +135,7 @@ def test_agent_calls_its_tool_and_answers(each: EmulatorServer, name: str, way: 
         run.check_streamed()
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour("each")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", MODELS)
@@ -158,6 +160,7 @@ def test_bare_schema_becomes_a_tool(each: EmulatorServer, name: str) -> None:
         assert not any("responseFormat" in request.body for request in each.requests)
 
 
+@pytest.mark.slow
 def test_provider_strategy_works_without_tools(each: EmulatorServer) -> None:
     """On HCX-007 a provider strategy without tools is the service's own structured output, all four ways."""
     agent = create_agent(model_of(each, "HCX-007"), [], response_format=ProviderStrategy(Report))
@@ -280,6 +283,7 @@ def graph_of(model: Any, tools: list[Any]) -> Any:
     return builder.compile()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", MODELS)
 def test_graph_with_tool_node(each: EmulatorServer, name: str, way: str) -> None:

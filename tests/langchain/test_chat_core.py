@@ -233,6 +233,7 @@ def test_histories_are_trimmed_by_the_model(
 # Fallbacks, retries, batches.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_fallbacks_go_by_the_typed_errors(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
     """with_fallbacks goes on after the errors that it names, by our class or LangChain's, and after no other."""

@@ -55,6 +55,7 @@ def runnable(component: Any) -> Any:
     return component.as_runnable() if hasattr(component, "as_runnable") else component
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ask", ["invoke", "ainvoke"], indirect=True)
 @pytest.mark.parametrize("name", COMPONENTS)
 @pytest.mark.usefixtures("busy")
@@ -197,6 +198,7 @@ def test_retries_are_the_clients_alone(account: dict[str, Any], server: Emulator
     assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 def test_importing_one_loads_no_chat_model() -> None:
     """Each component comes without the chat model and without an HTTP library."""
     import subprocess

@@ -50,6 +50,7 @@ ANSWERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("status", "code", "ours", "theirs"), ANSWERS)
@@ -66,6 +67,7 @@ def test_refusals_are_both_kinds_of_error(
     assert error.request_id == server.requests[-1].headers["x-ncp-clovastudio-request-id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("fault", "ours", "theirs"),

@@ -101,6 +101,7 @@ def test_no_query_is_refused(router: ClovaRouter, server: EmulatorServer, given:
     assert server.requests == []
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize(
     ("query", "name"),

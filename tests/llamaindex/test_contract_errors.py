@@ -63,6 +63,7 @@ def gather(seen: list[Any], llm: ClovaX, way: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*CHAT, *COMPLETE])
 def test_busy_service_is_waited_for(server: EmulatorServer, account: Any, busy: None, way: str) -> None:
     """429, 429, 200 is an answer after exactly three requests with one id."""
@@ -90,6 +91,7 @@ def test_refusals_have_their_class(
     assert error.request_id == request.headers["x-ncp-clovastudio-request-id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*CHAT, *COMPLETE])
 @pytest.mark.parametrize(
     ("fault", "kind"),
@@ -120,6 +122,7 @@ def test_retries_are_one_layer(server: EmulatorServer, account: Any, way: str) -
     assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*CHAT, *COMPLETE])
 def test_retries_and_timeout_of_a_call(server: EmulatorServer, account: Any, way: str) -> None:
     """max_retries and timeout of a call go before the constructor's."""
@@ -168,6 +171,7 @@ def test_stream_that_fails_at_its_start_is_repeated(server: EmulatorServer, acco
     assert len(server.requests) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", STREAMS)

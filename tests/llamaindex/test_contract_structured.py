@@ -252,6 +252,7 @@ NO_OBJECT: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize("answer", NO_OBJECT.values(), ids=NO_OBJECT)
 @pytest.mark.parametrize("model", MODELS)

@@ -87,6 +87,7 @@ def check_linked(nodes: Sequence[BaseNode]) -> None:
     assert nodes[-1].next_node is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [CONSTITUTION, ODD, NESTED, "한 문장.", "같은 문장입니다.\n\n" * 50])
 @pytest.mark.parametrize("cap", [None, 40, 2])
 def test_nodes_are_slices_of_their_document(
@@ -121,6 +122,7 @@ def test_any_text_is_cut_exactly() -> None:
         check()
 
 
+@pytest.mark.slow
 def test_long_documents_go_in_windows(
     parser: Callable[..., ClovaSegmentationNodeParser], server: EmulatorServer, parse: Callable[..., list[Any]]
 ) -> None:
@@ -180,6 +182,7 @@ def test_options_reach_the_wire(parser: Callable[..., ClovaSegmentationNodeParse
     }
 
 
+@pytest.mark.slow
 def test_documents_go_side_by_side_within_the_bound() -> None:
     """All documents and windows of a call share the requests that may be under way at once."""
     documents = [Document(text=f"{i}번째 문서입니다.") for i in range(8)]
@@ -192,6 +195,7 @@ def test_documents_go_side_by_side_within_the_bound() -> None:
         assert running.peak_in_flight == 3
 
 
+@pytest.mark.slow
 def test_the_event_loop_is_not_blocked() -> None:
     """While documents are parsed asynchronously, other tasks run, with client= alone too."""
 
@@ -306,6 +310,7 @@ def test_images_stay_images(parser: Callable[..., ClovaSegmentationNodeParser], 
     assert len(server.requests) == before
 
 
+@pytest.mark.slow
 def test_the_bar_counts_requests(
     parser: Callable[..., ClovaSegmentationNodeParser],
     capsys: pytest.CaptureFixture[str],

@@ -61,6 +61,7 @@ def test_module_lists_and_documents_its_names(name: str) -> None:
     assert [shown for shown, value in public(module) if not (value.__doc__ or "").strip()] == []
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported_first() -> None:
     """Each module can be the first one that a program imports; none depends on another having been."""
     names = [f"llama_index_clova.{name}" for name in MODULES]
@@ -76,6 +77,7 @@ def test_every_module_can_be_imported_first() -> None:
     assert python(code) == "all"
 
 
+@pytest.mark.slow
 def test_importing_the_package_imports_nothing_heavy() -> None:
     """The package alone loads no framework; a component no HTTP library, no client and no other component."""
     light = "import sys, llama_index_clova; print('llama_index.core' in sys.modules, 'pydantic' in sys.modules)"
@@ -111,6 +113,7 @@ def test_missing_extra_is_named(package: str) -> None:
     assert told.startswith("llama_index.core ")
 
 
+@pytest.mark.slow
 def test_importing_has_no_side_effects() -> None:
     """Importing every module changes nothing in LlamaIndex: no setting, no handler, no attribute of its modules."""
     code = (

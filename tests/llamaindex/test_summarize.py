@@ -127,6 +127,7 @@ def test_long_texts_are_summarized_in_rounds(
     assert summary.splitlines()[0][2:] in "\n".join(last)
 
 
+@pytest.mark.slow
 def test_concurrency_is_used_and_bounded() -> None:
     """Parts are summarized side by side, at most as many as asked for."""
     with serve(latency=0.05) as running:

@@ -160,6 +160,7 @@ def test_long_nodes_are_summarized_in_rounds(
     assert len(server.requests) > 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("texts", [[TEXT] * 9, [LONG[:20_000]], [LONG[:20_000], LONG[:20_000]]])
 def test_num_workers_bounds_the_requests(texts: list[str]) -> None:
     """num_workers requests are under way at once and no more, for many short nodes as for few long ones."""
@@ -222,6 +223,7 @@ def test_other_nodes_are_refused_unless_asked_for(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_retries", [0, 2, None])
 def test_max_retries_is_the_clients(
     extractor: Callable[..., ClovaSummaryExtractor],
@@ -277,6 +279,7 @@ def test_the_bar_counts_nodes(
     assert "3/3" in written
 
 
+@pytest.mark.slow
 def test_the_event_loop_is_not_blocked() -> None:
     """While nodes are summarized asynchronously, other tasks run, with client= alone too."""
 
