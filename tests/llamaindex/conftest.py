@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clova_studio.emulator import Fault, serve
+from llama_index_clova import ClovaRouterSelector, ClovaSegmentationNodeParser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from clova_studio.emulator import EmulatorServer
 
@@ -36,6 +37,26 @@ def server(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
 def account(server: EmulatorServer) -> dict[str, Any]:
     """Key and address of the emulator, as every adapter takes them."""
     return {"api_key": server.api_key, "base_url": server.base_url}
+
+
+@pytest.fixture
+def parser(account: dict[str, Any]) -> Callable[..., ClovaSegmentationNodeParser]:
+    """Make node parsers that talk to the emulator."""
+
+    def make(**settings: Any) -> ClovaSegmentationNodeParser:
+        return ClovaSegmentationNodeParser(**{**account, **settings})
+
+    return make
+
+
+@pytest.fixture
+def selector(account: dict[str, Any]) -> Callable[..., ClovaRouterSelector]:
+    """Make selectors on the emulator's own router."""
+
+    def make(**settings: Any) -> ClovaRouterSelector:
+        return ClovaRouterSelector(**{"router_id": "travel01", "version": 1, **account, **settings})
+
+    return make
 
 
 @pytest.fixture
