@@ -1,4 +1,4 @@
-"""What every pydantic component of this package has in common: the connection's fields, none of the keys dumped."""
+"""The fields that all pydantic components of this package share; keys are never dumped."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from clova_studio.adapters import key_from_env
 
 __all__ = ["ChatFields", "ConnectionFields"]
 
-# Arguments of LlamaIndex's other integrations that have another name or no meaning here.
+# Arguments of LlamaIndex's other integrations that have another name or no use here.
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
-        "additional_kwargs": "every option has a name of its own here: pass them as arguments",
+        "additional_kwargs": "every option is an argument of its own: pass it by name",
         "api_base": "use base_url",
-        "context_window": "it goes by the model",
-        "is_chat_model": "every model here is one",
-        "is_function_calling_model": "it goes by the model",
+        "context_window": "the model determines it",
+        "is_chat_model": "every model is a chat model",
+        "is_function_calling_model": "the model determines it",
         "logit_bias": "the service takes no token biases",
         "num_output": "use max_tokens",
-        "reuse_client": "components with the same settings share connections, across event loops too",
+        "reuse_client": "components with the same settings always share connections",
         "async_http_client": "use http_async_client",
         "strict": "the service has no such switch",
-        "tokenizer": "tokens are counted without one: see Settings.tokenizer",
+        "tokenizer": "tokens are counted without a tokenizer: see Settings.tokenizer",
         "default_headers": "use headers",
         "additional_headers": "use headers",
     }
@@ -38,16 +38,16 @@ class ConnectionFields(adapters.ConnectionFields):
 
     argument_hints: ClassVar[Mapping[str, str]] = _HINTS
 
-    # Left out of to_dict and to_json, which LlamaIndex writes into its caches and traces.
+    # Left out of to_dict and to_json, which end up in LlamaIndex's caches and traces.
     api_key: SecretStr | None = Field(default_factory=key_from_env, exclude=True)
     apigw_api_key: SecretStr | None = Field(default=None, exclude=True)
 
     @field_serializer("timeout")
     def _dump_timeout(self, value: Any) -> Any:
-        # An httpx.Timeout is no JSON.
+        # JSON cannot hold an httpx.Timeout.
         return value.as_dict() if hasattr(value, "as_dict") else value
 
 
 class ChatFields(ConnectionFields, adapters.ChatFields):
-    # In this order: of two fields with one name pydantic takes that of the first base.
+    # The order matters: if two bases have a field of the same name, pydantic takes that of the first.
     __doc__ = adapters.ChatFields.__doc__

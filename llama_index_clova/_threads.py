@@ -1,4 +1,4 @@
-"""Synchronous iterators for asynchronous callers, where only a synchronous client was given."""
+"""Synchronous iterators for asynchronous callers, used when only a synchronous client was given."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 async def iterate_in_threads(iterator: Generator[T, None, None]) -> AsyncGenerator[T, None]:
-    """Yield what a generator yields, each step of it in a thread; it is closed at the end."""
+    """Yield the items of a generator, running each step in a thread; the generator is closed at the end."""
     end = object()
     try:
         while (item := await asyncio.to_thread(next, iterator, end)) is not end:
-            yield item  # type: ignore[misc]  # anything but the end is the iterator's
+            yield item  # type: ignore[misc]  # every value but the sentinel is an item
     finally:
-        # Cancelled in the middle of a step it cannot be closed; it is when the step is over and nobody holds it.
+        # After a cancellation a step may still run, so that close() fails; the garbage collector closes it then.
         with suppress(ValueError):
             iterator.close()

@@ -30,8 +30,8 @@ _logger = logging.getLogger(__name__)
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
         **ConnectionFields.argument_hints,
-        "llm": "the summarization API is no model: it needs none",
-        "llm_predictor": "the summarization API is no model: it needs none",
+        "llm": "the summarization API needs no model",
+        "llm_predictor": "the summarization API needs no model",
         "prompt_template": "the service takes no prompt",
     }
 )
@@ -43,7 +43,7 @@ _OPTIONS = (
     "include_ai_filters",
     "max_characters",
 )
-# Whose summary it is, by distance -> the key of core's SummaryExtractor.
+# Whose summary it is -> its distance from the node, and the key that core's SummaryExtractor gives it.
 _KEYS = {"prev": (-1, "prev_section_summary"), "next": (1, "next_section_summary"), "self": (0, "section_summary")}
 
 
@@ -59,38 +59,37 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
         '- 환불은 7일 안에 신청할 수 있다.'
 
     The keys are those of LlamaIndex's ``SummaryExtractor``: ``section_summary``, ``prev_section_summary`` and
-    ``next_section_summary``. Neighbours are those in the list that have the same source. A node of nothing but white
-    space gets no summary and costs no request. Text over ``max_characters`` is summarized in rounds.
+    ``next_section_summary``. Neighbours are adjacent nodes in the list with the same source. A blank node gets no
+    summary and costs no request. Text over ``max_characters`` is summarized in rounds.
 
-    What differs from LlamaIndex's extractors, where it would spoil the result: ``metadata_mode`` is NONE, so that the
-    text is summarized and not the metadata; the nodes' ``text_template`` is not rewritten unless
-    ``disable_template_rewrite=False`` or a ``node_text_template`` is given; and there is one layer of retries, the
-    client's, which is what ``max_retries`` means here.
+    Three defaults differ from LlamaIndex's extractors. ``metadata_mode`` is NONE, so that only the text is summarized.
+    The nodes' ``text_template`` is not rewritten unless ``disable_template_rewrite=False`` or a ``node_text_template``
+    is given. ``max_retries`` sets the client's retries; there is no second layer of retries.
 
     Attributes:
-        summaries: Whose summaries a node gets: of ``"prev"``, ``"self"``, ``"next"``. Only those that some node gets
-            are asked for.
+        summaries: Which summaries a node gets: a list of ``"prev"``, ``"self"`` and ``"next"``. Only summaries that
+            some node gets are requested.
         auto_sentence_splitter: Whether the service splits into paragraphs first, by the three ``seg_*`` options.
         seg_count: Wanted number of paragraphs from 1; -1 is automatic.
         seg_max_size: Characters of a paragraph, 1 to 3,000.
         seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
         include_ai_filters: Whether to run the AI filter.
-        max_characters: Characters of a request at most, 100 to 35,000; smaller parts give longer summaries.
-        num_workers: Requests under way at once, at most, from 1.
-        max_retries: Retries of a request after the first; None for the client's 5. There is no other layer.
-        retry_backoff: Not to be given: the waits are those of ``retry``.
-        raise_on_error: Whether a failed request fails the call. Otherwise its node gets no summary, the others keep
+        max_characters: Maximum characters per request, 100 to 35,000; smaller parts give longer summaries.
+        num_workers: Maximum requests in flight, from 1.
+        max_retries: Maximum retries per request; None for the client's default of 5.
+        retry_backoff: Refused: set the waits with ``retry``.
+        raise_on_error: Whether a failed request fails the call. If not, its node gets no summary, the other nodes keep
             theirs, and a warning is logged.
-        in_place: Whether the given nodes are changed, which is LlamaIndex's default; with False, copies of them are.
-        show_progress: Whether to show a bar that counts nodes; LlamaIndex's default is True.
+        in_place: Whether the given nodes are changed (LlamaIndex's default) or copies of them.
+        show_progress: Whether to show a progress bar that counts nodes; LlamaIndex's default is True.
         metadata_mode: The metadata that is summarized with the text.
-        is_text_node_only: Whether other nodes than ``TextNode`` are refused.
+        is_text_node_only: Whether nodes that are not a ``TextNode`` are refused.
         disable_template_rewrite: Whether the nodes' ``text_template`` is left as it is.
         node_text_template: The ``text_template`` to give to the nodes.
 
     Raises:
-        ConfigurationError: An argument does not exist, or there is no key; with the first request, if an option is out
-            of range. Errors of calls are those of ``clova_studio``.
+        ConfigurationError: An argument does not exist, or there is no key; on the first request, if an option is out
+            of range. Calls raise the errors of ``clova_studio``.
 
     See ``ConnectionFields`` for how to reach the service.
     """
@@ -107,7 +106,7 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
     num_workers: int = Field(default=4, ge=1)
     metadata_mode: MetadataMode = MetadataMode.NONE
     disable_template_rewrite: bool = True
-    # Both base classes have a field of this name: LlamaIndex's is for a second layer of retries.
+    # Both base classes have a field of this name; LlamaIndex's is a second layer of retries.
     max_retries: int | None = Field(default=None, ge=0)  # type: ignore[assignment]  # None is the client's default
 
     @field_validator("summaries")
@@ -120,7 +119,7 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
     @model_validator(mode="after")
     def _settle(self) -> Self:
         if self.retry_backoff != type(self).model_fields["retry_backoff"].default:
-            raise ConfigurationError("retry_backoff has no meaning here: give the waits as retry=RetryPolicy(...)")
+            raise ConfigurationError("retry_backoff is not supported: set the waits with retry=RetryPolicy(...)")
         own_template = self.node_text_template != DEFAULT_NODE_TEXT_TEMPLATE
         if own_template and "disable_template_rewrite" not in self.model_fields_set:
             self.disable_template_rewrite = False
@@ -128,41 +127,29 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
-        """Rebuild an extractor from its dump.
+        """Return the extractor of a dump.
 
         Args:
-            data: What ``to_dict`` gave; it is not changed.
-            **kwargs: Arguments that are no part of a dump, such as ``api_key``, or that go before it.
+            data: The output of ``to_dict``; not changed.
+            **kwargs: Arguments that a dump leaves out, such as ``api_key``; they take precedence over the dump.
         """
         return super().from_dict(dict(data), **kwargs)
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name under which dumps know this class."""
+        """Return the class name that dumps use."""
         return "ClovaSummaryExtractor"
 
     async def aextract(self, nodes: Sequence[BaseNode]) -> list[dict[str, Any]]:
-        """Summarize nodes.
-
-        Args:
-            nodes: The nodes; they are not changed.
-
-        Returns:
-            The new metadata of each node; without a key where there is no summary.
-
-        Raises:
-            ValueError: A node is no ``TextNode``, and ``is_text_node_only`` is set.
-            ClovaStudioError: The first request that failed, where ``raise_on_error`` is set; no other was started after
-                it. Its ``partial`` has for each node its own summary, its error, or None where nothing was asked.
-        """
+        """Async variant of ``extract``."""
         if self.is_text_node_only and not all(isinstance(node, TextNode) for node in nodes):
             raise ValueError(
                 "Only `TextNode` is allowed for `Summary` extractor: split documents first, or set "
                 "is_text_node_only=False"
             )
         texts = [_text(node, self.metadata_mode) for node in nodes]
-        places = [self._places(nodes, i) for i in range(len(nodes))]
-        asked = sorted({j for keys in places for j in keys.values() if texts[j]})
+        neighbours = [self._neighbours(nodes, i) for i in range(len(nodes))]
+        asked = sorted({j for keys in neighbours for j in keys.values() if texts[j]})
         try:
             found = await self._summaries([texts[j] for j in asked])
         except ClovaStudioError as error:
@@ -172,20 +159,21 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
             error.partial = [answers.get(j) for j in range(len(nodes))]
             raise
         summaries = dict(zip(asked, found, strict=True))
-        return [{key: summaries[j] for key, j in keys.items() if summaries.get(j)} for keys in places]
+        return [{key: summaries[j] for key, j in keys.items() if summaries.get(j)} for keys in neighbours]
 
     def extract(self, nodes: Sequence[BaseNode]) -> list[dict[str, Any]]:
-        """Summarize nodes; see ``aextract``.
+        """Return the summaries of nodes as new metadata.
 
         Args:
-            nodes: As there.
+            nodes: The nodes; not changed.
 
         Returns:
-            As there.
+            The new metadata of each node; a summary that does not exist has no key.
 
         Raises:
-            ValueError: As there.
-            ClovaStudioError: As there.
+            ValueError: A node is not a ``TextNode``, and ``is_text_node_only`` is set.
+            ClovaStudioError: With ``raise_on_error``, the first request that failed; none was started after it. Its
+                ``partial`` has one entry per node: its own summary, its error, or None where nothing was requested.
         """
         return _run(self.aextract(nodes))
 
@@ -196,22 +184,22 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
         excluded_llm_metadata_keys: list[str] | None = None,
         **kwargs: Any,
     ) -> list[BaseNode]:
-        """Add summaries to the metadata of nodes. Also what calling the extractor does.
+        """Return nodes with summaries in their metadata; calling the extractor does the same.
 
-        It blocks until all are there, also where an event loop runs: ``aprocess_nodes`` does not.
+        It blocks until all summaries are there, even in a running event loop; ``aprocess_nodes`` does not.
 
         Args:
-            nodes: The nodes; with ``in_place``, LlamaIndex's default, they are changed.
+            nodes: The nodes; with ``in_place``, the default, they are changed.
             excluded_embed_metadata_keys: Keys to keep out of the texts for embeddings.
             excluded_llm_metadata_keys: Keys to keep out of the texts for models.
-            **kwargs: Of no meaning: a pipeline gives its arguments to every transformation.
+            **kwargs: Ignored: a pipeline passes its arguments to every transformation.
 
         Returns:
             The nodes, or their copies.
 
         Raises:
-            ValueError: See ``aextract``.
-            ClovaStudioError: See ``aextract``.
+            ValueError: See ``extract``.
+            ClovaStudioError: See ``extract``.
         """
         return _run(
             self.aprocess_nodes(
@@ -223,11 +211,11 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
         )
 
     async def _aextract_with_retry(self, nodes: Sequence[BaseNode]) -> list[dict[str, Any]]:
-        # Without the base class's retries: the client has made its own, and those of others would multiply with them.
+        # The base class would retry on top of the client's retries.
         return await self.aextract(nodes)
 
-    def _places(self, nodes: Sequence[BaseNode], i: int) -> dict[str, int]:
-        """Return which nodes' summaries a node gets, by key."""
+    def _neighbours(self, nodes: Sequence[BaseNode], i: int) -> dict[str, int]:
+        """Return the indexes of the nodes whose summaries node ``i`` gets, by metadata key."""
         found = {}
         for name, (step, key) in _KEYS.items():
             j = i + step
@@ -241,7 +229,7 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
             return []
         client = self._connection.asynchronous
         options = {name: getattr(self, name) for name in _OPTIONS}
-        # A long text has several requests: where there are few texts, it may use the places that they leave.
+        # A long text takes several requests: with few texts, each may use the workers that are left.
         options["max_concurrency"] = max(1, self.num_workers // len(texts))
         errors: list[Exception] = []
 
@@ -267,17 +255,16 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
 
 
 def _text(node: BaseNode, mode: MetadataMode) -> str:
-    """Return what to summarize of a node, ``""`` for nothing: metadata alone is nothing."""
+    """Return the text to summarize, ``""`` for a blank node even if it has metadata."""
     if not node.get_content(metadata_mode=MetadataMode.NONE).strip():
         return ""
     return node.get_content(metadata_mode=mode)
 
 
 def _run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine to its end, in a loop of its own.
+    """Run a coroutine to its end in a new event loop, in another thread if a loop is running in this one.
 
-    Core's function for this closes its loop without letting connections close first. The loop that is set for the
-    thread stays as it is; where one runs, the work is done in another thread.
+    LlamaIndex's own function closes its loop before connections are closed. The thread's current loop is not replaced.
     """
 
     def run() -> _Result:

@@ -29,7 +29,7 @@ __all__ = ["ClovaSegmentationNodeParser"]
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
         **ConnectionFields.argument_hints,
-        "chunk_size": "use max_chunk_size, a hard cap, or post_process_max_size, a soft one",
+        "chunk_size": "use max_chunk_size (a hard limit) or post_process_max_size (a soft one)",
         "chunk_overlap": "topic paragraphs do not overlap",
         "separator": "the service finds the borders",
         "paragraph_separator": "the service finds the borders",
@@ -57,38 +57,39 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         >>> parser.get_nodes_from_documents([Document(text="...")])[0].metadata  # doctest: +SKIP
         {'topic_index': 0}
 
-    Every node is ``text[start_char_idx:end_char_idx]`` of its document to the letter, and nothing of the document but
-    the white space between nodes is lost. A document over 120,000 characters is sent in windows that end at paragraph
-    borders, each segmented on its own; one of nothing but white space gives no node and costs no request. All documents
-    of a call go side by side. With ``show_progress`` a bar counts the requests.
+    Every node is exactly ``text[start_char_idx:end_char_idx]`` of its document, and only white space between nodes is
+    lost. A document over 120,000 characters is sent in windows that end at paragraph borders, each segmented on its
+    own. A blank document gives no node and costs no request. All documents of a call are sent concurrently. With
+    ``show_progress`` a bar counts the requests.
 
-    The first request that fails ends a call. The error has on ``partial`` what succeeded: a list for each document,
-    with the places of its nodes in order (``clova_studio.adapters.TopicSpan``), the error in the place of a window that
-    failed, and None in the place of one that was not asked.
+    The first request that fails ends the call. The error's ``partial`` has one list per document: the spans of its
+    nodes in order (``clova_studio.adapters.TopicSpan``), the error at the index of a window that failed, and None for a
+    window that was not sent.
 
-    Nodes that are themselves cut out of a document can be split too: the new ones have that document as their source,
-    and their places are counted in it where the place of the given node is known, otherwise in the given node.
+    Nodes that are part of a document can be split too. The new nodes have that document as their source. Their
+    character indexes refer to the document if the given node's are known, else to the given node.
 
-    Metadata: a copy of the document's, and ``topic_index``, the number of the topic in the text that was split, from 0;
-    it is kept out of the texts for embeddings and models. With ``include_metadata=False`` there is none.
+    The metadata is a copy of the document's plus ``topic_index``, the number of the topic in the text that was split,
+    from 0. ``topic_index`` is left out of the texts for embeddings and models. With ``include_metadata=False`` there is
+    no metadata.
 
     Attributes:
         alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose.
-        seg_cnt: Wanted number of paragraphs (of each window) from 1; -1 is automatic.
-        post_process: Whether the service merges and splits afterwards towards the two sizes.
+        seg_cnt: Wanted number of paragraphs per window from 1; -1 is automatic.
+        post_process: Whether the service merges and splits paragraphs afterwards to fit the two sizes.
         post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
         post_process_max_size: Characters of a paragraph from 1, a soft bound: the service never cuts a sentence.
-        max_chunk_size: Characters of a node at most, from 1: a hard cap that the API does not give. What is longer is
-            cut at sentence borders, then at white space, then anywhere; the pieces keep their ``topic_index``.
-        max_concurrency: Requests under way at once, at most, for several documents or windows; from 1.
+        max_chunk_size: Maximum characters of a node, from 1: a hard limit, which the API does not have. Longer text is
+            cut at sentence borders, else at white space, else anywhere; the pieces keep their ``topic_index``.
+        max_concurrency: Maximum requests in flight for the documents and windows of a call, from 1.
         include_metadata: Whether nodes get metadata.
-        include_prev_next_rel: Whether neighbours of the same document are related.
+        include_prev_next_rel: Whether adjacent nodes of the same document are related.
         id_func: A function of a node's number in its document and the document that returns the node's id.
         callback_manager: Gets a ``NODE_PARSING`` event for each call.
 
     Raises:
-        ConfigurationError: An argument does not exist, or there is no key; with the first request, if an option is out
-            of range. Errors of calls are those of ``clova_studio``.
+        ConfigurationError: An argument does not exist, or there is no key; on the first request, if an option is out
+            of range. Calls raise the errors of ``clova_studio``.
 
     See ``ConnectionFields`` for how to reach the service.
     """
@@ -106,25 +107,25 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
     @field_validator("id_func", mode="before")
     @classmethod
     def _rebuild_id_func(cls, value: Any) -> Any:
-        """Take back what a dump made of the function: its name, which says enough for the default only."""
+        """Return the function that a dump names, which only the default's name allows."""
         if not isinstance(value, Mapping):
             return value
         if value.get("id_func_name") == default_id_func.__name__:
             return default_id_func
         raise ConfigurationError(
-            f"a dump holds only the name of id_func, {value.get('id_func_name')!r}: give from_dict the function itself"
+            f"a dump holds only the name of id_func, {value.get('id_func_name')!r}: pass the function to from_dict"
         )
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name under which dumps know this class."""
+        """Return the class name that dumps use."""
         return "ClovaSegmentationNodeParser"
 
     def split_text(self, text: str) -> list[str]:
-        """Split a text into topic paragraphs.
+        """Return the topic paragraphs of a text.
 
         Args:
-            text: Any text; of nothing but white space it gives no chunk and no request.
+            text: Any text; a blank one gives no chunk and costs no request.
 
         Returns:
             The chunks in order, each a slice of the text.
@@ -135,21 +136,11 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         return self.split_texts([text])
 
     async def asplit_text(self, text: str) -> list[str]:
-        """Split a text into topic paragraphs; see ``split_text``.
-
-        Args:
-            text: As there.
-
-        Returns:
-            As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``split_text``."""
         return await self.asplit_texts([text])
 
     def split_texts(self, texts: list[str]) -> list[str]:
-        """Split texts into topic paragraphs, side by side.
+        """Return the topic paragraphs of several texts, requested concurrently.
 
         Args:
             texts: The texts.
@@ -163,17 +154,7 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         return _chunks(texts, self._segment(texts))
 
     async def asplit_texts(self, texts: list[str]) -> list[str]:
-        """Split texts into topic paragraphs; see ``split_texts``.
-
-        Args:
-            texts: As there.
-
-        Returns:
-            As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``split_texts``."""
         return _chunks(texts, await self._asegment(texts))
 
     def _parse_nodes(
@@ -197,12 +178,12 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
     def _postprocess_parsed_nodes(
         self,
         nodes: list[BaseNode],
-        parent_doc_map: dict[str, Document],  # noqa: ARG002  all that it is needed for is done
+        parent_doc_map: dict[str, Document],  # noqa: ARG002  not needed any more
     ) -> list[BaseNode]:
         """Relate neighbours.
 
-        The base class's method is not used: it looks for each text in its document, where a short one is also part of
-        others and children of a document share one search; and it relates such children in one direction only.
+        It replaces the base class's method, which searches each text in its document, finds short texts at wrong
+        indexes, and relates parts of one document in one direction only.
         """
         if self.include_prev_next_rel:
             related = [(node, node.as_related_node_info()) for node in nodes]
@@ -215,12 +196,12 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
     def _build(
         self, nodes: Sequence[BaseNode], texts: Sequence[str], spans: Sequence[Sequence[TopicSpan]]
     ) -> list[BaseNode]:
-        """Return the nodes for spans, with all but their relations to one another."""
+        """Return the nodes for spans, without their relations to one another."""
         built: list[BaseNode] = []
         for node, text, pieces in zip(nodes, texts, spans, strict=True):
             if not pieces:
                 continue
-            # The new nodes hold what the document holds: of its metadata, a copy.
+            # The new nodes share the metadata object of the document that they are built from: give them a copy.
             document = node.model_copy(update={"metadata": copy.deepcopy(node.metadata)})
             offset = _offset(node, text)
             splits = [text[piece.start : piece.end] for piece in pieces]
@@ -255,7 +236,7 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
 
 
 class _Counted:
-    """A client that moves a progress bar on with each answer, in whichever thread that comes."""
+    """A client that advances a progress bar with each answer, from any thread."""
 
     def __init__(self, client: ClovaStudio, bar: tqdm[Any]) -> None:
         self._client = client
@@ -270,7 +251,7 @@ class _Counted:
 
 
 class _AsyncCounted:
-    """The same for an asynchronous client."""
+    """Async variant of ``_Counted``."""
 
     def __init__(self, client: AsyncClovaStudio, bar: tqdm[Any]) -> None:
         self._client = client
@@ -287,7 +268,7 @@ def _bar(texts: Sequence[str]) -> tqdm[Any]:
 
 
 def _texts(nodes: Sequence[BaseNode]) -> list[str]:
-    """Return the texts of nodes, before anything is sent for one of which no node could be made."""
+    """Return the texts of nodes; refuse a kind that cannot be split before anything is sent."""
     for i, node in enumerate(nodes):
         if not isinstance(node, (Document, TextNode)):
             raise ConfigurationError(f"node {i} must be a Document or a TextNode, got {type(node).__name__}")
@@ -295,11 +276,11 @@ def _texts(nodes: Sequence[BaseNode]) -> list[str]:
 
 
 def _offset(node: BaseNode, text: str) -> int:
-    """Return the place of a node's text in the document that it was cut out of, as far as it is known."""
+    """Return where a node's text starts in the document that it is part of, 0 if that is not known."""
     if not isinstance(node, TextNode) or node.source_node is None:
         return 0
     start, end = node.start_char_idx, node.end_char_idx
-    # A text that was changed since is at no place of the document.
+    # A text of another length was changed since, so the indexes do not hold.
     return start if start is not None and end is not None and end - start == len(text) else 0
 
 

@@ -1,4 +1,4 @@
-"""The reranker of CLOVA Studio for LlamaIndex: which of the nodes found answer the query, and what they answer."""
+"""A node postprocessor that reranks nodes and answers the query, by the reranker API of CLOVA Studio."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 __all__ = ["ClovaRerank", "ClovaRerankCitation", "ClovaRerankEndEvent", "ClovaRerankResult"]
 
-# What events call the model: the service has one reranker, and no name for its model.
+# The model's name in events: the service has one reranker, whose model has no name.
 _MODEL = "clova-reranker"
 _MARKS = ("cited", "rank")
 
 
 class ClovaRerankCitation(BaseModel):
-    """A passage of the answer and the node that it is from.
+    """A passage of the answer and the node that it cites.
 
     Attributes:
         text: The passage, ``answer[start:end]``.
-        start: Where it begins.
-        end: Where it ends.
-        node: The node given, not the copy.
+        start: Index of its first character in the answer.
+        end: Index after its last character.
+        node: The given node, not the copy.
     """
 
     text: str
@@ -50,16 +50,16 @@ class ClovaRerankCitation(BaseModel):
 
 
 class ClovaRerankResult(BaseModel):
-    """What the reranker says about a query and its nodes.
+    """The reranker's result for a query and its nodes.
 
     Attributes:
         nodes: What ``postprocess_nodes`` returns.
-        answer: The answer that was written from the nodes, without citation tags; ``""`` without nodes.
-        raw: The answer as it came, with ``<doc1>...</doc1>`` around what is from the first text sent, and so on.
-        citations: The cited passages of the answer with their nodes, which are those given, not the copies.
-        suggested_queries: Other queries to try, when the nodes hold no answer.
-        usage: Tokens; None where nothing was sent.
-        request_id: The id of the request; None where nothing was sent.
+        answer: The answer written from the nodes, without citation tags; ``""`` without nodes.
+        raw: The answer as received, with ``<doc1>...</doc1>`` around what cites the first text sent, and so on.
+        citations: The passages of the answer that cite a node, with the given nodes, not the copies.
+        suggested_queries: Other queries to try if the nodes do not answer this one.
+        usage: Tokens; None if nothing was sent.
+        request_id: The id of the request; None if nothing was sent.
     """
 
     nodes: list[NodeWithScore]
@@ -82,7 +82,7 @@ class ClovaRerankEndEvent(ReRankEndEvent):
 
 
 class _MissingQueryError(ConfigurationError, ValueError):
-    """No query: also the ``ValueError`` that LlamaIndex's other rerankers raise."""
+    """There is no query; also a ``ValueError``, as LlamaIndex's other rerankers raise."""
 
 
 class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
@@ -93,31 +93,30 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
         >>> rerank = ClovaRerank(top_n=3, on_result=lambda result: answers.append(result.answer))  # doctest: +SKIP
         >>> engine = index.as_query_engine(similarity_top_k=20, node_postprocessors=[rerank])  # doctest: +SKIP
 
-    The service names the nodes that it cites, best first, and gives **no scores**, so none are made up: each node keeps
-    the score that it came with, also where the order is another now. Nodes come back as copies with
-    ``metadata["cited"]`` and, if cited, ``metadata["rank"]`` from 1; neither is part of what an LLM or an embedding
-    model is given. The text sent is the one that embedding models are given.
+    The service cites nodes, best first, and returns **no scores**. Each node keeps the score that it had, even though
+    the order changes. Nodes are returned as copies with ``metadata["cited"]`` and, if cited, ``metadata["rank"]`` from
+    1; both are left out of the texts for LLMs and embedding models. The text sent is the one for embedding models.
 
-    The service writes an answer in the same request. ``rerank()`` and ``arerank()`` return it with its citations and,
-    when there is none, the suggested queries. Inside of a query engine, which takes the nodes alone, ``on_result`` is
-    given the same, and so are handlers of LlamaIndex's events: as ``result`` of the ``ReRankEndEvent``, and of
-    callbacks as ``payload[EventPayload.ADDITIONAL_KWARGS]["result"]``.
+    The service writes an answer in the same request. ``rerank()`` and ``arerank()`` return it with its citations or, if
+    there is no answer, with suggested queries. A query engine uses the nodes only; there, ``on_result`` receives the
+    whole result, and so do handlers of LlamaIndex's events: as ``result`` of the ``ReRankEndEvent``, and callbacks as
+    ``payload[EventPayload.ADDITIONAL_KWARGS]["result"]``.
 
-    The nodes given are not changed. No nodes give none, without a request; blank ones are never sent and count as not
-    cited.
+    The given nodes are not changed. Blank nodes are never sent and count as not cited; without other nodes no request
+    is made.
 
     Attributes:
-        top_n: Nodes to return at most, from 1; None for all.
-        keep_uncited: Whether nodes that were not cited follow the cited ones, in the order in which they came.
-        max_tokens: Output cap of the answer in tokens, 1 to 4,095; service default 1,024. Input may have 128,000.
-        on_result: A plain function that each call gives its ``ClovaRerankResult``, in the thread or event loop of the
-            call, also where nothing was sent; not after an error. What it raises reaches the caller. Not part of dumps.
+        top_n: Maximum nodes to return, from 1; None for all.
+        keep_uncited: Whether nodes that were not cited follow the cited ones, in their given order.
+        max_tokens: Maximum tokens of the answer, 1 to 4,095; service default 1,024. Input may have 128,000.
+        on_result: A plain function that receives the ``ClovaRerankResult`` of each call, in the thread or event loop of
+            the call, even if nothing was sent; not after an error. Its exceptions reach the caller. Not part of dumps.
         callback_manager: Callbacks; each call is one event.
 
     Raises:
-        ConfigurationError: An argument does not exist, or there is no key. Values out of range are pydantic's
-            ``ValidationError``. Errors of calls are those of ``clova_studio``; a missing query is a ``ValueError``,
-            too.
+        ConfigurationError: An argument does not exist, or there is no key. Values out of range raise pydantic's
+            ``ValidationError``. Calls raise the errors of ``clova_studio``; the error for a missing query is also a
+            ``ValueError``.
 
     See ``ConnectionFields`` for how to reach the service.
     """
@@ -131,23 +130,23 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
     @classmethod
     def _check_on_result(cls, value: Any) -> Any:
         if inspect.iscoroutinefunction(value):
-            raise ConfigurationError("on_result must be a plain function: synchronous calls could not await it")
+            raise ConfigurationError("on_result must be a plain function: synchronous calls cannot await it")
         return value
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that dumps have."""
+        """Return the class name that dumps use."""
         return "ClovaRerank"
 
     def rerank(self, nodes: Sequence[NodeWithScore], query: str | QueryBundle) -> ClovaRerankResult:
         """Return the nodes that answer a query, and the answer.
 
         Args:
-            nodes: The nodes found; not changed.
+            nodes: The retrieved nodes; not changed.
             query: The query.
 
         Raises:
-            ConfigurationError: There is no query, or something is no node; nothing was sent.
+            ConfigurationError: There is no query, or an item is not a ``NodeWithScore``; nothing was sent.
             ClovaStudioError: The request failed.
         """
         asked = _Asked(self, nodes, query)
@@ -156,19 +155,10 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
             if documents:
                 client = self._connection.sync
                 asked.take(client.rerank(asked.query, documents, max_tokens=self.max_tokens))
-        return self._told(asked.result)
+        return self._delivered(asked.result)
 
     async def arerank(self, nodes: Sequence[NodeWithScore], query: str | QueryBundle) -> ClovaRerankResult:
-        """Return the nodes that answer a query, and the answer; see ``rerank``.
-
-        Args:
-            nodes: As there.
-            query: As there.
-
-        Raises:
-            ConfigurationError: As there.
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``rerank``."""
         asked = _Asked(self, nodes, query)
         with self._events(asked):
             documents = asked.request.documents
@@ -179,7 +169,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
                     asked.take(await asyncio.to_thread(sync.rerank, asked.query, documents, max_tokens=self.max_tokens))
                 else:
                     asked.take(await client.rerank(asked.query, documents, max_tokens=self.max_tokens))
-        return self._told(asked.result)
+        return self._delivered(asked.result)
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
@@ -191,14 +181,14 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
     ) -> list[NodeWithScore]:
         return (await self.arerank(nodes, _given(query_bundle))).nodes
 
-    def _told(self, result: ClovaRerankResult) -> ClovaRerankResult:
+    def _delivered(self, result: ClovaRerankResult) -> ClovaRerankResult:
         if self.on_result is not None:
             self.on_result(result)
         return result
 
     @contextmanager
     def _events(self, asked: _Asked) -> Iterator[None]:
-        """Tell callbacks and instrumentation that a call begins, and in any case that it ends."""
+        """Report the start of a call to callbacks and instrumentation, and its end, also after an error."""
         top_n = len(asked.nodes) if self.top_n is None else self.top_n
         dispatcher.event(ReRankStartEvent(query=asked.query, nodes=asked.nodes, top_n=top_n, model_name=_MODEL))
         end = ClovaRerankEndEvent(nodes=[])
@@ -221,7 +211,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
 
 
 class _Asked:
-    """One call: what is asked, and what the answer makes of it."""
+    """One call: the query, its nodes, and the result that the answer gives."""
 
     def __init__(self, rerank: ClovaRerank, nodes: Sequence[NodeWithScore], query: Any) -> None:
         self.query = query.query_str if isinstance(query, QueryBundle) else query
@@ -236,12 +226,12 @@ class _Asked:
         self._result: RerankResult | None = None
 
     def take(self, result: RerankResult) -> None:
-        """Take the answer of the service; without one, nothing was sent."""
+        """Keep the answer of the service; it is None while nothing was sent."""
         self._result = result
 
     @cached_property
     def result(self) -> ClovaRerankResult:
-        """The answer in terms of nodes: asked for when there is one, the same for everybody."""
+        """The answer in terms of nodes; callbacks, events and the caller get the same object."""
         answer = self.request.answer(self._result)
         kept = [_marked(self.nodes[i], {"cited": True, "rank": rank}) for rank, i in enumerate(answer.cited, 1)]
         if self._rerank.keep_uncited:
@@ -267,13 +257,13 @@ class _Asked:
 
 def _given(query_bundle: QueryBundle | None) -> QueryBundle:
     if query_bundle is None:
-        raise _MissingQueryError("the reranker needs a query: give query_str= or query_bundle=")
+        raise _MissingQueryError("the reranker needs a query: pass query_str= or query_bundle=")
     return query_bundle
 
 
 def _marked(found: NodeWithScore, marks: dict[str, Any]) -> NodeWithScore:
     node = found.node
-    # Not a deep copy of all: an IndexNode may hold a whole query engine.
+    # Only these fields are copied deeply: an IndexNode may hold a whole query engine.
     copied = node.model_copy(
         update={
             name: copy.deepcopy(getattr(node, name))
@@ -281,7 +271,7 @@ def _marked(found: NodeWithScore, marks: dict[str, Any]) -> NodeWithScore:
         }
     )
     for mark in _MARKS:
-        # What an earlier reranker found out does not hold any more.
+        # The marks of an earlier reranker no longer hold.
         copied.metadata.pop(mark, None)
         for excluded in (copied.excluded_embed_metadata_keys, copied.excluded_llm_metadata_keys):
             if mark not in excluded:

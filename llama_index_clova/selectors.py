@@ -28,14 +28,14 @@ __all__ = ["ClovaRouterSelector"]
 _NAMES = (*SETTING_NAMES, "client", "async_client")
 # Arguments of LlamaIndex's own selectors.
 _HINTS = {
-    "llm": "the router decides, no LLM; RouterQueryEngine and RouterRetriever take llm=",
-    "embed_model": "the router decides, no embeddings",
-    "max_outputs": "a query has one domain, so one choice is selected",
-    "prompt": "what the router goes by is written in the console",
-    "prompt_template_str": "what the router goes by is written in the console",
-    "output_parser": "the router's answer needs none",
+    "llm": "the router decides, not an LLM; RouterQueryEngine and RouterRetriever take llm=",
+    "embed_model": "the router decides, not an embedding model",
+    "max_outputs": "a query has one domain, so exactly one choice is selected",
+    "prompt": "the router is configured in the console",
+    "prompt_template_str": "the router is configured in the console",
+    "output_parser": "the router's answer needs no parser",
 }
-# What QueryEngineTool and RetrieverTool are called that were given no name: their descriptions tell them apart.
+# The names that QueryEngineTool and RetrieverTool have by default: tools with these are known by their descriptions.
 _NO_NAMES = {"query_engine_tool", "retriever_tool"}
 _SHOWN_CHARACTERS = 40
 
@@ -50,43 +50,45 @@ class ClovaRouterSelector(BaseSelector):
         >>> engine.query("제주 숙소 추천해 줘").metadata["selector_result"].reason  # doctest: +SKIP
         "domain '여행'"
 
-    For ``RouterQueryEngine`` and ``RouterRetriever`` (give them ``llm=``: without one they set up LlamaIndex's default,
-    although nothing here needs it). ``ToolRetrieverRouterQueryEngine`` takes a retriever of tools and no selector.
+    Works with ``RouterQueryEngine`` and ``RouterRetriever``. Pass ``llm=`` to them: without it they create LlamaIndex's
+    default model, which this selector does not need. ``ToolRetrieverRouterQueryEngine`` takes a retriever of tools
+    instead of a selector.
 
-    The router is asked once for each query, and answers the name of a domain as it is written in the console. The
-    choice of a domain is the one that ``domains`` says, else the one with that ``name``, else the one with that
-    ``description``, exactly but for white space at the ends. A choice given as a plain string is its description.
+    Each query costs one request. The router answers with the name of a domain as it is written in the console. The
+    choice for a domain is the one given in ``domains``, else the one with that ``name``, else the one with that
+    ``description``; only white space at both ends is ignored. A choice given as a plain string is its description.
 
     A query goes
 
     1. to ``unsafe`` if it hits a safety filter,
     2. else to ``blocked`` if it hits a content filter,
-    3. else to the choice of its domain; a domain without a choice is an error, for a version's domains do not change,
-    4. to ``default`` if it has no domain. **No filter was looked at then: it was not checked for safety.**
+    3. else to the choice for its domain; a domain without a choice is an error, because a version's domains do not
+       change,
+    4. to ``default`` if it has no domain. **The service applies no filter then: the query was not checked for safety.**
 
-    Where ``unsafe`` or ``blocked`` is not set, such a query goes to ``default``, and never to its domain's choice: if
-    ``default`` is that very choice, it is an error.
+    If ``unsafe`` or ``blocked`` is not set, a query that hits such a filter goes to ``default``, never to its domain's
+    choice. If ``default`` is that same choice, it is an error.
 
-    Always one choice is selected, and its ``reason`` names the domain or filter. The query goes to the router as it
-    is, without earlier messages: chat engines that condense a question first (``CondenseQuestionChatEngine``) fit.
+    Exactly one choice is selected, and its ``reason`` names the domain or filter. The query is sent as it is, without
+    earlier messages, so use a chat engine that condenses the question first (``CondenseQuestionChatEngine``).
 
     Args:
         router_id: The router's id in the console.
         version: Its version, from 1.
-        default: Where a query without a domain goes: the index (from 0) or the name of a choice.
-        blocked: Where content filters lead, likewise.
-        unsafe: Where safety filters lead, likewise.
-        domains: The index or name of the choice for a domain, by the domain's name, where the choices are called
-            otherwise. Domains may share a choice.
+        default: The choice for a query without a domain: its index (from 0) or its name.
+        blocked: The choice for a query that hits a content filter: index or name.
+        unsafe: The choice for a query that hits a safety filter: index or name.
+        domains: The index or name of the choice for each domain, by the domain's name; needed only where a choice has
+            another name. Domains may share a choice.
         **connection: ``client``, ``async_client``, or the client's settings by name: ``api_key``, ``base_url``,
             ``region``, ``path_prefix``, ``apigw_api_key``, ``timeout``, ``max_retries``, ``retry``, ``rate_limits``,
             ``max_wait``, ``quota_group``, ``headers``, ``http_client``, ``http_async_client``. With ``client`` alone,
             asynchronous calls run it in a thread.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. When it selects: one of the
-            above names no choice, two choices have the same name, or the query is empty, all before anything is sent;
-            or there is no choice for the router's answer. Errors of calls are those of ``clova_studio``.
+        ConfigurationError: An argument does not exist or is wrong, or there is no key. On selection, before anything
+            is sent: an argument names no choice, two choices have the same name, or the query is empty; after the
+            router's answer: there is no choice for it. Calls raise the errors of ``clova_studio``.
     """
 
     def __init__(
@@ -124,10 +126,10 @@ class ClovaRouterSelector(BaseSelector):
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def route(self, query: QueryType) -> RouteResult:
-        """Ask the router, without choices: once, as ``select`` does.
+        """Return the router's answer to a query, without selecting a choice.
 
         Args:
-            query: A string or a ``QueryBundle``, of which ``query_str`` is sent.
+            query: A string, or a ``QueryBundle`` whose ``query_str`` is sent.
 
         Returns:
             The domain (``""`` for none), and the content and safety filters that were hit.
@@ -139,17 +141,7 @@ class ClovaRouterSelector(BaseSelector):
         return self._connection.sync.route(self._router_id, self._version, _text(query))
 
     async def aroute(self, query: QueryType) -> RouteResult:
-        """Ask the router, without choices; see ``route``.
-
-        Args:
-            query: As there.
-
-        Returns:
-            As there.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``route``."""
         client = self._connection.asynchronous
         if client is None:
             return await asyncio.to_thread(self.route, query)
@@ -169,18 +161,18 @@ class ClovaRouterSelector(BaseSelector):
     def _update_prompts(self, prompts_dict: PromptDictType) -> None:
         if prompts_dict:
             raise ConfigurationError(
-                f"{type(self).__name__} has no prompts, so none named {', '.join(map(repr, prompts_dict))}: what the "
-                "router goes by is written in the console"
+                f"{type(self).__name__} has no prompts, so it cannot take {', '.join(map(repr, prompts_dict))}: the "
+                "router is configured in the console"
             )
 
     def _targets(self, choices: Sequence[ToolMetadata]) -> _Targets:
         known = _Choices(choices)
         return _Targets(
             known,
-            default=known.place("default", self._default),
-            blocked=known.place("blocked", self._blocked),
-            unsafe=known.place("unsafe", self._unsafe),
-            domains={name: known.at(f"domains[{name!r}]", value) for name, value in self._domains.items()},
+            default=known.optional_index("default", self._default),
+            blocked=known.optional_index("blocked", self._blocked),
+            unsafe=known.optional_index("unsafe", self._unsafe),
+            domains={name: known.index(f"domains[{name!r}]", value) for name, value in self._domains.items()},
         )
 
 
@@ -199,40 +191,40 @@ class _Choices:
         for label, count in Counter(self._labels).items():
             if label and count > 1:
                 raise ConfigurationError(
-                    f"{count} choices are called {_shown(label)}, so no domain can be told to be for one of them: give "
-                    f"each a name of its own; the choices are {self}"
+                    f"{count} choices are called {_shown(label)}, so a domain cannot be matched to one of them: "
+                    f"give each its own name. The choices are {self}"
                 )
-        self._place_of = {label: i for i, label in enumerate(self._labels) if label}
+        self._index_of = {label: i for i, label in enumerate(self._labels) if label}
         for texts in (names, descriptions):
-            # What several choices have names none of them.
+            # A text that several choices share identifies none of them.
             for i, text in enumerate(texts):
                 if text and texts.count(text) == 1:
-                    self._place_of.setdefault(text, i)
+                    self._index_of.setdefault(text, i)
 
     def __str__(self) -> str:
         return ", ".join(f"{i}: {_shown(label)}" for i, label in enumerate(self._labels))
 
     def find(self, domain: str) -> int | None:
-        """Return the place of the choice that is called like a domain, None if there is none."""
-        return self._place_of.get(domain)
+        """Return the index of the choice with a domain's name, None if there is none."""
+        return self._index_of.get(domain)
 
-    def at(self, argument: str, reference: int | str) -> int:
-        """Return the place of the choice that an argument names."""
+    def index(self, argument: str, reference: int | str) -> int:
+        """Return the index of the choice that an argument names."""
         if isinstance(reference, str):
-            place = self._place_of.get(reference)
+            index = self._index_of.get(reference)
         else:
-            place = reference if reference < len(self._labels) else None
-        if place is None:
+            index = reference if reference < len(self._labels) else None
+        if index is None:
             raise ConfigurationError(f"{argument}={reference!r} is none of the choices, which are {self}")
-        return place
+        return index
 
-    def place(self, argument: str, reference: int | str | None) -> int | None:
-        """Return the same, None for None."""
-        return None if reference is None else self.at(argument, reference)
+    def optional_index(self, argument: str, reference: int | str | None) -> int | None:
+        """Return the index of the choice that an argument names, None for None."""
+        return None if reference is None else self.index(argument, reference)
 
 
 class _Targets:
-    """Which of the choices each answer of the router leads to. No I/O."""
+    """Maps each possible answer of the router to one of the choices. No I/O."""
 
     def __init__(
         self,
@@ -250,7 +242,11 @@ class _Targets:
         self._domains = domains
 
     def selection(self, route: RouteResult) -> SelectorResult:
-        """Return the choice for the router's answer, or say why there is none."""
+        """Return the choice for the router's answer.
+
+        Raises:
+            ConfigurationError: There is none; the message says why.
+        """
         domain = route.domain.result.strip()
         if hit := route.safety.result:
             index, reason = self._filtered(route, "unsafe", self._unsafe, f"safety {_filters(hit)}", domain)
@@ -259,7 +255,7 @@ class _Targets:
         elif domain:
             index, reason = self._own(route, domain), f"domain {domain!r}"
         elif self._default is not None:
-            index, reason = self._default, "no domain, so no filter was looked at: not checked for safety"
+            index, reason = self._default, "no domain, so no filter was applied: not checked for safety"
         else:
             raise self._nowhere(route, "no domain, and no default=", "set default= to the index or name of one")
         return SelectorResult(selections=[SingleSelection(index=index, reason=reason)])
@@ -269,8 +265,8 @@ class _Targets:
         if index is None:
             raise self._nowhere(
                 route,
-                f"domain {domain!r}, which no choice is called",
-                f"name one of them so, or set domains={{{domain!r}: ...}} to the index or name of one",
+                f"domain {domain!r}, but no choice has this name",
+                f"give one of them this name or set domains={{{domain!r}: ...}} to the index or name of one",
             )
         return index
 
@@ -285,9 +281,11 @@ class _Targets:
             raise self._nowhere(route, f"{outcome}, and neither {argument}= nor default=", way_out)
         if domain and self._default == self._of(domain):
             raise self._nowhere(
-                route, f"{outcome}, no {argument}=, and default= is the domain's own choice, never taken then", way_out
+                route,
+                f"{outcome}, no {argument}=, and default= is the domain's own choice, which a filter rules out",
+                way_out,
             )
-        return self._default, f"{outcome}, to the default for want of {argument}="
+        return self._default, f"{outcome}, to the default: {argument}= is not set"
 
     def _of(self, domain: str) -> int | None:
         return self._domains[domain] if domain in self._domains else self._choices.find(domain)
@@ -304,7 +302,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _reference(argument: str, value: Any) -> int | str:
-    """Return what names a choice, or refuse what cannot name one."""
+    """Return the index or name of a choice, or refuse what can be neither."""
     if _is_whole(value) and value >= 0:
         return int(value)
     if isinstance(value, str) and value.strip():
@@ -342,6 +340,6 @@ def _filters(names: Sequence[str]) -> str:
 
 
 def _shown(label: str) -> str:
-    """Return a choice's name for a message: a description can be a page."""
+    """Return a choice's name for a message, shortened: a description can be a page long."""
     line = " ".join(label.split())
     return repr(line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}...")

@@ -1,4 +1,4 @@
-"""A response synthesizer that summarizes what was found, by the summarization API of CLOVA Studio."""
+"""A response synthesizer that summarizes the retrieved texts, by the summarization API of CLOVA Studio."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ __all__ = ["ClovaSummarize"]
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
         **ConnectionFields.argument_hints,
-        "llm": "the summarization API is no model: it needs none",
-        "output_cls": "the service gives a text",
+        "llm": "the summarization API needs no model",
+        "output_cls": "the service returns plain text",
         "multimodal": "the service takes text only",
         "prompt_helper": "there is no prompt: texts are cut by max_characters",
         "chat_prompt_helper": "there is no prompt: texts are cut by max_characters",
         "summary_template": "the service takes no prompt",
         "text_qa_template": "the service takes no prompt",
         "refine_template": "the service takes no prompt",
-        "use_async": "parts are always summarized side by side: see max_concurrency",
-        "verbose": "there is nothing to tell",
+        "use_async": "parts are always summarized concurrently: see max_concurrency",
+        "verbose": "there is nothing to print",
     }
 )
 _CALL_OPTIONS = ("auto_sentence_splitter", "seg_count", "seg_max_size", "seg_min_size", "include_ai_filters")
@@ -57,22 +57,22 @@ class ClovaSummarize(BaseSynthesizer):
         >>> str(engine.query("환불 규정"))  # doctest: +SKIP
         '- 환불은 7일 안에 신청할 수 있다.'
 
-    **The service takes no question**: the query decides what is retrieved, and what was retrieved is summarized as a
-    whole, whatever was asked. For an answer to the question use a synthesizer with a model.
+    **The service takes no question**: the query decides which texts are retrieved, and the summary covers all of them.
+    For an answer to the question use a synthesizer with a model.
 
-    There is no model in this, so none is taken from ``Settings``. ``index.as_query_engine(...)`` itself asks
-    ``Settings`` for one, unless it is given ``llm=``.
+    This class uses no model and takes none from ``Settings``. ``index.as_query_engine(...)`` itself asks ``Settings``
+    for one, unless it is given ``llm=``.
 
     The texts are those that LlamaIndex hands to every synthesizer, with the metadata that is not in a node's
-    ``excluded_llm_metadata_keys``. 35,000 characters go in a request; more are cut at borders of paragraphs, else of
-    sentences, into parts of about the same size, the parts are summarized side by side, then their summaries together,
-    and so on until they fit into one request. Should summaries not get shorter, they come joined, as they are. Of
-    nothing but white space the response is ``empty_response``, without a request.
+    ``excluded_llm_metadata_keys``. A request holds up to 35,000 characters. Longer input is cut at paragraphs, else at
+    sentences, into parts of about the same size. The parts are summarized concurrently, then their summaries together,
+    and so on until they fit into one request. If summaries do not get shorter, they are joined as they are. For blank
+    texts the response is ``empty_response``, without a request.
 
-    The first request that fails ends a call. The error has on ``partial`` a list for each round so far, with the
-    summaries of its parts, the error in the place of a part that failed, and None in the place of one not asked.
+    The first request that fails ends the call. The error's ``partial`` has one list per round: the summary of each
+    part, the error at the index of a part that failed, and None for a part that was not sent.
 
-    The options but the two ``max_*`` can also be given per call: ``synthesize(query, nodes, seg_count=3)``.
+    All options except the two ``max_*`` can also be given per call: ``synthesize(query, nodes, seg_count=3)``.
 
     Args:
         auto_sentence_splitter: Whether the service splits into paragraphs first, by the three ``seg_*`` options.
@@ -80,18 +80,18 @@ class ClovaSummarize(BaseSynthesizer):
         seg_max_size: Characters of a paragraph, 1 to 3,000.
         seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
         include_ai_filters: Whether to run the AI filter.
-        max_characters: Characters of a request at most, 100 to 35,000; smaller parts give longer summaries.
-        max_concurrency: Requests under way at once for one response, from 1.
-        streaming: Whether responses are streams, for programs that read those. The service does not stream: the one
-            text of the stream is whole, and it is there, or the error raised, before the stream is.
-        empty_response: The response where there is nothing to summarize; None for LlamaIndex's "Empty Response".
-        callback_manager: Gets a ``SYNTHESIZE`` event for each response; None for that of ``Settings``.
+        max_characters: Maximum characters per request, 100 to 35,000; smaller parts give longer summaries.
+        max_concurrency: Maximum requests in flight for one response, from 1.
+        streaming: Whether responses are streams, for programs that expect those. The service does not stream: the
+            stream holds the whole text as one piece, and errors are raised before the stream is returned.
+        empty_response: The response if there is nothing to summarize; None for LlamaIndex's "Empty Response".
+        callback_manager: Gets a ``SYNTHESIZE`` event for each response; None for the manager of ``Settings``.
         **connection: ``client``, ``async_client``, or the client's settings by name: ``api_key``, ``base_url``,
             ``region``, ``path_prefix``, ``apigw_api_key``, ``timeout``, ``max_retries``, ``retry``, ``rate_limits``,
             ``max_wait``, ``quota_group``, ``headers``, ``http_client``, ``http_async_client``.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+        ConfigurationError: An argument does not exist or is wrong, or there is no key. Calls raise the errors of
             ``clova_studio``.
     """
 
@@ -114,7 +114,7 @@ class ClovaSummarize(BaseSynthesizer):
         refuse_unknown(connection, names, type(self).__name__, hints=_HINTS)
         _check_whole("max_characters", max_characters, 100, MAX_SUMMARIZATION_CHARACTERS)
         _check_whole("max_concurrency", max_concurrency, 1, None)
-        # The base class takes a model from Settings, and loads a tokenizer for helpers, unless it is given others.
+        # Without these arguments the base class takes a model from Settings and loads a tokenizer.
         super().__init__(
             llm=MockLLM(),
             callback_manager=callback_manager,
@@ -140,15 +140,16 @@ class ClovaSummarize(BaseSynthesizer):
         text_chunks: Sequence[str],
         **response_kwargs: Any,
     ) -> RESPONSE_TEXT_TYPE:
-        """Summarize texts.
+        """Return one summary of texts.
 
         Args:
             query_str: Not used: the service takes no question.
             text_chunks: The texts; blank ones are left out.
-            **response_kwargs: Options of the constructor for this call, but the two ``max_*``.
+            **response_kwargs: Options of the constructor for this call, except the two ``max_*``.
 
         Returns:
-            The summary, mostly lines that start with ``- ``; with ``streaming``, a generator of it.
+            The summary, mostly lines that start with ``- ``; with ``streaming``, a generator (in ``aget_response`` an
+            asynchronous one) that yields it.
 
         Raises:
             ConfigurationError: An option does not exist or is out of range, or only an ``async_client`` was given.
@@ -164,19 +165,7 @@ class ClovaSummarize(BaseSynthesizer):
         text_chunks: Sequence[str],
         **response_kwargs: Any,
     ) -> RESPONSE_TEXT_TYPE:
-        """Summarize texts; see ``get_response``.
-
-        Args:
-            query_str: As there.
-            text_chunks: As there.
-            **response_kwargs: As there.
-
-        Returns:
-            As there; with ``streaming``, an asynchronous generator.
-
-        Raises:
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``get_response``."""
         work = self._work(response_kwargs)
         client = self._connection.asynchronous
         if client is None:
@@ -196,7 +185,8 @@ class ClovaSummarize(BaseSynthesizer):
     def _update_prompts(self, prompts_dict: PromptDictType) -> None:
         if prompts_dict:
             raise ConfigurationError(
-                f"{type(self).__name__} has no prompts, the service takes none: {', '.join(sorted(prompts_dict))}"
+                f"{type(self).__name__} has no prompts because the service takes none; got "
+                f"{', '.join(sorted(prompts_dict))}"
             )
 
     def __repr__(self) -> str:
@@ -204,7 +194,7 @@ class ClovaSummarize(BaseSynthesizer):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
-# For "did you mean": the arguments that are spelt out above.
+# Suggested when an argument is misspelt.
 _OPTION_NAMES = tuple(ClovaSummarize.__init__.__kwdefaults__ or ())
 
 

@@ -11,8 +11,12 @@ from clova_studio.adapters._connection import forget_clients
 from clova_studio.adapters._tool_choice_flow import forget_refusals
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let Ctrl-C be tested where it is ignored: programs started in the background of a script inherit that."""
+    config.addinivalue_line("markers", "slow: takes more than a second; left out of make quick")
+    config.addinivalue_line(
+        "markers", "each_behaviour(fixture='server'): runs with the emulator as recorded and as the guide describes it"
+    )
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -30,3 +34,11 @@ def _nothing_learnt() -> None:
     forget_refusals()
     forget_clients()
     clear_limiters()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test in both behaviours of the emulator where it asks for that."""
+    mark = metafunc.definition.get_closest_marker("each_behaviour")
+    if mark is not None:
+        (fixture,) = mark.args or ("server",)
+        metafunc.parametrize(fixture, ["observed", "documented"], indirect=True)

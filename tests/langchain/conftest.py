@@ -32,10 +32,10 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(params=["observed", "documented"])
+@pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
-    """An emulator of its own for each test, in each of its behaviours."""
-    with serve(behaviour=request.param) as running:
+    """An emulator of its own for each test, as recorded; in both behaviours with the marker ``each_behaviour``."""
+    with serve(behaviour=getattr(request, "param", "observed")) as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""Agents and graphs that call tools run to their end: every model, both behaviours, every way of asking."""
+"""Agents and graphs that call tools run to their end: every model, every way of asking."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Report(BaseModel):
     degrees: int
 
 
-@pytest.fixture(scope="module", params=["observed", "documented"])
+@pytest.fixture(scope="module")
 def each(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
-    """One emulator of each behaviour."""
-    with serve(behaviour=request.param) as running:
+    """One emulator, or one of each behaviour."""
+    with serve(behaviour=getattr(request, "param", "observed")) as running:
         yield running
 
 
@@ -117,6 +117,8 @@ class Run:
         assert [message.usage_metadata for message in told.values()] == [message.usage_metadata for message in answers]
 
 
+@pytest.mark.slow
+@pytest.mark.each_behaviour("each")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", MODELS)
 def test_agent_calls_its_tool_and_answers(each: EmulatorServer, name: str, way: str) -> None:
@@ -133,6 +135,8 @@ def test_agent_calls_its_tool_and_answers(each: EmulatorServer, name: str, way: 
         run.check_streamed()
 
 
+@pytest.mark.slow
+@pytest.mark.each_behaviour("each")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", MODELS)
 def test_agent_with_tools_gives_structured_answer(each: EmulatorServer, name: str, way: str) -> None:
@@ -145,6 +149,7 @@ def test_agent_with_tools_gives_structured_answer(each: EmulatorServer, name: st
         run.check_streamed()
 
 
+@pytest.mark.each_behaviour("each")
 @pytest.mark.parametrize("name", MODELS)
 def test_bare_schema_becomes_a_tool(each: EmulatorServer, name: str) -> None:
     """A schema without a strategy never sends tools and a response format together, with and without tools."""
@@ -155,6 +160,7 @@ def test_bare_schema_becomes_a_tool(each: EmulatorServer, name: str) -> None:
         assert not any("responseFormat" in request.body for request in each.requests)
 
 
+@pytest.mark.slow
 def test_provider_strategy_works_without_tools(each: EmulatorServer) -> None:
     """On HCX-007 a provider strategy without tools is the service's own structured output, all four ways."""
     agent = create_agent(model_of(each, "HCX-007"), [], response_format=ProviderStrategy(Report))
@@ -277,6 +283,7 @@ def graph_of(model: Any, tools: list[Any]) -> Any:
     return builder.compile()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", MODELS)
 def test_graph_with_tool_node(each: EmulatorServer, name: str, way: str) -> None:

@@ -1,4 +1,4 @@
-"""What langchain-core gives every chat model works with this one: caches, limiters, fallbacks, batches, counters."""
+"""What langchain-core gives every chat model works with this one: limiters, fallbacks, batches, counters."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 
-from clova_studio import AuthenticationError, BadRequestError, ClovaStudio, RateLimitError, ServerError
-from clova_studio.emulator import Fault, serve
-from langchain_clova import ChatClovaX
+from clova_studio import AuthenticationError, BadRequestError, RateLimitError, ServerError
+from clova_studio.emulator import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clova_studio.emulator import EmulatorServer
+    from langchain_clova import ChatClovaX
 
 # Of a 429: the quota is free again soon, so that no test waits for it.
 SOON = {"x-ratelimit-reset-requests": "0.05s"}
@@ -59,80 +59,6 @@ def ask(model: Any, way: str, messages: Any = QUESTION, **options: Any) -> Any:
     for chunk in rest:
         first += chunk
     return first
-
-
-# Caches.
-
-
-def test_cache_answers_the_same_question_once(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
-    """An equal model with the same question and options is answered from the cache, sync and async."""
-    cache = InMemoryCache()
-    first = chat(cache=cache).invoke(QUESTION)
-    again = chat(cache=cache)
-    assert ask(again, "invoke").content == ask(again, "ainvoke").content == first.content
-    assert len(server.requests) == 1
-    assert again.invoke(QUESTION).response_metadata["model_name"] == "HCX-005"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"model": "HCX-DASH-002"},
-        {"temperature": 0.1},
-        {"top_p": 0.5},
-        {"top_k": 7},
-        {"max_tokens": 99},
-        {"repetition_penalty": 1.3},
-        {"stop": ["끝"]},
-        {"seed": 3},
-        {"include_ai_filters": True},
-        {"task_id": "a1b2"},
-        {"tool_fallback": "never"},
-    ],
-)
-@pytest.mark.parametrize("where", ["constructor", "call"])
-def test_models_never_share_answers(
-    chat: Callable[..., ChatClovaX], server: EmulatorServer, change: dict[str, Any], where: str
-) -> None:
-    """Whatever changes an answer, in the constructor or in the call, keeps it from being another model's."""
-    cache = InMemoryCache()
-    chat(cache=cache).invoke(QUESTION)
-    if where == "constructor":
-        chat(cache=cache, **change).invoke(QUESTION)
-    else:
-        chat(cache=cache).invoke(QUESTION, **change)
-    assert len(server.requests) == 2
-
-
-def test_bound_tools_and_formats_have_answers_of_their_own(
-    chat: Callable[..., ChatClovaX], server: EmulatorServer
-) -> None:
-    """The same model with other tools, another choice or a schema is not answered from the cache."""
-    model = chat(model="HCX-007", thinking="none", cache=InMemoryCache())
-    schema = {"title": "city", "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    for asking in (
-        model,
-        model.bind_tools([get_weather]),
-        model.bind_tools([get_weather, find_train]),
-        model.bind_tools([get_weather], tool_choice="none"),
-        model.with_structured_output(schema),
-    ):
-        before = len(server.requests)
-        asking.invoke(QUESTION)
-        asking.invoke(QUESTION)
-        assert len(server.requests) == before + 1
-
-
-def test_places_have_answers_of_their_own(server: EmulatorServer) -> None:
-    """Two services never share answers, whether they are told apart by base_url or by a client of the caller's."""
-    cache = InMemoryCache()
-    with serve() as other:
-        for running in (server, other):
-            place = {"api_key": running.api_key, "base_url": running.base_url}
-            with ClovaStudio(**place) as client:
-                ChatClovaX(cache=cache, client=client).invoke(QUESTION)
-            ChatClovaX(cache=cache, **place).invoke(QUESTION, top_k=3)
-        assert len(server.requests) == len(other.requests) == 2
 
 
 # Limiters and counters.
@@ -233,6 +159,7 @@ def test_histories_are_trimmed_by_the_model(
 # Fallbacks, retries, batches.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_fallbacks_go_by_the_typed_errors(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
     """with_fallbacks goes on after the errors that it names, by our class or LangChain's, and after no other."""
@@ -398,6 +325,7 @@ def test_what_the_caller_gave_is_not_changed(chat: Callable[..., ChatClovaX], wa
     assert thinking == {"effort": "low"}
 
 
+@pytest.mark.each_behaviour
 def test_own_answers_go_back_in_any_form(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
     """An answer with thinking goes back as history, as content or as blocks, and its thinking stays behind."""
     for version in ("v0", "v1"):

@@ -69,6 +69,7 @@ def test_third_protocol_with_thinking(
     assert message.response_metadata["model_name"] == "HCX-007"
 
 
+@pytest.mark.each_behaviour
 @beta
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("version", ["v0", "v1"])
@@ -91,6 +92,7 @@ def test_third_protocol_with_thinking_text_and_tools(
     assert len({call["id"] for call in message.tool_calls}) == 2
 
 
+@pytest.mark.each_behaviour
 @beta
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_third_protocol_with_an_instruction_to_call(
@@ -107,6 +109,7 @@ def test_third_protocol_with_an_instruction_to_call(
     assert [call["name"] for call in message.tool_calls] == ["get_weather"]
 
 
+@pytest.mark.each_behaviour
 @beta
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_third_protocol_ends_with_the_typed_error(
@@ -144,6 +147,7 @@ def test_second_protocol_in_a_chain(chat: Callable[..., ChatClovaX]) -> None:
     assert events[-1]["name"] == "sums"
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("behind", ["ainvoke", "astream"])
 def test_second_protocol_with_tools(chat: Callable[..., ChatClovaX], server: EmulatorServer, behind: str) -> None:
     """The pieces of tool calls add up to the calls at the end, also where a chain only invokes the model."""

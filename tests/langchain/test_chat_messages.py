@@ -170,6 +170,7 @@ def test_images_without_a_picture_are_refused(block: dict[str, Any]) -> None:
         to_clova_messages([HumanMessage([block])])
 
 
+@pytest.mark.each_behaviour
 def test_picture_is_seen(chat: Callable[..., ChatClovaX], png: bytes) -> None:
     """HCX-005 takes a picture and counts its tokens."""
     block = {"type": "image", "base64": base64.b64encode(png).decode(), "mime_type": "image/png"}

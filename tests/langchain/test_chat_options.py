@@ -73,6 +73,7 @@ def test_thinking_model_options(
     assert [request.body[name] for request in server.requests] == [value] * 2
 
 
+@pytest.mark.each_behaviour
 def test_older_models_get_older_names(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
     """A v1 model is asked through v1, with its words."""
     chat(model="HCX-003", repetition_penalty=5.0, stop=["끝"]).invoke("안녕")

@@ -39,6 +39,7 @@ async def gather(model: Any, question: str) -> list[AIMessageChunk]:
     return [chunk async for chunk in model.astream(question)]
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("name", ["HCX-005", "HCX-007", "HCX-DASH-002", "HCX-003"])
 def test_stream_is_the_answer(chat: Callable[..., ChatClovaX], name: str) -> None:
     """Text, thinking, usage and metadata of a stream, sync and async, are those of invoke; nothing is doubled."""
@@ -56,6 +57,7 @@ def test_stream_is_the_answer(chat: Callable[..., ChatClovaX], name: str) -> Non
         }
 
 
+@pytest.mark.each_behaviour
 def test_metadata_says_what_happened(chat: Callable[..., ChatClovaX]) -> None:
     """The message names model, provider, end, time, seed, request and filter findings."""
     answer = chat(model="HCX-005", include_ai_filters=True, seed=3).invoke(QUESTION)
@@ -67,6 +69,7 @@ def test_metadata_says_what_happened(chat: Callable[..., ChatClovaX]) -> None:
     assert {"group_name", "name", "score"} <= set(metadata["ai_filter"][0])
 
 
+@pytest.mark.each_behaviour
 def test_once_only_facts_stand_on_one_chunk(chat: Callable[..., ChatClovaX]) -> None:
     """Usage, model name and finish reason come once; the provider with every chunk; the last chunk says it is."""
     chunks = list(chat(model="HCX-007").stream(QUESTION))
@@ -93,6 +96,7 @@ def test_usage_callback_counts_streams(chat: Callable[..., ChatClovaX]) -> None:
     assert handler.usage_metadata["HCX-005"]["total_tokens"] == summed.usage_metadata["total_tokens"]
 
 
+@pytest.mark.each_behaviour
 def test_thinking_is_a_reasoning_block(chat: Callable[..., ChatClovaX]) -> None:
     """Thinking is the first block, in langchain-naver's place too, and its tokens are counted."""
     answer = chat(model="HCX-007", thinking={"effort": "low"}).invoke(QUESTION)
@@ -112,6 +116,7 @@ def test_standard_blocks_in_content(chat: Callable[..., ChatClovaX], way: str) -
     assert answer.text == plain.text
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("version", ["v0", "v1"])
 def test_thinking_then_text_then_tools_do_not_mix(
     chat: Callable[..., ChatClovaX], server: EmulatorServer, version: str
@@ -145,6 +150,7 @@ def test_callbacks_hear_each_token_once(chat: Callable[..., ChatClovaX]) -> None
     assert streamed == whole
 
 
+@pytest.mark.each_behaviour
 def test_leaving_a_stream_closes_it(chat: Callable[..., ChatClovaX]) -> None:
     """A stream that is left early gives its connection up."""
     model = chat()

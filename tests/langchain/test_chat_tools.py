@@ -66,6 +66,7 @@ def test_plain_choices_are_sent_as_they_are(
     assert sent(server) == [choice]
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize(
     ("tools", "choice"),
     [
@@ -105,6 +106,7 @@ def test_refused_force_is_asked_for_otherwise_and_remembered(
     ]
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 def test_any_of_several_is_asked_once_more(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
     """A text where a tool call was demanded is not given out: the model is asked again, and both are paid for."""
@@ -122,6 +124,7 @@ def test_any_of_several_is_asked_once_more(chat: Callable[..., ChatClovaX], serv
     assert answer.usage_metadata["input_tokens"] > alone.usage_metadata["input_tokens"] * 2
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 def test_unmet_demand_is_marked(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
     """When the second answer is text too, it is given out and says so."""
@@ -238,6 +241,7 @@ def plain(text: str) -> str:
     return text
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize(
     "given",
     [
@@ -267,6 +271,7 @@ def test_wrong_choices_and_pairs_are_refused(chat: Callable[..., ChatClovaX]) ->
         chat(model="HCX-007").bind_tools([get_weather], response_format=schema)
 
 
+@pytest.mark.each_behaviour
 def test_cut_call_does_not_look_whole(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
     """Arguments that a stream broke off at the output cap are an invalid call, not a repaired one."""
     from clova_studio import ChatChunk, Message, ToolCall, ToolCallFunction

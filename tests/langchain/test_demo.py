@@ -75,6 +75,7 @@ def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.slow
 def test_demo_without_a_key_answers_from_its_passages() -> None:
     """Without a key the demo says that it runs the emulator, answers, and names at most four passages with articles."""
     done = demo()
@@ -88,6 +89,7 @@ def test_demo_without_a_key_answers_from_its_passages() -> None:
     assert re.search(r"\[\d\]", answer)
 
 
+@pytest.mark.slow
 def test_passages_are_where_the_demo_says() -> None:
     """The character range of each passage is that of its text in the document."""
     done = demo("--question", "대통령의 임기는 몇 년인가?")
@@ -96,6 +98,7 @@ def test_passages_are_where_the_demo_says() -> None:
         assert " ".join(stretch.split()).startswith(text.rstrip("…"))
 
 
+@pytest.mark.slow
 def test_demo_with_a_key_uses_the_service(tmp_path: Path) -> None:
     """With a key in the environment every request goes to the service with it, for a file of the user's own."""
     file = tmp_path / "회의록.txt"
@@ -123,6 +126,7 @@ def test_demo_with_a_key_uses_the_service(tmp_path: Path) -> None:
     assert "nv-demo-key" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
@@ -143,6 +147,7 @@ def test_wrong_use_of_the_demo(tmp_path: Path, arguments: list[str], code: int, 
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_refused_key_is_exit_code_one() -> None:
     """What the service refuses is one line with code and hint, and exit code 1."""
     with serve(api_keys=["nv-other"]) as server:

@@ -31,6 +31,7 @@ def test_vectors_keep_the_order_of_their_texts(embeddings: Callable[..., ClovaEm
     assert len(vectors[0]) == 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_concurrency_is_used_and_bounded(asynchronous: bool) -> None:  # noqa: FBT001
     """Requests run side by side, and never more of them than asked for."""

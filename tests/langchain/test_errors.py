@@ -51,6 +51,8 @@ ANSWERS = [
 ]
 
 
+@pytest.mark.slow
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("status", "code", "ours", "theirs"), ANSWERS)
 def test_refusals_are_both_kinds_of_error(
@@ -66,6 +68,7 @@ def test_refusals_are_both_kinds_of_error(
     assert error.request_id == server.requests[-1].headers["x-ncp-clovastudio-request-id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("fault", "ours", "theirs"),
@@ -88,6 +91,7 @@ def test_broken_answers_are_both_kinds_of_error(
     assert isinstance(caught.value, theirs)
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", ["stream", "astream"])
 @pytest.mark.parametrize("kind", ["cut", "cut_abrupt", "error_event"])
 def test_interrupted_streams_keep_what_had_arrived(
@@ -135,6 +139,7 @@ def test_embeddings_wait_for_the_quota_too(embeddings: Callable[..., ClovaEmbedd
     assert sorted(request.status for request in server.requests) == [200, 200, 200, 429, 429]
 
 
+@pytest.mark.each_behaviour
 def test_embedding_errors_are_both_kinds(embeddings: Callable[..., ClovaEmbeddings], server: EmulatorServer) -> None:
     """Embeddings raise the same classes, and say which text and what had succeeded."""
     with pytest.raises(clova_studio.ContextLengthError, match=r"texts\[1\]") as caught:

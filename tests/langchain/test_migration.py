@@ -18,7 +18,7 @@ from clova_studio.emulator import serve
 from langchain_clova import ChatClovaX, ClovaXEmbeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from clova_studio.emulator import EmulatorServer
@@ -282,19 +282,18 @@ def run(server: EmulatorServer, module: str, path: Path, parts: tuple[str, ...])
     return lines_of([script, f"{server.base_url}/v1/openai", server.api_key, ",".join(parts)])
 
 
-@pytest.fixture(scope="module", params=["observed", "documented"])
-def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What the program finds with langchain-naver and with this package, in processes of their own."""
     path = tmp_path_factory.mktemp("programs")
-    with serve(behaviour=request.param) as server:
+    # As recorded: the guide has the thinking in a field of another name than the one that langchain-naver reads.
+    with serve(behaviour="observed") as server:
         theirs = run(server, "langchain_naver", path, SAME)
         ours = run(server, "langchain_clova", path, (*SAME, *OURS))
-    if request.param == "documented":
-        # The guide has the thinking in a field of another name than the one that langchain-naver reads.
-        theirs["thinking"] = ours["thinking"]
     return theirs, ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", SAME)
 def test_same_program_same_findings(results: Any, part: str) -> None:
     """Answers, tokens, tool calls, thinking, structure and vectors are those that langchain-naver gives."""
@@ -303,6 +302,7 @@ def test_same_program_same_findings(results: Any, part: str) -> None:
     assert ours[part] == theirs[part]
 
 
+@pytest.mark.slow
 def test_what_only_works_here(results: Any) -> None:
     """Usage in streams and structured output by a class, which langchain-naver documents too, work."""
     _, ours = results
@@ -311,17 +311,16 @@ def test_what_only_works_here(results: Any) -> None:
     assert ours["structured_class"] == ours["structured_by_tool"] == ["condition", "temp_high_c"]
 
 
+@pytest.mark.slow
 def test_every_name_is_taken_or_refused_with_a_hint() -> None:
     """Each argument of langchain-naver's constructors works here, or the refusal says what to do instead."""
     taken = {}
+    named = lines_of(["-c", NAMES])
     for kind in (ChatClovaX, ClovaXEmbeddings):
-        names = lines_of(["-c", NAMES])[kind.__name__]
+        names = named[kind.__name__]
         assert len(names) > 20
-        taken[kind] = set(names)
-        for name in names:
-            if name in _names_of(kind)[0]:
-                continue
-            taken[kind].discard(name)
+        taken[kind] = set(names) & set(_names_of(kind)[0])
+        for name in set(names) - taken[kind]:
             with pytest.raises(ConfigurationError, match=rf"has no argument '{name}': \w+"):
                 kind(api_key="nv-x", **{name: None})
     assert {"model", "model_name", "api_key", "base_url", "naver_api_base", "timeout", "request_timeout"} < taken[
@@ -365,6 +364,7 @@ def test_name_of_a_tuned_model(chat: Callable[..., ChatClovaX], server: Emulator
         chat(model="ft:a1b2c3d4", task_id="other").invoke("안녕")
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
 @pytest.mark.parametrize("framed", [False, True])
 def test_schemas_in_openais_frame(

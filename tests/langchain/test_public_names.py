@@ -28,6 +28,7 @@ def test_all_names_exist_and_are_sorted() -> None:
         _ = langchain_clova.Nothing
 
 
+@pytest.mark.slow
 def test_importing_the_package_imports_nothing_heavy() -> None:
     """The package alone loads no framework; the chat model no HTTP library and no client."""
     light = "import sys, langchain_clova; print('langchain_core' in sys.modules)"
@@ -55,6 +56,7 @@ def test_missing_extra_is_named(package: str) -> None:
     assert "pip install 'clova-studio[langchain]'" in python(code)
 
 
+@pytest.mark.slow
 def test_importing_changes_no_other_package() -> None:
     """The only trace in langchain-core is our own translator."""
     code = (
@@ -81,6 +83,7 @@ def test_profiles_tell_what_models_can_do() -> None:
     assert models["HCX-9"].profile is None
 
 
+@pytest.mark.slow
 def test_importing_leaves_langchain_openai_alone() -> None:
     """Importing every module of the adapter changes nothing in langchain_openai, which langchain-naver patches."""
     code = (

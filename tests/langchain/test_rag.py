@@ -100,6 +100,7 @@ def rag(place: dict[str, Any], store: QdrantVectorStore) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_chain_answers_with_the_right_sentence(rag: Any, question: str) -> None:
     """The chain finds the sentence that answers, and gives the same answer all four ways, streamed in pieces."""

@@ -44,6 +44,7 @@ class Documents(BaseRetriever):
         return FOUND[: self.limit]
 
 
+@pytest.mark.each_behaviour
 def test_answer_cites_documents(account: dict[str, Any], ask: Callable[..., Any]) -> None:
     """The answer has no tags, and each cited passage leads to the document that the retriever found."""
     before = copy.deepcopy(FOUND)
@@ -57,6 +58,7 @@ def test_answer_cites_documents(account: dict[str, Any], ask: Callable[..., Any]
     assert before == FOUND
 
 
+@pytest.mark.each_behaviour
 def test_two_steps_with_the_tool_in_both(account: dict[str, Any], server: EmulatorServer) -> None:
     """Each step has the tool; the second has the calls and one result for each, with tag-safe ids."""
     found = ClovaRagReasoning(retriever=Documents(), tool_name="cs_search", temperature=0.3, **account).invoke(QUESTION)

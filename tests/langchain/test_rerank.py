@@ -174,10 +174,10 @@ class TestStandard(RetrieversIntegrationTests):
 
     server: ClassVar[EmulatorServer]
 
-    @pytest.fixture(autouse=True, scope="class", params=["observed", "documented"])
+    @pytest.fixture(autouse=True, scope="class")
     @classmethod
-    def _running(cls, request: pytest.FixtureRequest) -> Iterator[None]:
-        with serve(behaviour=request.param) as server:
+    def _running(cls) -> Iterator[None]:
+        with serve() as server:
             cls.server = server
             yield
 

@@ -72,6 +72,7 @@ def embed(request: pytest.FixtureRequest) -> Callable[..., list[list[float]]]:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_a_killed_run_is_taken_up(tmp_path: Path, way: str) -> None:
     """After a kill in the middle a new process asks for what was not stored, and has all vectors in order."""
@@ -106,6 +107,7 @@ def test_a_killed_run_is_taken_up(tmp_path: Path, way: str) -> None:
         assert len(server.requests) == len(TEXTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
@@ -138,6 +140,7 @@ def test_a_failed_run_is_taken_up(
     assert texts_of(server)[: len(TEXTS) - 2 * BATCH] == TEXTS[2 * BATCH :]
 
 
+@pytest.mark.slow
 def test_what_a_failed_batch_had_can_be_stored(
     embeddings: Callable[..., ClovaEmbeddings], server: EmulatorServer, tmp_path: Path, embed: Callable[..., Any]
 ) -> None:

@@ -55,6 +55,7 @@ def branch(router: ClovaRouter) -> ClovaRouterBranch:
     )
 
 
+@pytest.mark.each_behaviour
 def test_route_has_domain_and_filters(router: ClovaRouter, ask: Callable[..., Any]) -> None:
     """The result says the domain and the filters that were hit."""
     route = ask(router, OVERSEAS)
@@ -101,6 +102,8 @@ def test_no_query_is_refused(router: ClovaRouter, server: EmulatorServer, given:
     assert server.requests == []
 
 
+@pytest.mark.slow
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize(
     ("query", "name"),
     [
@@ -117,6 +120,7 @@ def test_each_query_has_its_branch(branch: ClovaRouterBranch, ask: Callable[...,
     assert ask(branch, query) == name
 
 
+@pytest.mark.each_behaviour
 def test_a_filter_without_a_branch_never_reaches_the_domain(router: ClovaRouter) -> None:
     """A missing blocked= or unsafe= falls to default; what is unsafe does not go to blocked."""
     branches = {"날씨": named("weather"), "여행": named("travel")}

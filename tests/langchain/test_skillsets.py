@@ -31,6 +31,7 @@ def skillset(account: dict[str, Any]) -> ClovaSkillset:
     return ClovaSkillset(skillset_id="weather1", version=1, **account)
 
 
+@pytest.mark.each_behaviour
 def test_answer_is_text_and_more(skillset: ClovaSkillset, ask: Callable[..., Any]) -> None:
     """The answer is a string, which also tells the calls that were made, and survives pickling."""
     answer = ask(skillset, QUERY)
@@ -43,6 +44,7 @@ def test_answer_is_text_and_more(skillset: ClovaSkillset, ask: Callable[..., Any
     assert (back, back.result) == (answer, answer.result)
 
 
+@pytest.mark.each_behaviour
 def test_pieces_are_the_answer(skillset: ClovaSkillset, server: EmulatorServer) -> None:
     """Both stream and astream give several pieces that join to what invoke gives, with one request each."""
     answer = skillset.invoke(QUERY)
@@ -117,6 +119,7 @@ def test_wrong_use_is_refused(account: dict[str, Any], skillset: ClovaSkillset, 
     assert server.requests == []
 
 
+@pytest.mark.each_behaviour
 def test_broken_streams_are_errors(skillset: ClovaSkillset, server: EmulatorServer, recorder: Any) -> None:
     """A stream that ends early raises with what had arrived, as LangChain's error too, and the trace has it."""
     from langchain_core.exceptions import ModelAPIError

@@ -151,10 +151,3 @@ class TestHCXDash002Observed(_Emulated):
     """HCX-DASH-002 as recorded."""
 
     name = "HCX-DASH-002"
-
-
-class TestHCXDash002Documented(_Emulated):
-    """HCX-DASH-002 as the guide has it."""
-
-    name = "HCX-DASH-002"
-    behaviour = "documented"

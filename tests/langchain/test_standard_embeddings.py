@@ -34,13 +34,12 @@ class TestUnit(EmbeddingsUnitTests):
 
 
 class _Emulated(EmbeddingsIntegrationTests):
-    behaviour: ClassVar[Any] = "observed"
     server: ClassVar[EmulatorServer]
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
     def _running(cls) -> Iterator[None]:
-        with serve(behaviour=cls.behaviour) as server:
+        with serve() as server:
             cls.server = server
             yield
 
@@ -53,14 +52,8 @@ class _Emulated(EmbeddingsIntegrationTests):
         return {"api_key": self.server.api_key, "base_url": self.server.base_url}
 
 
-class TestObserved(_Emulated):
-    """bge-m3 as recorded."""
-
-
-class TestDocumented(_Emulated):
-    """bge-m3 as the guide has it."""
-
-    behaviour = "documented"
+class TestCurrentModel(_Emulated):
+    """bge-m3, the v2 API."""
 
 
 class TestOlderModel(_Emulated):

@@ -41,6 +41,7 @@ class Typed(TypedDict):
 JSON = {"title": "Typed", "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize(("name", "field"), [("HCX-007", "responseFormat"), ("HCX-005", "tools")])
 def test_default_follows_the_model(
     chat: Callable[..., ChatClovaX], server: EmulatorServer, name: str, field: str
@@ -75,6 +76,7 @@ def test_schema_on_the_wire_is_what_the_service_takes(chat: Callable[..., ChatCl
     }
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
 @pytest.mark.parametrize(("schema", "kind"), [(Address, Address), (Typed, dict), (JSON, dict)])
 def test_every_method_and_schema(chat: Callable[..., ChatClovaX], method: Any, schema: Any, kind: type) -> None:
@@ -86,6 +88,7 @@ def test_every_method_and_schema(chat: Callable[..., ChatClovaX], method: Any, s
     assert list(model.stream("부산시의 주소"))[-1] == found
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 def test_strict_asks_for_every_property(chat: Callable[..., ChatClovaX], server: EmulatorServer, method: Any) -> None:
     """strict=True makes all properties required."""
@@ -117,6 +120,7 @@ def test_cut_answer_is_an_error(chat: Callable[..., ChatClovaX], server: Emulato
         _run(chat(model="HCX-007").with_structured_output(Typed), way)
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 def test_include_raw_reports_instead_of_raising(
     chat: Callable[..., ChatClovaX], server: EmulatorServer, method: Any

@@ -76,6 +76,7 @@ def test_options_reach_the_service(account: dict[str, Any], server: EmulatorServ
         chain.invoke(TEXT, seg_cnt=3)
 
 
+@pytest.mark.slow
 def test_long_texts_are_summarized_in_rounds(
     account: dict[str, Any], server: EmulatorServer, ask: Callable[..., Any]
 ) -> None:
@@ -117,6 +118,7 @@ def test_parts_are_of_about_the_same_size() -> None:
     assert min(sizes) > 12_000
 
 
+@pytest.mark.slow
 def test_concurrency_is_used_and_bounded() -> None:
     """Parts are summarized side by side, at most as many as asked for, also by the call's config."""
     with serve(latency=0.05) as server:
@@ -155,6 +157,7 @@ def test_rounds_end_when_summaries_shrink_slowly() -> None:
     assert len(rounds.summary) <= 100
 
 
+@pytest.mark.slow
 def test_one_failed_part_fails_the_whole(
     account: dict[str, Any], server: EmulatorServer, ask: Callable[..., Any], recorder: Any
 ) -> None:
@@ -191,6 +194,7 @@ def test_it_follows_a_model_in_a_chain(account: dict[str, Any], chat: Callable[.
     assert (chat() | ClovaSummarizationChain(**account)).invoke("환불은 언제까지 되나요?").startswith("- ")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_characters_by_map_reduce(account: dict[str, Any]) -> None:
     """Of 100,000 characters every sentence is in exactly one map call, in order, several calls under way at once."""
     sentences = [f"{i}번째 문장은 이렇게 이어집니다." for i in range(5_000)]

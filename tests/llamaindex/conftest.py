@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clova_studio.emulator import Fault, serve
+from llama_index_clova import ClovaRouterSelector, ClovaSegmentationNodeParser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from clova_studio.emulator import EmulatorServer
 
@@ -25,10 +26,10 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(params=["observed", "documented"])
+@pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
-    """An emulator of its own for each test, in each of its behaviours."""
-    with serve(behaviour=request.param) as running:
+    """An emulator of its own for each test, as recorded; in both behaviours with the marker ``each_behaviour``."""
+    with serve(behaviour=getattr(request, "param", "observed")) as running:
         yield running
 
 
@@ -36,6 +37,26 @@ def server(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
 def account(server: EmulatorServer) -> dict[str, Any]:
     """Key and address of the emulator, as every adapter takes them."""
     return {"api_key": server.api_key, "base_url": server.base_url}
+
+
+@pytest.fixture
+def parser(account: dict[str, Any]) -> Callable[..., ClovaSegmentationNodeParser]:
+    """Make node parsers that talk to the emulator."""
+
+    def make(**settings: Any) -> ClovaSegmentationNodeParser:
+        return ClovaSegmentationNodeParser(**{**account, **settings})
+
+    return make
+
+
+@pytest.fixture
+def selector(account: dict[str, Any]) -> Callable[..., ClovaRouterSelector]:
+    """Make selectors on the emulator's own router."""
+
+    def make(**settings: Any) -> ClovaRouterSelector:
+        return ClovaRouterSelector(**{"router_id": "travel01", "version": 1, **account, **settings})
+
+    return make
 
 
 @pytest.fixture

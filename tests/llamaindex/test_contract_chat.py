@@ -33,6 +33,7 @@ def check_counts(response: Any, usage: dict[str, Any]) -> None:
     assert {name: response.additional_kwargs[name] for name in counts} == counts
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", CHAT)
 def test_chat_gives_what_was_on_the_wire(server: EmulatorServer, account: Any, model: str, way: str) -> None:
@@ -50,6 +51,7 @@ def test_chat_gives_what_was_on_the_wire(server: EmulatorServer, account: Any, m
     assert ("event-stream" in request.headers["accept"]) is ("stream" in way)
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", ["chat", "stream_chat"])
 def test_thinking_is_counted(server: EmulatorServer, account: Any, way: str) -> None:
     """The thinking block says how many tokens the thinking took."""
@@ -58,6 +60,7 @@ def test_thinking_is_counted(server: EmulatorServer, account: Any, way: str) -> 
     assert last.message.blocks[0].num_tokens == details["thinkingTokens"] > 0
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", COMPLETE)
 def test_complete_gives_what_was_on_the_wire(server: EmulatorServer, account: Any, model: str, way: str) -> None:
@@ -69,6 +72,7 @@ def test_complete_gives_what_was_on_the_wire(server: EmulatorServer, account: An
     check_counts(last, wire["usage"])
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", [*MODELS, "HCX-003"])
 @pytest.mark.parametrize("way", STREAMS)
 def test_streams_add_up(account: Any, model: str, way: str) -> None:
@@ -91,6 +95,7 @@ def test_streams_add_up(account: Any, model: str, way: str) -> None:
         assert thinking == (thinking_of(whole) or "")
 
 
+@pytest.mark.each_behaviour
 def test_older_model_counts_and_ends_alike(server: EmulatorServer, account: Any) -> None:
     """A v1 model's lengths and reasons to stop are given in the words of v3."""
     for way in CHAT:

@@ -64,6 +64,7 @@ def gather(seen: list[Any], llm: ClovaX, way: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*CHAT, *COMPLETE])
 def test_busy_service_is_waited_for(server: EmulatorServer, account: Any, busy: None, way: str) -> None:
     """429, 429, 200 is an answer after exactly three requests with one id."""
@@ -73,6 +74,7 @@ def test_busy_service_is_waited_for(server: EmulatorServer, account: Any, busy: 
     assert len({request.headers["x-ncp-clovastudio-request-id"] for request in server.requests}) == 1
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", [*CHAT, *COMPLETE])
 @pytest.mark.parametrize(("status", "code", "kind"), REFUSALS)
 def test_refusals_have_their_class(
@@ -90,6 +92,7 @@ def test_refusals_have_their_class(
     assert error.request_id == request.headers["x-ncp-clovastudio-request-id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*CHAT, *COMPLETE])
 @pytest.mark.parametrize(
     ("fault", "kind"),
@@ -120,6 +123,7 @@ def test_retries_are_one_layer(server: EmulatorServer, account: Any, way: str) -
     assert len(server.requests) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*CHAT, *COMPLETE])
 def test_retries_and_timeout_of_a_call(server: EmulatorServer, account: Any, way: str) -> None:
     """max_retries and timeout of a call go before the constructor's."""
@@ -133,6 +137,7 @@ def test_retries_and_timeout_of_a_call(server: EmulatorServer, account: Any, way
         run(llm, way, asked(way), timeout=0.1)
 
 
+@pytest.mark.each_behaviour
 def test_real_refusals(server: EmulatorServer, account: Any) -> None:
     """Too long an input and an unknown model are what the service says they are."""
     llm = ClovaX(model="HCX-DASH-002", **account)
@@ -143,6 +148,7 @@ def test_real_refusals(server: EmulatorServer, account: Any) -> None:
             run(llm, way, [ChatMessage("안녕")], model="HCX-404")
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", STREAMS)
 @pytest.mark.parametrize(
     ("code", "kind"), [("42901", clova_studio.RateLimitError), ("50000", clova_studio.ServerError)]
@@ -166,6 +172,8 @@ def test_stream_that_fails_at_its_start_is_repeated(server: EmulatorServer, acco
     assert len(server.requests) == 3
 
 
+@pytest.mark.slow
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", STREAMS)
 @pytest.mark.parametrize("kind", ["cut", "cut_abrupt", "error_event", "truncate"])
@@ -186,6 +194,7 @@ def test_interrupted_streams(server: EmulatorServer, account: Any, model: str, w
     assert len(server.requests) == 1
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", ["stream_chat_with_tools", "astream_chat_with_tools"])
 def test_interrupted_tool_call(server: EmulatorServer, account: Any, way: str) -> None:
     """A stream that breaks in the middle of a call's arguments is an error, not a call."""

@@ -122,6 +122,7 @@ def test_one_start_and_one_end(server: EmulatorServer, account: Any, events: Eve
     assert told == responses[-1]
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", WITH_TOOLS)
 def test_calls_with_tools_are_one_call(account: Any, events: Events, way: str) -> None:
     """A demand that takes two requests is still one call to tracers and limiters."""
@@ -132,6 +133,7 @@ def test_calls_with_tools_are_one_call(account: Any, events: Events, way: str) -
     assert (len(callbacks.starts), len(callbacks.ends), len(limiter.asked)) == (1, 1, 1)
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", STRUCTURED)
 def test_structured_prediction_is_told(account: Any, events: Events, model: str, way: str) -> None:

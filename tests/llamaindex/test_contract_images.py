@@ -95,6 +95,7 @@ def test_addresses_are_passed_on(server: EmulatorServer, account: Any, way: str)
     assert all(request.method == "POST" for request in server.requests)
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", CHAT)
 def test_picture_in_any_form(server: EmulatorServer, account: Any, tmp_path: Path, way: str) -> None:
     """Bytes, base64, a file, an open file and a data URI are all sent as the full data URI."""

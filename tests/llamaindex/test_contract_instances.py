@@ -154,6 +154,7 @@ def test_several_threads(server: EmulatorServer, account: Any) -> None:
     assert len(server.requests) == 48
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [*STREAMS, "stream_structured_predict", "astream_structured_predict"])
 @pytest.mark.parametrize("model", ["HCX-005", "HCX-007"])
 def test_leaving_a_stream_closes_it(

@@ -73,6 +73,7 @@ def words(value: Any) -> Iterator[str]:
             yield from words(member)
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", STRUCTURED)
 def test_object_is_the_wires(server: EmulatorServer, account: Any, model: str, way: str) -> None:
@@ -132,6 +133,7 @@ def test_nested_and_optional(server: EmulatorServer, account: Any, model: str, w
     assert type(computed) is Order
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", ["stream_structured_predict", "astream_structured_predict"])
 def test_partial_objects(server: EmulatorServer, account: Any, model: str, way: str) -> None:
@@ -212,6 +214,7 @@ def test_text_mode(server: EmulatorServer, account: Any, model: str, way: str) -
     assert "stream" in way or '"age"' in str(request.body["messages"])
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", STRUCTURED)
 def test_function_mode_on_the_native_model(server: EmulatorServer, account: Any, way: str) -> None:
     """Mode FUNCTION uses a tool on HCX-007 too, with thinking off."""
@@ -222,6 +225,7 @@ def test_function_mode_on_the_native_model(server: EmulatorServer, account: Any,
     assert (len(body["tools"]), body["thinking"]) == (1, {"effort": "none"})
 
 
+@pytest.mark.each_behaviour
 # LlamaIndex's own streams of a structured model use a deprecated method of pydantic's.
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
 @pytest.mark.parametrize("model", MODELS)
@@ -248,6 +252,8 @@ NO_OBJECT: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("answer", NO_OBJECT.values(), ids=NO_OBJECT)
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", STRUCTURED)

@@ -175,6 +175,7 @@ def test_invented_tool_after_a_result(
         run(ClovaX(tool_fallback="never", **account), way, [Weather().tool], chat_history=HISTORY)
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", ["predict_and_call", "apredict_and_call"])
 def test_predict_and_call(server: EmulatorServer, account: Any, model: str, way: str) -> None:
@@ -193,6 +194,7 @@ def test_predict_and_call(server: EmulatorServer, account: Any, model: str, way:
     assert (text.response, text.sources) == ("글", [])
 
 
+@pytest.mark.each_behaviour
 @agents
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("streaming", [True, False])

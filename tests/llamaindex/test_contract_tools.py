@@ -49,6 +49,7 @@ def picked(llm: ClovaX, response: Any, **options: Any) -> list[tuple[str, Any]]:
     return [(call.tool_name, call.tool_kwargs) for call in found]
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", WITH_TOOLS)
 def test_call_is_the_wires(server: EmulatorServer, account: Any, model: str, way: str) -> None:
@@ -76,6 +77,7 @@ def test_call_is_the_wires(server: EmulatorServer, account: Any, model: str, way
         assert tool["function"]["description"]
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", ["stream_chat_with_tools", "astream_chat_with_tools"])
 def test_streamed_arguments_grow(server: EmulatorServer, account: Any, way: str) -> None:
     """A call grows as text and ends as a dict, can be read at every step, and never shows up twice."""
@@ -98,6 +100,7 @@ def test_streamed_arguments_grow(server: EmulatorServer, account: Any, way: str)
     assert texts[-1] == TWO[0]["arguments"]
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", WITH_TOOLS)
 def test_thinking_text_and_calls_do_not_mix(server: EmulatorServer, account: Any, model: str, way: str) -> None:
@@ -151,6 +154,7 @@ def test_plain_choices(server: EmulatorServer, account: Any, way: str, choice: s
     assert len(server.requests) == 1
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("choice", ["get_weather", FORCED])
 @pytest.mark.parametrize("way", WITH_TOOLS)
 def test_named_tool_is_called(server: EmulatorServer, account: Any, way: str, choice: Any) -> None:
@@ -187,6 +191,7 @@ def test_required_with_one_tool_forces_it(server: EmulatorServer, account: Any, 
     assert [request.body["toolChoice"] for request in server.requests] == [FORCED]
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", WITH_TOOLS)
 def test_required_of_several_is_asked_once_more(server: EmulatorServer, account: Any, way: str) -> None:
     """A text where a call was demanded leaves no trace: the model is asked again, and both requests are counted."""
@@ -206,6 +211,7 @@ def test_required_of_several_is_asked_once_more(server: EmulatorServer, account:
     assert last.raw["usage"]["prompt_tokens"] == both
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", WITH_TOOLS)
 def test_unmet_demand_is_marked(server: EmulatorServer, account: Any, way: str) -> None:
     """When the second answer is text too it is given out, marked, and there is no call to carry out."""
@@ -246,6 +252,7 @@ def test_small_caps(server: EmulatorServer, account: Any) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", ["chat", "stream_chat", "achat", "astream_chat"])
 def test_tools_as_options_of_a_chat(server: EmulatorServer, account: Any, way: str) -> None:
     """Tools and a choice can be given to chat itself, as OpenAI's dicts, and no tools are none."""

@@ -95,6 +95,7 @@ def test_every_path_gives_the_same_vector(make: Callable[..., ClovaEmbedding], p
     assert vector == make()._get_query_embedding("가나다")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("path", PATHS)
 def test_busy_service_is_waited_for(make: Callable[..., ClovaEmbedding], server: EmulatorServer, path: str) -> None:
@@ -103,6 +104,7 @@ def test_busy_service_is_waited_for(make: Callable[..., ClovaEmbedding], server:
     assert len(server.requests) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"embed_batch_size": 7}, {"embed_batch_size": 7, "num_workers": 3}])
 def test_order_and_one_request_a_text(
     make: Callable[..., ClovaEmbedding], embed: Callable[..., Any], server: EmulatorServer, settings: dict[str, Any]
@@ -129,6 +131,7 @@ def test_models_go_to_their_paths(make: Callable[..., ClovaEmbedding], server: E
         make(model="bge-m3", model_name="clir-emb-dolphin")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"embed_batch_size": 4}, {}, {"embed_batch_size": 4, "num_workers": 9}])
 def test_concurrency_is_used_and_bounded(embed: Callable[..., Any], settings: dict[str, Any]) -> None:
     """Requests run side by side, and never more of them than asked for, with small and large batches."""
@@ -137,6 +140,7 @@ def test_concurrency_is_used_and_bounded(embed: Callable[..., Any], settings: di
         assert 2 <= server.peak_in_flight <= 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [False, True])
 def test_bound_holds_for_all_paths_together(threads: bool) -> None:  # noqa: FBT001
     """Batches, hooks, texts and queries of one instance in one loop share the bound, with a sync client, too."""
@@ -160,6 +164,7 @@ def test_bound_holds_for_all_paths_together(threads: bool) -> None:  # noqa: FBT
         assert len(server.requests) == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "most"), [(1, 4), (2, 8)])
 def test_num_workers_bounds_batches(workers: int, most: int) -> None:
     """So many batches are under way at once, one with num_workers=1, also of several calls together."""
@@ -175,6 +180,7 @@ def test_num_workers_bounds_batches(workers: int, most: int) -> None:
         assert 2 <= server.peak_in_flight <= most
 
 
+@pytest.mark.slow
 def test_query_does_not_wait_for_a_batch() -> None:
     """A query is answered while a long batch of the same instance is under way."""
     with serve(latency=0.01) as server:
@@ -487,6 +493,7 @@ def test_copies_and_pickles_work(make: Callable[..., ClovaEmbedding]) -> None:
         assert other.get_query_embedding(TEXTS[0]) == vectors[0]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Specified num_workers exceed")  # goes by the machine
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_ingestion_pipeline_in_processes(make: Callable[..., ClovaEmbedding], asynchronous: bool) -> None:  # noqa: FBT001

@@ -59,10 +59,10 @@ def _no_loop() -> None:
     asyncio.set_event_loop(None)
 
 
-@pytest.fixture(scope="module", params=["observed", "documented"])
+@pytest.fixture(scope="module")
 def service(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
-    """One emulator of each behaviour."""
-    with serve(behaviour=request.param) as running:
+    """One emulator, or one of each behaviour."""
+    with serve(behaviour=getattr(request, "param", "observed")) as running:
         yield running
 
 
@@ -128,6 +128,7 @@ def requests_of(server: EmulatorServer) -> Counter[str]:
     return Counter(request.path.split("/")[-1] for request in server.requests if request.status == 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_the_right_article_is_among_four_passages(index: VectorStoreIndex, place: dict[str, Any], way: str) -> None:
     """For at least eight of ten questions the right article is among the four passages that the answer rests on."""
@@ -148,6 +149,8 @@ def test_passages_are_where_they_say(index: VectorStoreIndex) -> None:
     assert len({node.ref_doc_id for node in nodes}) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.each_behaviour("service")
 @pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize"])
 def test_engine_answers_the_same_in_every_way(index: VectorStoreIndex, place: dict[str, Any], mode: str) -> None:
     """Sync and async, whole and streamed in pieces, an engine gives one answer, from the passage that has it."""
@@ -198,6 +201,7 @@ def tools_of(place: dict[str, Any]) -> list[Any]:
     return [("날씨", weather), ("여행", travel)]
 
 
+@pytest.mark.each_behaviour("service")
 @pytest.mark.parametrize("way", WAYS)
 def test_router_sends_each_question_to_its_engine(place: dict[str, Any], service: EmulatorServer, way: str) -> None:
     """RouterQueryEngine asks the router once and answers from the engine of the question's domain alone."""
@@ -234,6 +238,7 @@ def test_router_sends_each_question_to_its_retriever(place: dict[str, Any], way:
         assert [part in node.text for node in found] == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["segmentation", "embedding", "reranker", "chat-completions", "summarization"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_full_quota_anywhere_delays_and_breaks_nothing(

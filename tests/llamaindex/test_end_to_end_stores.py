@@ -92,6 +92,7 @@ if kind == "qdrant":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["qdrant", "simple"])
 def test_index_on_disk_is_found_by_another_process(
     server: EmulatorServer, account: dict[str, Any], documents: list[Document], tmp_path: Path, kind: str
@@ -207,6 +208,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["run", "arun"])
 def test_pipeline_in_several_processes(
     server: EmulatorServer, account: dict[str, Any], tmp_path: Path, way: str

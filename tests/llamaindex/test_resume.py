@@ -126,6 +126,7 @@ def kill_in_the_middle(command: list[str], server: EmulatorServer, reached: int)
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["sync", "async", "persist"])
 def test_a_killed_run_is_taken_up(tmp_path: Path, way: str) -> None:
     """After a kill in the middle a new process asks for what was not stored, and has all vectors in order."""
@@ -151,6 +152,7 @@ def test_a_killed_run_is_taken_up(tmp_path: Path, way: str) -> None:
         assert server.requests == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["sync", "async"])
 @pytest.mark.parametrize(
     ("fault", "kind"),

@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from llama_index.core import Document, MockEmbedding, SummaryIndex, VectorStoreIndex
 from llama_index.core.base.base_selector import BaseSelector
-from llama_index.core.llms import MockLLM
 from llama_index.core.prompts import PromptTemplate
-from llama_index.core.query_engine import RouterQueryEngine, ToolRetrieverRouterQueryEngine
-from llama_index.core.retrievers import RouterRetriever
 from llama_index.core.schema import QueryBundle
-from llama_index.core.tools import QueryEngineTool, RetrieverTool, ToolMetadata
+from llama_index.core.tools import ToolMetadata
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, NotFoundError
 from clova_studio.emulator import serve
@@ -46,16 +42,6 @@ CHOICES = [
 ]
 
 
-@pytest.fixture
-def selector(account: dict[str, Any]) -> Callable[..., ClovaRouterSelector]:
-    """Make selectors on the emulator's own router."""
-
-    def make(**settings: Any) -> ClovaRouterSelector:
-        return ClovaRouterSelector(**{"router_id": "travel01", "version": 1, **account, **settings})
-
-    return make
-
-
 @pytest.fixture(params=["select", "aselect"])
 def pick(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Select, in both ways; returns the selection."""
@@ -68,6 +54,7 @@ def pick(request: pytest.FixtureRequest) -> Callable[..., Any]:
     return run
 
 
+@pytest.mark.each_behaviour
 @pytest.mark.parametrize(
     ("query", "index", "reason"),
     [
@@ -76,7 +63,7 @@ def pick(request: pytest.FixtureRequest) -> Callable[..., Any]:
         (OVERSEAS, 3, "content filter 'OverseasTravel' of the domain '여행'"),
         (UNSAFE, 4, "safety filter 'unethical' of the domain '날씨'"),
         (BOTH, 4, "safety filter 'unethical' of the domain '여행'"),
-        (OTHER, 2, "no domain, so no filter was looked at: not checked for safety"),
+        (OTHER, 2, "no domain, so no filter was applied: not checked for safety"),
     ],
 )
 def test_each_query_has_its_choice(
@@ -95,6 +82,7 @@ def test_each_query_has_its_choice(
     assert server.requests[0].path == "/v1/routers/travel01/versions/1/route"
 
 
+@pytest.mark.each_behaviour
 def test_a_filter_without_a_choice_never_reaches_the_domain(
     selector: Callable[..., ClovaRouterSelector], pick: Callable[..., Any]
 ) -> None:
@@ -102,7 +90,7 @@ def test_a_filter_without_a_choice_never_reaches_the_domain(
     bare = selector(default="잡담")
     result = pick(bare, OVERSEAS)
     assert (result.ind, pick(bare, UNSAFE).ind) == (2, 2)
-    assert result.reason == "content filter 'OverseasTravel' of the domain '여행', to the default for want of blocked="
+    assert result.reason == "content filter 'OverseasTravel' of the domain '여행', to the default: blocked= is not set"
     half = selector(default="잡담", blocked="해외")
     assert [pick(half, query).ind for query in (OVERSEAS, UNSAFE, BOTH)] == [3, 2, 2]
 
@@ -169,7 +157,7 @@ def test_a_description_that_several_have_names_none(
 ) -> None:
     """Where two choices of different names are described alike, the description leads to neither of them."""
     choices = [ToolMetadata(name=name, description="여행") for name in ("a", "b")]
-    with pytest.raises(ConfigurationError, match="'여행', which no choice is called"):
+    with pytest.raises(ConfigurationError, match="'여행', but no choice has this name"):
         pick(selector(), TRAVEL, choices)
 
 
@@ -269,6 +257,7 @@ def test_a_bundle_is_its_query_string(
     assert (bundle, CHOICES) == before
 
 
+@pytest.mark.each_behaviour
 def test_route_gives_the_router_s_answer(selector: Callable[..., ClovaRouterSelector], server: EmulatorServer) -> None:
     """Both route and aroute take a string or a bundle, and need no choices."""
     route = selector().route(OVERSEAS)
@@ -377,64 +366,6 @@ def test_it_has_no_prompts(selector: Callable[..., ClovaRouterSelector]) -> None
     given.update_prompts({})
     with pytest.raises(ConfigurationError, match=r"no prompts.*'prompt'"):
         given.update_prompts({"prompt": PromptTemplate("{query_str}")})
-
-
-def documents(text: str) -> list[Document]:
-    """Return one document."""
-    return [Document(text=text)]
-
-
-def tools(kind: str) -> list[Any]:
-    """Return two small engines or retrievers as tools: the weather's by name, travel's by description."""
-    weather = SummaryIndex.from_documents(documents("서울은 맑음"))
-    travel = VectorStoreIndex.from_documents(documents("제주에 숙소가 많다"), embed_model=MockEmbedding(8))
-    if kind == "retrievers":
-        return [
-            RetrieverTool.from_defaults(weather.as_retriever(), name="날씨", description="Weather."),
-            RetrieverTool.from_defaults(travel.as_retriever(), description="여행"),
-        ]
-    return [
-        QueryEngineTool.from_defaults(weather.as_query_engine(llm=MockLLM()), name="날씨", description="Weather."),
-        QueryEngineTool.from_defaults(travel.as_query_engine(llm=MockLLM()), description="여행"),
-    ]
-
-
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_in_a_router_query_engine(
-    selector: Callable[..., ClovaRouterSelector], server: EmulatorServer, way: str
-) -> None:
-    """RouterQueryEngine answers from the engine of the query's domain, by one request, and keeps the selection."""
-    engine = RouterQueryEngine(selector(default=0), tools("engines"), llm=MockLLM())
-    for query, index, found in (
-        (WEATHER, 0, "서울은 맑음"),
-        (TRAVEL, 1, "제주에 숙소가 많다"),
-        (OTHER, 0, "서울은 맑음"),
-    ):
-        answer: Any = engine.query(query) if way == "sync" else asyncio.run(engine.aquery(query))
-        assert [node.text for node in answer.source_nodes] == [found]
-        assert answer.metadata["selector_result"].ind == index
-    assert len(server.requests) == 3
-    with pytest.raises(ConfigurationError, match=r"(?i)'unethical'.*1: '여행'"):
-        engine.query(UNSAFE)
-    assert not [name for name in engine.get_prompts() if name.startswith("selector")]
-
-
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_in_a_router_retriever(selector: Callable[..., ClovaRouterSelector], server: EmulatorServer, way: str) -> None:
-    """RouterRetriever finds with the retriever of the query's domain, by one request."""
-    retriever = RouterRetriever(selector(default="여행"), tools("retrievers"), llm=MockLLM())
-    for query, found in ((WEATHER, "서울은 맑음"), (TRAVEL, "제주에 숙소가 많다"), (OTHER, "제주에 숙소가 많다")):
-        nodes = retriever.retrieve(query) if way == "sync" else asyncio.run(retriever.aretrieve(query))
-        assert [node.text for node in nodes] == [found]
-    assert len(server.requests) == 3
-
-
-def test_the_tool_retriever_engine_is_named_as_none_for_selectors(selector: Callable[..., ClovaRouterSelector]) -> None:
-    """ToolRetrieverRouterQueryEngine takes no selector, as the class's documentation says."""
-    engine: Any = ToolRetrieverRouterQueryEngine
-    with pytest.raises(TypeError):
-        engine(selector=selector(), llm=MockLLM())
-    assert "ToolRetrieverRouterQueryEngine`` takes a retriever" in (ClovaRouterSelector.__doc__ or "")
 
 
 @pytest.mark.parametrize("pick", ["select"], indirect=True)

@@ -127,6 +127,7 @@ def test_long_texts_are_summarized_in_rounds(
     assert summary.splitlines()[0][2:] in "\n".join(last)
 
 
+@pytest.mark.slow
 def test_concurrency_is_used_and_bounded() -> None:
     """Parts are summarized side by side, at most as many as asked for."""
     with serve(latency=0.05) as running:
@@ -273,7 +274,7 @@ def test_given_clients_answer(server: EmulatorServer, kind: Any) -> None:
     ("options", "message"),
     [
         ({"seg_cnt": 1}, "did you mean 'seg_count'"),
-        ({"llm": None}, "'llm': the summarization API is no model"),
+        ({"llm": None}, "'llm': the summarization API needs no model"),
         ({"output_cls": str}, "'output_cls'"),
         ({"max_characters": 99}, "max_characters must be a whole number from 100 to 35,000, got 99"),
         ({"max_characters": 35_001}, "max_characters"),

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from client_support import open_sockets
 from llama_index.core import Document
-from llama_index.core.ingestion import IngestionCache, IngestionPipeline
 from llama_index.core.schema import MetadataMode, NodeRelationship, TextNode
 from pydantic import ValidationError
 
 from clova_studio import ClovaStudio, ConfigurationError, RateLimitError
 from clova_studio.emulator import Fault, serve
-from llama_index_clova import ClovaSegmentationNodeParser, ClovaSummaryExtractor
+from llama_index_clova import ClovaSummaryExtractor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,6 +159,7 @@ def test_long_nodes_are_summarized_in_rounds(
     assert len(server.requests) > 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("texts", [[TEXT] * 9, [LONG[:20_000]], [LONG[:20_000], LONG[:20_000]]])
 def test_num_workers_bounds_the_requests(texts: list[str]) -> None:
     """num_workers requests are under way at once and no more, for many short nodes as for few long ones."""
@@ -222,6 +222,7 @@ def test_other_nodes_are_refused_unless_asked_for(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_retries", [0, 2, None])
 def test_max_retries_is_the_clients(
     extractor: Callable[..., ClovaSummaryExtractor],
@@ -277,6 +278,7 @@ def test_the_bar_counts_nodes(
     assert "3/3" in written
 
 
+@pytest.mark.slow
 def test_the_event_loop_is_not_blocked() -> None:
     """While nodes are summarized asynchronously, other tasks run, with client= alone too."""
 
@@ -329,7 +331,7 @@ def test_loops_come_and_go(extractor: Callable[..., ClovaSummaryExtractor], serv
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"llm": None}, ConfigurationError, "'llm': the summarization API is no model"),
+        ({"llm": None}, ConfigurationError, "'llm': the summarization API needs no model"),
         ({"prompt_template": "{context_str}"}, ConfigurationError, "'prompt_template'"),
         ({"seg_cnt": 1}, ConfigurationError, "did you mean 'seg_count'"),
         ({"retry_backoff": 2.0}, ConfigurationError, "retry_backoff"),
@@ -358,40 +360,3 @@ def test_dumps_and_pickles_come_back(extractor: Callable[..., ClovaSummaryExtrac
     for other in (back, pickle.loads(pickle.dumps(extract)), copy.deepcopy(extract)):  # noqa: S301
         assert other.to_dict() == dump
         assert other.extract(sections(2)) == expected
-
-
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_cached_run_asks_nothing(account: dict[str, Any], server: EmulatorServer, *, asynchronous: bool) -> None:
-    """A pipeline of node parser and extractor asks once; its cache goes by the options and not by the key."""
-    cache = IngestionCache()
-    documents = [Document(text=CONSTITUTION[:2_000], metadata={"file": "헌법"})]
-
-    def run(key: str = account["api_key"], **options: Any) -> list[Any]:
-        where: dict[str, Any] = {"api_key": key, "base_url": account["base_url"]}
-        steps = [ClovaSegmentationNodeParser(**where), ClovaSummaryExtractor(show_progress=False, **where, **options)]
-        pipeline = IngestionPipeline(transformations=steps, cache=cache)
-        if asynchronous:
-            return list(asyncio.run(pipeline.arun(documents=documents)))
-        return list(pipeline.run(documents=documents))
-
-    first = run()
-    assert all(node.metadata["section_summary"] for node in first)
-    count = len(server.requests)
-    assert count == 1 + len(first)
-    assert [node.metadata for node in run()] == [node.metadata for node in run("another-key")]
-    assert len(server.requests) == count
-    run(seg_count=2)
-    assert len(server.requests) == count + len(first)
-
-
-def test_pipelines_summarize_in_other_processes() -> None:
-    """A pipeline with several processes gives the summaries that one process gives."""
-    documents = [Document(text=CONSTITUTION[i * 1_000 : (i + 1) * 1_000]) for i in range(2)]
-    with serve() as running:
-        account: dict[str, Any] = {"api_key": running.api_key, "base_url": running.base_url}
-        steps = [ClovaSegmentationNodeParser(**account), ClovaSummaryExtractor(show_progress=False, **account)]
-        several, one = (
-            IngestionPipeline(transformations=steps).run(documents=documents, num_workers=count) for count in (2, None)
-        )
-        assert [node.metadata for node in several] == [node.metadata for node in one]
-        assert all(node.metadata["section_summary"] for node in several)
