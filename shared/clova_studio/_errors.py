@@ -51,11 +51,17 @@ __all__ = [
     "StreamInterruptedError",
     "TuningTaskError",
     "UnsupportedFunctionError",
+    "redact",
     "status_error",
 ]
 
 
 _KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
+
+
+def redact(text: str) -> str:
+    """Return a text with every API key in it masked."""
+    return _KEY.sub("nv-***", text)
 
 
 class ClovaStudioError(Exception):
@@ -69,8 +75,8 @@ class ClovaStudioError(Exception):
     """
 
     def __init__(self, message: str, *, request_id: str | None = None, partial: Any = None) -> None:
-        # A key in the wrong argument is shown by no message about that argument.
-        message = _KEY.sub("nv-***", message)
+        # A key in the wrong argument must not show in the message about that argument.
+        message = redact(message)
         super().__init__(message)
         self.message = message
         self.request_id = request_id

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._errors import AuthenticationError, ConfigurationError
+from clova_studio._config import KEY_VARIABLES
+from clova_studio._errors import AuthenticationError, ConfigurationError, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,13 +33,11 @@ __all__ = [
 ]
 
 SECRET_VARIABLES = (
-    "CLOVASTUDIO_API_KEY",
-    "NCP_CLOVASTUDIO_API_KEY",
+    *KEY_VARIABLES,
     "NCP_APIGW_API_KEY",
     "NCLOUD_ACCESS_KEY",
     "NCLOUD_SECRET_KEY",
 )
-_KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
 _HANGUL = re.compile("[가-힣]")
 _ASK_THE_DOCTOR = "'clova-studio doctor' finds out why. / 원인은 'clova-studio doctor'로 확인할 수 있습니다."
 _SHORTEST_SECRET = 6
@@ -58,7 +57,7 @@ def scrub(text: str) -> str:
     for secret in [*_hidden, *(os.environ.get(name, "").strip() for name in SECRET_VARIABLES)]:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
-    return _KEY.sub("nv-***", text)
+    return redact(text)
 
 
 def is_terminal(stream: TextIO) -> bool:
