@@ -94,15 +94,44 @@ def sections(found: griffe.Object, *kinds: griffe.DocstringSectionKind) -> list[
     return [section for section in parsed if not kinds or section.kind in kinds]
 
 
+def sync_twin(found: griffe.Object) -> griffe.Function | None:
+    """Return the sync function of an async one: ``embed`` of ``aembed``, ``X.embed`` of ``AsyncX.embed``."""
+    if not isinstance(found, griffe.Function) or found.name.startswith("_"):
+        return None
+    owner = found.parent
+    assert owner is not None
+    names = [found.name.removeprefix("a")] if found.name.startswith("a") else []
+    siblings = dict(owner.members)
+    if isinstance(owner, griffe.Class) and owner.name.startswith("Async"):
+        name = owner.name.removeprefix("Async")
+        twin = owner.parent.members[name] if name in owner.parent.members else public(f"clova_studio.{name}")
+        assert isinstance(twin, griffe.Class)
+        siblings, names = dict(members(twin)), [found.name, *names]
+    return next((item for name in names if isinstance(item := siblings.get(name), griffe.Function)), None)
+
+
+def described(found: griffe.Object) -> list[griffe.Object]:
+    """Return an object, and the sync twin that its docstring refers to."""
+    twin = sync_twin(found)
+    return [found] if twin is None else [found, twin]
+
+
 def documented(found: griffe.Object) -> set[str]:
-    """Return the parameters and attributes that an object's own docstring tells about."""
-    return {item.name.lstrip("*") for section in sections(found, *DOCUMENTED) for item in section.value}
+    """Return the parameters and attributes that an object's docstring tells about, or that of its sync twin."""
+    return {
+        item.name.lstrip("*")
+        for own in described(found)
+        for section in sections(own, *DOCUMENTED)
+        for item in section.value
+    }
 
 
 def raised(found: griffe.Object) -> set[str]:
-    """Return the errors that an object's docstring tells about."""
+    """Return the errors that an object's docstring tells about, or that of its sync twin."""
     kind = griffe.DocstringSectionKind.raises
-    return {str(item.annotation) for section in sections(found, kind) for item in section.value}
+    return {
+        str(item.annotation) for own in described(found) for section in sections(own, kind) for item in section.value
+    }
 
 
 def parameters(function: griffe.Function) -> list[str]:
@@ -160,6 +189,20 @@ def test_every_public_name_has_a_docstring() -> None:
         first = found.docstring.value.strip().split("\n\n")[0].rstrip() if found.docstring else ""
         if not first.endswith((".", ":")):
             wrong.append(f"{path}: {first!r}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_async_twins_say_nothing_twice() -> None:
+    """The docstring of an async twin names the sync method, and beyond that only what differs."""
+    wrong = []
+    for path, found in everything():
+        twin = sync_twin(found)
+        if twin is None or found.docstring is None or twin.docstring is None:
+            continue
+        first, *more = found.docstring.value.strip().split("\n\n")
+        repeated = set(more) & set(twin.docstring.value.strip().split("\n\n"))
+        if first != f"Async variant of ``{twin.name}``." or repeated:
+            wrong.append(f"{path}: {first.splitlines()[0]!r}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -235,22 +278,22 @@ def bases_of(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_verbs_name_their_page_and_their_errors(client: str) -> None:
-    """Every verb of a client names the page of the API guide that it follows, and the errors that a caller meets."""
+def test_methods_name_their_page_and_their_errors(client: str) -> None:
+    """Every method of a client names the page of the API guide that it follows, and the errors that a caller meets."""
     cls = public(f"clova_studio.{client}")
     assert isinstance(cls, griffe.Class)
-    verbs = {
+    methods = {
         name: member
         for name, member in members(cls).items()
         if isinstance(member, griffe.Function) and "property" not in member.labels and name not in LOCAL
     }
-    assert len(verbs) > 3
+    assert len(methods) > 3
     missing = []
-    for name, verb in verbs.items():
-        assert verb.docstring
-        if "API guide" not in verb.docstring.value:
+    for name, method in methods.items():
+        assert method.docstring
+        if not any("API guide" in own.docstring.value for own in described(method) if own.docstring):
             missing.append(f"{name}: source")
-        if not raised(verb):
+        if not raised(method):
             missing.append(f"{name}: errors")
     assert not missing, missing
 

@@ -158,7 +158,7 @@ class ChatResource(Sender):
 
 
 class AsyncChatResource(AsyncSender):
-    """Chat completions and their token calculator."""
+    """Async variant of ``ChatResource``."""
 
     async def chat(
         self,
@@ -172,28 +172,7 @@ class AsyncChatResource(AsyncSender):
         timeout: Any = None,
         **options: Unpack[ChatOptions],
     ) -> ChatResult:
-        """Answer a conversation. Source: the Chat Completions v1 and v3 pages of the API guide.
-
-        Args:
-            messages: ``{"role": "system" | "user" | "assistant" | "tool", "content": ...}`` in order, or the
-                ``message`` of an earlier result. Content is a string or, on v3, a list of text and image parts.
-            model: HCX-005, HCX-007 and HCX-DASH-002 go to v3, HCX-003 and HCX-DASH-001 to v1; an unknown name to v3.
-            task_id: The task of a tuned model, whose base is ``model``.
-            base_model: The model on whose quota a tuned one counts; else it has a quota of its own.
-            api_version: Overrides the API that the model's name implies, for names that this package does not know and
-                for tuned models on ``/v2/tasks``.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-            **options: See ``ChatOptions``.
-
-        Returns:
-            The whole answer.
-
-        Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``chat``."""
         return await self._send(
             _requests.chat.chat(
                 messages,
@@ -219,29 +198,7 @@ class AsyncChatResource(AsyncSender):
         timeout: Any = None,
         **options: Unpack[ChatOptions],
     ) -> AsyncChatStream:
-        """Answer a conversation piece by piece. Source: the Chat Completions v1 and v3 pages of the API guide.
-
-        The request is sent when the stream is entered or first iterated, and repeated like any call until the first
-        chunk is there, never after.
-
-        Args:
-            messages: As in ``chat``.
-            model: As in ``chat``.
-            task_id: As in ``chat``.
-            base_model: As in ``chat``.
-            api_version: As in ``chat``.
-            request_id: As in ``chat``.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-            **options: See ``ChatOptions``.
-
-        Returns:
-            An iterator of ``ChatChunk`` and context manager; its ``result()`` is the final ``ChatResult``.
-
-        Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
-                ``partial``. Before the first chunk the errors are those of ``chat``.
-        """
+        """Async variant of ``stream_chat``."""
         from clova_studio._streaming.streams import AsyncChatStream
 
         call = _requests.chat.chat(
@@ -266,24 +223,7 @@ class AsyncChatResource(AsyncSender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> TokenCount:
-        """Count the tokens of a conversation. Source: the chat v1 and v3 token calculator pages of the API guide.
-
-        Args:
-            messages: As in ``chat``.
-            model: As in ``chat``; the calculators of v1 and v3 differ.
-            tools: Tools to count too (v3).
-            response_format: A response format to count too (v3).
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The count of each message, of tools and response format, and their ``total``.
-
-        Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``count_chat_tokens``."""
         return await self._send(
             _requests.chat.count_chat_tokens(
                 messages,

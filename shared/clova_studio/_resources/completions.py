@@ -87,7 +87,7 @@ class CompletionResource(Sender):
 
 
 class AsyncCompletionResource(AsyncSender):
-    """Legacy completions."""
+    """Async variant of ``CompletionResource``."""
 
     async def complete(
         self,
@@ -99,26 +99,7 @@ class AsyncCompletionResource(AsyncSender):
         timeout: Any = None,
         **options: Unpack[CompletionOptions],
     ) -> CompletionResult:
-        """Continue a text with a legacy completion model; use ``chat`` instead.
-
-        Source: the Completions page of the API guide, withdrawn with its models at the end of 2025.
-
-        Args:
-            text: The prompt.
-            model: LK-D2 or LK-B.
-            task_id: The task of a tuned model.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-            **options: See ``CompletionOptions``.
-
-        Returns:
-            The text, its end reason and its usage.
-
-        Raises:
-            ConfigurationError: An option does not exist or is out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses; "fade out" once the model is gone.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``complete``."""
         warnings.warn(COMPLETIONS_DEPRECATED, DeprecationWarning, stacklevel=2)
         return await self._send(
             _requests.completions.complete(
@@ -129,24 +110,7 @@ class AsyncCompletionResource(AsyncSender):
     async def count_completion_tokens(
         self, text: str, *, model: str = "LK-D2", request_id: str | None = None, timeout: Any = None
     ) -> TokenCount:
-        """Count the tokens of a text for legacy completions.
-
-        Source: no current page of the API guide has this calculator; its path is that of public code.
-
-        Args:
-            text: Not empty.
-            model: The completion model.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The count as ``total``.
-
-        Raises:
-            ConfigurationError: The text is empty; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``count_completion_tokens``."""
         return await self._send(
             _requests.completions.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)
         )

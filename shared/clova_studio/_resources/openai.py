@@ -125,7 +125,7 @@ class OpenAICompatible:
 
 
 class AsyncOpenAICompatible:
-    """The OpenAI-compatible paths; ``client.openai``. They never carry a path prefix and take ``nv-`` keys only."""
+    """Async variant of ``OpenAICompatible``."""
 
     def __init__(self, client: AsyncSender) -> None:
         self._client = client
@@ -139,23 +139,7 @@ class AsyncOpenAICompatible:
         timeout: Any = None,
         **options: Unpack[OpenAIChatOptions],
     ) -> OpenAIChatResult:
-        """Answer a conversation. Source: the OpenAI compatibility page of the API guide.
-
-        Args:
-            messages: Messages as OpenAI has them; a ``content`` of None is sent as ``""``, which the service wants.
-            model: Any chat model, or ``ft:`` and the id of a tuning task.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-            **options: See ``OpenAIChatOptions``; what the service does not support is refused by name.
-
-        Returns:
-            The whole answer.
-
-        Raises:
-            ConfigurationError: An option is unsupported or out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``chat``."""
         return await self._client._send(
             _requests.openai.chat(
                 messages, model=model, stream=False, request_id=request_id, timeout=timeout, options=options
@@ -171,23 +155,7 @@ class AsyncOpenAICompatible:
         timeout: Any = None,
         **options: Unpack[OpenAIChatOptions],
     ) -> AsyncOpenAIChatStream:
-        """Answer a conversation piece by piece. Source: the OpenAI compatibility page of the API guide.
-
-        Args:
-            messages: As in ``chat``.
-            model: As in ``chat``.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-            **options: See ``OpenAIChatOptions``.
-
-        Returns:
-            An iterator of ``OpenAIChatChunk`` and context manager; its ``result()`` is the final ``OpenAIChatResult``.
-
-        Raises:
-            ConfigurationError: An option is unsupported or out of range; nothing was sent.
-            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
-                ``partial``. Before the first chunk the errors are those of ``chat``.
-        """
+        """Async variant of ``stream_chat``."""
         client = self._client
         from clova_studio._streaming.streams import AsyncOpenAIChatStream
 
@@ -199,35 +167,11 @@ class AsyncOpenAICompatible:
     async def embed(
         self, input: str, *, model: str = "bge-m3", request_id: str | None = None, timeout: Any = None
     ) -> OpenAIEmbeddings:
-        """Return the vector of a text. Source: the OpenAI compatibility page of the API guide.
-
-        Args:
-            input: One text; lists are not documented to work (``embed_many`` embeds many).
-            model: ``bge-m3``, ``clir-emb-dolphin`` or ``clir-sts-dolphin``.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            1,024 floats, asked for as floats: the service has no base64.
-
-        Raises:
-            ConfigurationError: The input is empty or no string; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``embed``."""
         return await self._client._send(
             _requests.openai.embed(input, model=model, request_id=request_id, timeout=timeout)
         )
 
     async def models(self, *, request_id: str | None = None, timeout: Any = None) -> OpenAIModels:
-        """Return the models that the key can use. Source: the OpenAI compatibility page of the API guide.
-
-        Args:
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Raises:
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``models``."""
         return await self._client._send(_requests.openai.models(request_id=request_id, timeout=timeout))

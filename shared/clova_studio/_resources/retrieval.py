@@ -91,7 +91,7 @@ class RetrievalResource(Sender):
 
 
 class AsyncRetrievalResource(AsyncSender):
-    """Reranker and RAG reasoning."""
+    """Async variant of ``RetrievalResource``."""
 
     async def rerank(
         self,
@@ -102,25 +102,7 @@ class AsyncRetrievalResource(AsyncSender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> RerankResult:
-        """Answer a query from documents and say which were cited. Source: the reranker page of the API guide.
-
-        Args:
-            query: What to answer.
-            documents: ``{"id": ..., "doc": ...}``, or strings, whose ids are then ``doc1``, ``doc2`` and so on. Input
-                may have 128,000 tokens.
-            max_tokens: Output cap in tokens, 1 to 4,095; service default 1,024.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The answer with its cited documents in order (without scores: the service has none), or suggested queries
-            when the documents hold no answer.
-
-        Raises:
-            ConfigurationError: A text is empty or an argument out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``rerank``."""
         return await self._send(
             _requests.retrieval.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
         )
@@ -134,30 +116,7 @@ class AsyncRetrievalResource(AsyncSender):
         timeout: Any = None,
         **options: Unpack[ReasoningOptions],
     ) -> ReasoningResult:
-        """Take one step of RAG reasoning: searches to make, or the answer.
-
-        Source: the RAG reasoning page of the API guide.
-
-        First ask with the question alone; the result's ``message.tool_calls`` are searches. Then ask with that message
-        and one tool message for each call, whose content is ``{"search_result": [{"id": ..., "doc": ...}]}`` (as an
-        object or as JSON text, also in a list) or a list of such documents.
-
-        Args:
-            messages: The conversation; contents are text.
-            tools: The search tool, in every step: ``{"type": "function", "function": {"name", "description",
-                "parameters"}}``, all required.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-            **options: See ``ReasoningOptions``.
-
-        Returns:
-            The step. In an answer, citations are marked ``<id>...</id>`` with the id of the document.
-
-        Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``reason``."""
         return await self._send(
             _requests.retrieval.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)
         )

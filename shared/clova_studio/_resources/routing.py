@@ -150,7 +150,7 @@ class RoutingResource(Sender):
 
 
 class AsyncRoutingResource(AsyncSender):
-    """Routers and skillsets."""
+    """Async variant of ``RoutingResource``."""
 
     async def route(
         self,
@@ -162,25 +162,7 @@ class AsyncRoutingResource(AsyncSender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> RouteResult:
-        """Find the domain of a query, and its filters that the query hits. Source: the router page of the API guide.
-
-        Args:
-            router_id: The router's id in the console.
-            version: Its version, from 1.
-            query: What to classify.
-            chat_history: Earlier messages of the user (one is what the console allows), no other roles.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The domain (``""`` for none), and the content and safety filters that were hit. Without a domain no filter
-            is looked at.
-
-        Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``route``."""
         return await self._send(
             _requests.routing.route(
                 router_id, version, query, chat_history=chat_history, request_id=request_id, timeout=timeout
@@ -198,28 +180,7 @@ class AsyncRoutingResource(AsyncSender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> SkillsetResult:
-        """Answer a query with a skillset. Source: the skillset final answer page of the API guide.
-
-        A request that may have arrived is never repeated, since skills call APIs of yours.
-
-        Args:
-            skillset_id: The skillset's id in the console.
-            version: Its version, from 1, or ``"latest"`` where the service still takes it.
-            query: What to answer.
-            chat_history: Earlier messages of user and assistant.
-            request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
-                "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The final answer and the calls that the skills made.
-
-        Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``run_skillset``."""
         return await self._send(
             _requests.routing.skillset(
                 skillset_id,
@@ -244,28 +205,7 @@ class AsyncRoutingResource(AsyncSender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> AsyncSkillsetStream:
-        """Answer a query with a skillset, step by step. Source: the skillset final answer page of the API guide.
-
-        Args:
-            skillset_id: The skillset's id in the console.
-            version: Its version, from 1, or ``"latest"`` where the service still takes it.
-            query: What to answer.
-            chat_history: Earlier messages of user and assistant.
-            request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
-                "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
-            token_stream: Whether the answer comes token by token, too.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            An iterator of ``SkillsetChunk`` (planning, cot, token, finalAnswer) and context manager; its ``result()``
-            is the final ``SkillsetResult``.
-
-        Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
-                ``partial``. Before the first chunk the errors are those of ``run_skillset``.
-        """
+        """Async variant of ``stream_skillset``."""
         from clova_studio._streaming.streams import AsyncSkillsetStream
 
         call = _requests.routing.skillset(

@@ -260,28 +260,12 @@ class TextResource(Sender):
 
 
 class AsyncTextResource(AsyncSender):
-    """Embeddings, paragraph splitting, summarization, the sliding window."""
+    """Async variant of ``TextResource``."""
 
     async def embed(
         self, text: str, *, model: str = "bge-m3", request_id: str | None = None, timeout: Any = None
     ) -> Embedding:
-        """Return the vector of a text. Source: the embedding and embedding v2 pages of the API guide.
-
-        Args:
-            text: Not empty; up to 8,192 tokens for ``bge-m3`` (v2), 500 for the v1 models.
-            model: ``bge-m3``, or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` of v1.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            1,024 floats, not of unit length.
-
-        Raises:
-            ConfigurationError: The text is empty; nothing was sent.
-            ContextLengthError: The text is too long.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``embed``."""
         return await self._send(_requests.text.embed(text, model=model, request_id=request_id, timeout=timeout))
 
     async def embed_many(
@@ -296,30 +280,7 @@ class AsyncTextResource(AsyncSender):
         max_wait: float | None = None,
         timeout: Any = None,
     ) -> list[Embedding]:
-        """Return the vectors of many texts in their order, several requests at a time.
-
-        Source: the embedding and embedding v2 pages of the API guide; they take one text a request. A text that is
-        refused for the quota goes back to the queue as long as others get through, so a full quota costs time, not
-        vectors.
-
-        Args:
-            texts: Not empty ones; an empty one is named by its index before anything is sent. No texts give no vectors.
-            model: As in ``embed``.
-            max_concurrency: Requests under way at once, at most.
-            show_progress: Whether to draw a progress bar (needs ``tqdm``).
-            on_error: ``"raise"`` stops at the first error and raises it, with what succeeded on ``partial`` (None where
-                nothing came); ``"return"`` goes on and puts each error in its text's place.
-            on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
-            max_wait: Seconds a request may wait at the quota's gate; None, the default for batches, for no bound.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
-
-        Returns:
-            One ``Embedding`` a text, in input order.
-
-        Raises:
-            ConfigurationError: A text is empty or an argument wrong; nothing was sent.
-            ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
-        """
+        """Async variant of ``embed_many``."""
         from clova_studio._concurrency import EmbedBatch
 
         batch = EmbedBatch(
@@ -349,21 +310,7 @@ class AsyncTextResource(AsyncSender):
     async def count_embedding_tokens(
         self, text: str, *, request_id: str | None = None, timeout: Any = None
     ) -> TokenCount:
-        """Count the tokens of an embedding v2 text. Source: the embedding v2 token calculator page of the API guide.
-
-        Args:
-            text: 1 to 10,000 characters; the embedding itself takes 8,192 tokens.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The count as ``total``.
-
-        Raises:
-            ConfigurationError: The text is empty or too long; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``count_embedding_tokens``."""
         return await self._send(_requests.text.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
 
     async def segment(
@@ -378,27 +325,7 @@ class AsyncTextResource(AsyncSender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> Segmentation:
-        """Split a text into topic paragraphs. Source: the segmentation page of the API guide.
-
-        Args:
-            text: 1 to 120,000 characters.
-            alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose (the service's
-                own default is 0).
-            seg_cnt: Wanted number of paragraphs from 1; -1 is automatic.
-            post_process: Whether to merge and split afterwards towards the two sizes.
-            post_process_max_size: Characters of a paragraph from 1, a soft bound: sentences are never cut.
-            post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The paragraphs as lists of sentences. ``align_segments`` finds them in the source again.
-
-        Raises:
-            ConfigurationError: An argument is out of its range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``segment``."""
         return await self._send(
             _requests.text.segment(
                 text,
@@ -424,26 +351,7 @@ class AsyncTextResource(AsyncSender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> Summary:
-        """Summarize texts into one summary. Source: the summarization page of the API guide.
-
-        Args:
-            texts: One text or several, 1 to 35,000 characters together.
-            auto_sentence_splitter: Whether to split into paragraphs first, by the three ``seg_*`` arguments.
-            seg_count: Wanted number of paragraphs from 1; -1 is automatic.
-            seg_max_size: Characters of a paragraph, 1 to 3,000.
-            seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
-            include_ai_filters: Whether to run the AI filter.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The summary, mostly lines that start with ``- ``.
-
-        Raises:
-            ConfigurationError: A text is empty, they are too long, or an argument is out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``summarize``."""
         return await self._send(
             _requests.text.summarize(
                 texts,
@@ -466,23 +374,7 @@ class AsyncTextResource(AsyncSender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> list[Message]:
-        """Drop the oldest turns until a chat fits. Source: the sliding window page of the API guide.
-
-        Args:
-            messages: The conversation; system, user and assistant messages with text.
-            model: The v1 model of the chat that follows (HCX-003, HCX-DASH-001).
-            max_tokens: Its output cap, 1 to 4,096: input and cap together may have 4,096 tokens.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The messages that are left, in order; the oldest turns after the system message went first.
-
-        Raises:
-            ConfigurationError: A rule of the API is broken, or the model is one of v3; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``slide``."""
         call = _requests.text.slide(
             messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout
         )

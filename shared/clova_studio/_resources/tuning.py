@@ -240,7 +240,7 @@ class Tuning:
 
 
 class AsyncTuning:
-    """Tuning tasks; ``client.tuning``."""
+    """Async variant of ``Tuning``."""
 
     def __init__(self, client: AsyncSender) -> None:
         self._client = client
@@ -263,34 +263,7 @@ class AsyncTuning:
         request_id: str | None = None,
         timeout: Any = None,
     ) -> TuningTask:
-        """Start a tuning task. Source: the tuning task creation page of the API guide.
-
-        Never repeated when the request may have arrived. ``validate_dataset`` checks a dataset before its upload.
-
-        Args:
-            model: HCX-005, HCX-DASH-002, HCX-003 or HCX-DASH-001.
-            training_dataset_file_path: The path of the dataset in the Object Storage bucket.
-            training_dataset_bucket: The bucket.
-            training_dataset_access_key: Its access key.
-            training_dataset_secret_key: Its secret key.
-            name: A name; else one is made from the date.
-            tuning_type: ``"PEFT"``, the service's default.
-            train_epochs: 1 to 20; service default 8.
-            learning_rate: Above 0, up to 1; service default 1e-4.
-            validation_split_ratio: 0 to 0.1; service default 0.
-            lora_r: 2 to 64; service default 8.
-            lora_alpha: 2 to 512; service default 64.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Returns:
-            The task, with status ``WAIT``.
-
-        Raises:
-            ConfigurationError: An argument is missing or out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``create``."""
         return await self._client._send(
             _requests.tuning.create_task(
                 model=model,
@@ -311,52 +284,19 @@ class AsyncTuning:
         )
 
     async def get(self, task_id: str, *, request_id: str | None = None, timeout: Any = None) -> TuningTask:
-        """Return a task. Source: the tuning task page of the API guide.
-
-        Args:
-            task_id: Its id.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Raises:
-            NotFoundError: There is no such task.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``get``."""
         return await self._client._send(_requests.tuning.get_task(task_id, request_id=request_id, timeout=timeout))
 
     async def list(
         self, *, page: int = 0, size: int = 20, request_id: str | None = None, timeout: Any = None
     ) -> TuningTaskPage:
-        """Return a page of the tasks. Source: the tuning task list page of the API guide.
-
-        Args:
-            page: The page, from 0.
-            size: Tasks a page, 1 to 100.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Raises:
-            ConfigurationError: An argument is out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``list``."""
         return await self._client._send(
             _requests.tuning.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout)
         )
 
     async def iter(self, *, size: int = 100, timeout: Any = None) -> AsyncIterator[TuningTask]:
-        """Yield all tasks, page by page. Source: the tuning task list page of the API guide.
-
-        Args:
-            size: Tasks a request, 1 to 100.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
-
-        Raises:
-            ConfigurationError: While iterating: ``size`` is out of range; nothing was sent.
-            APIStatusError: While iterating: the service refused, in its subclasses.
-            APIConnectionError: While iterating: no whole answer came.
-        """
+        """Async variant of ``iter``."""
         number, pages = 0, 1
         while number < pages:
             page = await self.list(page=number, size=size, timeout=timeout)
@@ -372,24 +312,7 @@ class AsyncTuning:
         max_wait: float | None = None,
         on_progress: Callable[[TuningTask], object] | None = None,
     ) -> TuningTask:
-        """Ask for a task until it has ended. Source: the tuning task page of the API guide.
-
-        Args:
-            task_id: Its id.
-            poll_interval: Seconds between two questions, above 0, up to a day.
-            max_wait: Seconds to wait at most, from 0; None for no bound.
-            on_progress: Called with the task after every answer.
-
-        Returns:
-            The task, with status ``SUCCEEDED``.
-
-        Raises:
-            ConfigurationError: ``poll_interval`` or ``max_wait`` is out of range; nothing was sent.
-            TuningTaskError: The task failed, with the service's reason on ``reason``; the task is on ``partial``.
-            APITimeoutError: It has not ended within ``max_wait``; the task is on ``partial``.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``wait``."""
         waiting = Waiting(poll_interval, max_wait)
         while True:
             task = await self.get(task_id)
@@ -401,16 +324,5 @@ class AsyncTuning:
             await self._client._sleep(pause)
 
     async def delete(self, task_id: str, *, request_id: str | None = None, timeout: Any = None) -> None:
-        """Delete a task. Source: the tuning task deletion page of the API guide.
-
-        Args:
-            task_id: Its id. A running task cannot be stopped here, only in the console.
-            request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
-            timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
-
-        Raises:
-            NotFoundError: There is no such task; on a repetition it means that the request before did its work.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
-        """
+        """Async variant of ``delete``."""
         await self._client._send(_requests.tuning.delete_task(task_id, request_id=request_id, timeout=timeout))
