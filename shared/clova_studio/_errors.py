@@ -26,9 +26,9 @@ header or a key; all of them can be pickled.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from clova_studio._error_codes import hint_for
+from clova_studio._error_codes import hint_for, lookup
 
 if TYPE_CHECKING:
     from clova_studio.types._base import RateLimit
@@ -258,34 +258,17 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     429: RateLimitError,
 }
 
-# Codes whose class does not follow from their first three digits.
-_BY_CODE: dict[str, type[APIStatusError]] = {
-    "40080": NotFoundError,
-    "40082": NotFoundError,
-    "40084": NotFoundError,
-    "64400": ContextLengthError,
-    "65400": ContextLengthError,
-    "64429": RateLimitError,
-    "64000": ServerError,
-    "64424": ServerError,
-    "64500": ServerError,
-    "65002": ServerError,
-}
-
 
 def _error_class(status_code: int, code: str | None, message: str) -> type[APIStatusError]:
     """Return the class for an answer: the code decides, the HTTP status only where there is no known code."""
-    if code == "40003":
-        return BadRequestError if "image" in message.lower() else ContextLengthError
-    if code == "40009":
-        return BadRequestError if "input format" in message.lower() else UnsupportedFunctionError
-    if code in _BY_CODE:
-        return _BY_CODE[code]
+    row = lookup(code, message)
+    if row is not None:
+        return cast("type[APIStatusError]", globals()[row.error])
     status = status_code
     if code and len(code) == 5 and code.isdigit() and code[0] in "45":  # noqa: PLR2004  five digits, as documented
         status = int(code[:3])
     elif code and code[0] == "6":
-        # Router and skill codes: their digits are no HTTP status, the refusals come with 400.
+        # Router and skill codes: their digits are not an HTTP status.
         return ServerError if status_code >= 500 else BadRequestError  # noqa: PLR2004
     if status in _BY_STATUS:
         return _BY_STATUS[status]

@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from clova_studio._error_codes import lookup
 from clova_studio._errors import (
     APIConnectionError,
     APIStatusError,
@@ -25,8 +26,6 @@ __all__ = ["RetryPolicy", "closes_quota", "is_retryable"]
 
 _REQUEST_TIMEOUT = 408
 _NOT_IMPLEMENTED = 501
-# The platform is busy, the account's own quota is not used up.
-_OVERLOADED_CODES = frozenset({"42902", "42903"})
 # Of a window, for the first, second, third and every further refusal of a call.
 _QUOTA_SHARES = (1 / 6, 1 / 3, 2 / 3, 1.0)
 
@@ -113,7 +112,8 @@ def closes_quota(error: BaseException) -> bool:
     """Return whether a failure says that the account's quota is used up, for every caller."""
     if not isinstance(error, RateLimitError):
         return False
-    return error.code not in _OVERLOADED_CODES
+    row = lookup(error.code, error.message)
+    return row is None or row.closes_quota
 
 
 def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
@@ -127,12 +127,9 @@ def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
         return idempotent
     if not isinstance(error, APIStatusError):
         return False
-    if error.code == "40063":
-        # The service could not fetch or process an image; its other 40063 refusals are about the image itself.
-        text = error.message.lower()
-        return "download failed" in text or "processing error" in text
+    row = lookup(error.code, error.message)
+    if row is not None:
+        return row.retry
     if isinstance(error, ServerError):
-        return not (error.status_code == _NOT_IMPLEMENTED or error.code == "50100")
-    if isinstance(error, RateLimitError) or error.code == "40800":
-        return True
-    return error.status_code == _REQUEST_TIMEOUT and error.code is None
+        return error.status_code != _NOT_IMPLEMENTED
+    return isinstance(error, RateLimitError) or (error.status_code == _REQUEST_TIMEOUT and error.code is None)

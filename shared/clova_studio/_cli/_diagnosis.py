@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio._cli._findings import Finding, finding
+from clova_studio._error_codes import lookup
 from clova_studio._errors import (
     APIConnectionError,
     APIStatusError,
@@ -64,17 +65,17 @@ def diagnose(error: ClovaStudioError, situation: Situation) -> Finding:
         return finding(name, error, host=situation.host, proxy=situation.proxy or situation.host)
     if not isinstance(error, APIStatusError):
         return _other(error)
+    row = lookup(error.code, error.message)
+    name = row.finding if row else ""
     if isinstance(error, AuthenticationError):
-        return _about_key(error, situation)
+        return _about_key(error, situation, name)
     if isinstance(error, PermissionDeniedError):
         return finding("forbidden", error)
     if isinstance(error, RateLimitError):
-        busy = error.code in {"42902", "42903"}
-        return finding(
-            "overloaded" if busy else "quota_used_up", error, quota=situation.quota, detail=_limits(error.rate_limit)
-        )
-    if error.code in {"40080", "40082", "40083", "40084"}:
-        return finding("model_unavailable", error, model=situation.model, message=error.message)
+        name = name or "quota_used_up"
+        return finding(name, error, quota=situation.quota, detail=_limits(error.rate_limit))
+    if name:
+        return finding(name, error, model=situation.model, message=error.message)
     if isinstance(error, NotFoundError):
         return finding("wrong_path", error)
     if isinstance(error, ServerError):
@@ -82,20 +83,18 @@ def diagnose(error: ClovaStudioError, situation: Situation) -> Finding:
     return _other(error)
 
 
-def _about_key(error: AuthenticationError, situation: Situation) -> Finding:
-    if error.code == "40170":
-        return finding("no_subscription", error)
-    if error.code == "40103":
-        return finding("token_expired", error)
+def _about_key(error: AuthenticationError, situation: Situation, name: str) -> Finding:
+    if name in {"no_subscription", "token_expired"}:
+        return finding(name, error)
     if situation.key_kind == "old":
         return finding("old_style_key", error, source=situation.source)
     if situation.key_kind == "old pair":
         return finding("wrong_pair", error)
     if situation.host in OLD_HOSTS:
         return finding("old_host", error, host=situation.host)
-    if error.code in {"40101", "40102"}:
-        return finding("broken_authorization", error, code=error.code)
-    if error.code == "40100" or "service app" in error.message.lower():
+    if name:
+        return finding(name, error, code=error.code)
+    if "service app" in error.message.lower():
         return finding("service_key_without_app", error)
     public = situation.region != "gov"
     return finding(
