@@ -16,7 +16,7 @@ from clova_studio._catalogue import model_info
 from clova_studio._cli._diagnosis import KeyKind, Situation, diagnose
 from clova_studio._cli._findings import Finding, finding
 from clova_studio._cli._parsing import connect, key_settings
-from clova_studio._cli.doctor import Report
+from clova_studio._cli._report import Report
 from clova_studio._config import BASE_URLS, KEY_VARIABLES, make_request_id
 from clova_studio._errors import RateLimitError
 from clova_studio._responses import transport_error
