@@ -35,7 +35,7 @@ def test_all_is_sorted_and_true() -> None:
 
 
 def test_every_result_type_is_public() -> None:
-    """Whatever a verb returns can be imported from the package."""
+    """Whatever a method returns can be imported from the package."""
     hidden = {"Result", "WireModel"}
     assert set(clova_studio.types.__all__) - hidden <= set(clova_studio.__all__)
 
@@ -54,14 +54,14 @@ def test_every_public_name_has_a_docstring() -> None:
 
 
 def test_the_twins_are_alike() -> None:
-    """Both clients have the same public names, signatures and docstrings."""
+    """Both clients have the same public names and signatures; the async docstrings refer to the sync ones."""
     sync = {n: f for n, f in inspect.getmembers(ClovaStudio) if not n.startswith("_")}
     other = {n: f for n, f in inspect.getmembers(AsyncClovaStudio) if not n.startswith("_")}
     assert {ASYNC_NAMES.get(name, name) for name in sync} == set(other)
     assert inspect.signature(ClovaStudio.__init__) == inspect.signature(AsyncClovaStudio.__init__)
     for name, function in sync.items():
         twin = other[ASYNC_NAMES.get(name, name)]
-        assert inspect.getdoc(function) == inspect.getdoc(twin), name
+        assert inspect.getdoc(twin) in {inspect.getdoc(function), f"Async variant of ``{name}``."}, name
         if not inspect.isfunction(function):
             continue
         assert inspect.signature(function).parameters == inspect.signature(twin).parameters, name
@@ -71,12 +71,12 @@ def test_the_twins_are_alike() -> None:
 
 @pytest.mark.parametrize(("sync", "other"), [(Tuning, AsyncTuning), (OpenAICompatible, AsyncOpenAICompatible)])
 def test_the_namespaces_are_alike(sync: type, other: type) -> None:
-    """client.tuning and client.openai have the same names, parameters and docstrings on both clients."""
+    """client.tuning and client.openai have the same names and parameters on both clients; the async docstrings refer."""
     names = {name for name in vars(sync) if not name.startswith("_")}
     assert names == {name for name in vars(other) if not name.startswith("_")}
     for name in names:
         one, twin = vars(sync)[name], vars(other)[name]
-        assert inspect.getdoc(one) == inspect.getdoc(twin), name
+        assert inspect.getdoc(twin) == f"Async variant of ``{name}``.", name
         assert inspect.signature(one).parameters == inspect.signature(twin).parameters, name
         assert (inspect.iscoroutinefunction(twin) or inspect.isasyncgenfunction(twin)) != name.startswith("stream_")
 
