@@ -64,7 +64,7 @@ class Timeouts:
         stream: Between two events of a stream. Also the limit for its first event.
 
     Raises:
-        ConfigurationError: A limit is no number above 0.
+        ConfigurationError: A limit is not a number above 0.
     """
 
     connect: float | None = 5.0
@@ -253,7 +253,7 @@ def _headers(value: Mapping[str, str] | None) -> dict[str, str]:
         return {}
     for name, content in value.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ConfigurationError(f"headers: {name!r} is no name of a header")
+            raise ConfigurationError(f"headers: {name!r} is not a valid header name")
         if not isinstance(content, str) or not _HEADER_VALUE.fullmatch(content):
             # The value is not shown: it may be a key of a proxy's.
             raise ConfigurationError(f"headers: {name} must be a string of printable ASCII without blanks at its ends")

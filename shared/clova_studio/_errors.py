@@ -71,7 +71,7 @@ class ClovaStudioError(Exception):
         message: What happened and what to do, without secrets.
         request_id: The id that went with the request as ``X-NCP-CLOVASTUDIO-REQUEST-ID``; None before sending.
         partial: What had arrived before the error: a partial result for streams; for work of several requests, such as
-            ``embed_many``, a list with each result or error in its place; None where nothing can have arrived.
+            ``embed_many``, a list with each result or error at its index; None where nothing can have arrived.
     """
 
     def __init__(self, message: str, *, request_id: str | None = None, partial: Any = None) -> None:
@@ -199,7 +199,7 @@ class NotFoundError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: the requests or the tokens a minute of the account are used up, or the service is overloaded.
+    """429: the requests or the tokens per minute of the account are used up, or the service is overloaded.
 
     Also raised without sending when the quota is known to stay closed for longer than ``max_wait``.
     """

@@ -67,7 +67,7 @@ def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, ca
 
     Raises:
         APIStatusError: The service answered with an error, also inside an HTTP 200.
-        InvalidResponseError: The answer is no answer of the service.
+        InvalidResponseError: The answer is not one of the service.
     """
     if status_code >= 300:  # noqa: PLR2004
         raise error_in(status_code, headers, body, call.request_id)
@@ -231,6 +231,4 @@ def _nonsense(status_code: int, headers: Mapping[str, str], body: bytes, wanted:
     kind = headers.get("content-type", "no content type")
     if not body.strip():
         return f"HTTP {status_code} with an empty body instead of a JSON {wanted}"
-    return (
-        f"HTTP {status_code} with {len(body)} bytes of {kind} that are no JSON {wanted} (cut off, or not the service)"
-    )
+    return f"HTTP {status_code} with {len(body)} bytes of {kind}, not a JSON {wanted} (cut off, or not the service)"

@@ -71,7 +71,7 @@ def test_the_twins_are_alike() -> None:
 
 @pytest.mark.parametrize(("sync", "other"), [(Tuning, AsyncTuning), (OpenAICompatible, AsyncOpenAICompatible)])
 def test_the_namespaces_are_alike(sync: type, other: type) -> None:
-    """client.tuning and client.openai have the same names and parameters on both clients; the async docstrings refer."""
+    """client.tuning and client.openai have the same names and parameters on both clients."""
     names = {name for name in vars(sync) if not name.startswith("_")}
     assert names == {name for name in vars(other) if not name.startswith("_")}
     for name in names:

@@ -1,4 +1,4 @@
-"""What the subcommands' parsers share: form of the help, options of the connection, and no place for a key."""
+"""What the subcommands' parsers share: form of the help, options of the connection, and the refusal of keys."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def connect(arguments: argparse.Namespace, **settings: Any) -> ClovaStudio:
 
     Args:
         arguments: What the parser read.
-        **settings: Settings of the client that go before the options.
+        **settings: Settings of the client that take precedence over the options.
 
     Raises:
         ConfigurationError: There is no key, or an option is wrong.

@@ -104,7 +104,7 @@ def _proxy(scheme: str, netloc: str) -> str | None:
 
 
 def _local_findings(scheme: str, host: str, kind: KeyKind) -> list[Finding]:
-    """Return what can be told without asking."""
+    """Return what is known without a request."""
     found = []
     values = {os.environ[name].strip() for name in KEY_VARIABLES if os.environ.get(name, "").strip()}
     if len(values) > 1:

@@ -100,7 +100,7 @@ def complain(problem: BaseException | str) -> None:
 
 
 def no_text(raw: bytes, name: str | None) -> str:
-    """Return what is to be done about a file that is no text in UTF-8.
+    """Return what is to be done about a file that is not UTF-8 text.
 
     Args:
         raw: Its bytes.
@@ -108,7 +108,7 @@ def no_text(raw: bytes, name: str | None) -> str:
     """
     # What a shell takes as it is, before and behind the program that converts.
     source, target = ("", "") if name is None else (f" {shlex.quote(name)}", " > utf8.txt")
-    said = f"{name or 'stdin'} is no text in UTF-8"
+    said = f"{name or 'stdin'} is not UTF-8 text"
     if raw.startswith(b"%PDF-"):
         return (
             f"{said} but a PDF: save its text first, for example with pdftotext{source or ' FILE'} text.txt / "

@@ -189,8 +189,8 @@ def _effort(
 ) -> str | None:
     """Return the thinking effort to send, None to send none.
 
-    A model that thinks does so unless told otherwise, and refuses tools, structured output and stop strings while it
-    does. So for these it is told, unless the caller asked for thinking: that is a contradiction to resolve there.
+    A thinking model thinks by default, and while it does it refuses tools, structured output and stop strings. For
+    these, thinking is switched off, unless the caller asked for it: that contradiction is the caller's to resolve.
     """
     given = options.get("thinking")
     effort = given.get("effort") if isinstance(given, Mapping) else given

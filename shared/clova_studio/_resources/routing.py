@@ -1,4 +1,4 @@
-"""Verbs of routers and skillsets. Both twins side by side: they differ in what is awaited."""
+"""The resource of routers and skillsets. Both twins side by side: they differ in what is awaited."""
 
 from __future__ import annotations
 
