@@ -191,6 +191,7 @@ __all__ = [
     "validate_dataset",
 ]
 
+# Errors come from `_errors`, every other name that is not listed from `types`.
 _HOMES = {
     "_resources.openai": ("AsyncOpenAICompatible", "OpenAICompatible"),
     "_resources.tuning": ("AsyncTuning", "Tuning"),
@@ -215,49 +216,6 @@ _HOMES = {
         "AsyncChatStream",
         "ChatStream",
     ),
-    "types": (
-        "CompletionResult",
-        "OpenAIChatChunk",
-        "OpenAIChatResult",
-        "OpenAIChoice",
-        "OpenAIEmbedding",
-        "OpenAIEmbeddings",
-        "OpenAIFunction",
-        "OpenAIMessage",
-        "OpenAIModel",
-        "OpenAIModels",
-        "OpenAIToolCall",
-        "OpenAIUsage",
-        "ReasoningResult",
-        "RerankDocument",
-        "RerankResult",
-        "RouteDomain",
-        "RouteFilter",
-        "RouteResult",
-        "SelectedSkill",
-        "SkillApiCall",
-        "SkillsetChunk",
-        "SkillsetResult",
-        "SlidingWindow",
-        "Summary",
-        "TuningStatusInfo",
-        "TuningTask",
-        "TuningTaskPage",
-        "AiFilter",
-        "ChatChunk",
-        "ChatResult",
-        "CompletionTokensDetails",
-        "Embedding",
-        "Message",
-        "MessageTokenCount",
-        "PartTokenCount",
-        "RateLimit",
-        "Segmentation",
-        "TokenCount",
-        "ToolCall",
-        "ToolCallFunction",
-        "Usage",
-    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -265,8 +223,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # What is in no other home is an error class.
-    value = getattr(import_module(f"{__name__}.{_HOME_OF.get(name, '_errors')}"), name)
+    home = _HOME_OF.get(name) or ("_errors" if name.endswith("Error") else "types")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 

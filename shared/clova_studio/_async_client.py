@@ -85,7 +85,7 @@ class AsyncClovaStudio(
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that this client opened. A call after it is a ``ConfigurationError``."""
+        """Async variant of ``close``."""
         self._closed = True
         await self._pools.aclose()
 

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEFAULT_OUTPUT_BY_EFFORT", "EMBEDDING_MODELS", "MODELS", "EmbeddingModelInfo", "ModelInfo", "model_info"]
+__all__ = [
+    "DEFAULT_OUTPUT_BY_EFFORT",
+    "EMBEDDING_MODELS",
+    "MODELS",
+    "TUNED_MODEL_PREFIX",
+    "EmbeddingModelInfo",
+    "ModelInfo",
+    "is_tuned",
+    "model_info",
+]
+
+TUNED_MODEL_PREFIX = "ft:"
+"""What precedes a task's id where a tuned model is named like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,11 @@ EMBEDDING_MODELS: Mapping[str, EmbeddingModelInfo] = MappingProxyType(
 DEFAULT_OUTPUT_BY_EFFORT: Mapping[str, int] = MappingProxyType(
     {"none": 512, "low": 5_120, "medium": 10_240, "high": 20_480}
 )
+
+
+def is_tuned(model: str, task_id: str | None = None) -> bool:
+    """Return whether a chat goes to a tuned model: it has a task's id, or a name that starts with ``ft:``."""
+    return task_id is not None or model.startswith(TUNED_MODEL_PREFIX)
 
 
 def model_info(name: str) -> ModelInfo:

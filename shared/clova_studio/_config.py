@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-__all__ = ["BASE_URLS", "Config", "PathPrefix", "Region", "Timeouts", "make_config", "make_request_id"]
+__all__ = [
+    "BASE_URLS",
+    "KEY_VARIABLES",
+    "Config",
+    "PathPrefix",
+    "Region",
+    "Timeouts",
+    "make_config",
+    "make_request_id",
+]
 
 Region: TypeAlias = Literal["public", "gov"]
 PathPrefix: TypeAlias = Literal["", "testapp", "serviceapp"]
@@ -28,7 +37,7 @@ BASE_URLS: dict[str, str] = {
     "gov": "https://clovastudio.stream.gov-ntruss.com",
 }
 _PREFIXES = ("", "testapp", "serviceapp")
-_KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
+KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
 _OWN_HEADERS = frozenset(
     {
         "accept",
@@ -55,7 +64,7 @@ class Timeouts:
         stream: Between two events of a stream. Also the limit for its first event.
 
     Raises:
-        ConfigurationError: A limit is no number above 0.
+        ConfigurationError: A limit is not a number above 0.
     """
 
     connect: float | None = 5.0
@@ -169,7 +178,7 @@ def make_config(
 def _key(value: Any) -> str:
     key = _secret("api_key", value)
     if key is None:
-        key = next((os.environ[name].strip() for name in _KEY_VARIABLES if os.environ.get(name, "").strip()), None)
+        key = next((os.environ[name].strip() for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
         if key is not None:
             key = _secret("CLOVASTUDIO_API_KEY", key)
     if key is None:
@@ -244,7 +253,7 @@ def _headers(value: Mapping[str, str] | None) -> dict[str, str]:
         return {}
     for name, content in value.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ConfigurationError(f"headers: {name!r} is no name of a header")
+            raise ConfigurationError(f"headers: {name!r} is not a valid header name")
         if not isinstance(content, str) or not _HEADER_VALUE.fullmatch(content):
             # The value is not shown: it may be a key of a proxy's.
             raise ConfigurationError(f"headers: {name} must be a string of printable ASCII without blanks at its ends")

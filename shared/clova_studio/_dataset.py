@@ -169,7 +169,7 @@ def _jsonl_rows(file: Path, report: DatasetReport) -> Iterator[dict[str, Any]]:
             try:
                 value = json.loads(line, object_pairs_hook=keep)
             except (ValueError, RecursionError) as error:
-                report.add("file.format", f"the line is no JSON: {error}", number)
+                report.add("file.format", f"the line is not valid JSON: {error}", number)
                 continue
             if not isinstance(value, dict):
                 report.add("file.format", "the line must be a JSON object", number)

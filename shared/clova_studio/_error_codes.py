@@ -1,7 +1,4 @@
-"""The error codes of the service, one row per code and meaning: class, retry, quota, hint, finding.
-
-Errors, hints, retries and ``clova-studio doctor`` read this table; a code that has no row is classified by its first
-three digits, or else by the HTTP status.
+"""What each error code of the service means for a caller: one row per code, read by errors, retries and ``doctor``.
 
 Source: the troubleshooting pages of the API guide (clovastudio-troubleshoot), and for 40009 and 40104 observed traffic.
 """
@@ -10,34 +7,35 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ErrorCode", "error_code", "hint_for"]
+__all__ = ["CODES", "ErrorCode", "hint_for", "lookup"]
 
 
 class ErrorCode(NamedTuple):
-    """What a code means.
+    """A code of the service.
 
     Attributes:
-        code: The five digits.
-        error: The name of the error's class; None for a code that comes with 400 and with 5xx: by the HTTP status.
-        hint: What to do about it.
+        code: Its five digits.
+        error: The name of the error class that it is raised as.
+        hint: What to do, in English.
         hint_ko: The same in Korean.
-        said: The row holds if the message contains one of these; empty for any message. Such rows come first.
-        retry: Whether the same request may succeed later; None: as its class, so for server errors and refusals.
-        closes_quota: Whether it says that the account's quota is used up; None: as its class, so for refusals.
-        finding: What ``doctor`` calls it, None where the class says enough.
+        when: Parts of the message, in lower case, one of which must occur for this row to apply; empty for any message.
+            Such a row stands before the code's general row.
+        retry: Whether sending the same request again can help.
+        closes_quota: Whether the code says that the account's quota is used up, for every caller.
+        finding: What ``doctor`` calls it where the error's class does not decide.
     """
 
     code: str
-    error: str | None
+    error: str
     hint: str
     hint_ko: str
-    said: tuple[str, ...] = ()
-    retry: bool | None = None
-    closes_quota: bool | None = None
-    finding: str | None = None
+    when: tuple[str, ...] = ()
+    retry: bool = False
+    closes_quota: bool = False
+    finding: str = ""
 
 
-_ROWS = (
+CODES = (
     ErrorCode("40000", "BadRequestError", "Check the form of the request.", "요청 형식을 확인하세요."),
     ErrorCode(
         "40001",
@@ -51,7 +49,7 @@ _ROWS = (
         "BadRequestError",
         "A request may have up to five images.",
         "한 요청에는 이미지를 최대 5개까지 보낼 수 있습니다.",
-        said=("image",),
+        when=("image",),
     ),
     ErrorCode(
         "40003",
@@ -71,15 +69,19 @@ _ROWS = (
         "BadRequestError",
         "This model takes text only; use HCX-005 for images.",
         "텍스트 전용 모델입니다. 이미지는 HCX-005를 쓰세요.",
-        said=("input format",),
+        when=("input format",),
     ),
     ErrorCode(
         "40009",
         "UnsupportedFunctionError",
-        "With tools, mostly the model invented a tool name: send the request with tool_choice='none' or describe "
-        "the tools more clearly; otherwise the model lacks this feature.",
-        "도구를 쓰는 요청이라면 모델이 없는 도구를 호출한 경우가 대부분입니다. tool_choice='none'으로 보내거나 "
-        "도구 설명을 더 분명히 하세요.",
+        (
+            "With tools, mostly the model invented a tool name: send the request with tool_choice='none' or "
+            "describe the tools more clearly; otherwise the model lacks this feature."
+        ),
+        (
+            "도구를 쓰는 요청이라면 모델이 없는 도구를 호출한 경우가 대부분입니다. tool_choice='none'으로 "
+            "보내거나 도구 설명을 더 분명히 하세요."
+        ),
     ),
     ErrorCode(
         "40055",
@@ -92,17 +94,21 @@ _ROWS = (
     ErrorCode(
         "40063",
         "BadRequestError",
-        "Check the image: long side up to 2240 px, short side from 4 px, ratio up to 1:5, a reachable URL with a "
-        "file extension.",
+        (
+            "Check the image: long side up to 2240 px, short side from 4 px, ratio up to 1:5, a reachable URL "
+            "with a file extension."
+        ),
         "이미지의 크기, 비율, URL을 확인하세요.",
-        said=("download failed", "processing error"),
+        when=("download failed", "processing error"),
         retry=True,
     ),
     ErrorCode(
         "40063",
         "BadRequestError",
-        "Check the image: long side up to 2240 px, short side from 4 px, ratio up to 1:5, a reachable URL with a "
-        "file extension.",
+        (
+            "Check the image: long side up to 2240 px, short side from 4 px, ratio up to 1:5, a reachable URL "
+            "with a file extension."
+        ),
         "이미지의 크기, 비율, URL을 확인하세요.",
     ),
     ErrorCode(
@@ -160,10 +166,14 @@ _ROWS = (
     ErrorCode(
         "40104",
         "AuthenticationError",
-        "This key is not valid: give a whole test or service key, which starts with nv- (an old key goes with "
-        "apigw_api_key=).",
-        "유효하지 않은 키입니다. nv-로 시작하는 테스트 키나 서비스 키를 온전히 넣으세요. "
-        "옛 키는 apigw_api_key=와 함께 쓰세요.",
+        (
+            "This key is not valid: give a whole test or service key, which starts with nv- (an old key goes "
+            "with apigw_api_key=)."
+        ),
+        (
+            "유효하지 않은 키입니다. nv-로 시작하는 테스트 키나 서비스 키를 온전히 넣으세요. 옛 키는 "
+            "apigw_api_key=와 함께 쓰세요."
+        ),
     ),
     ErrorCode(
         "40170",
@@ -203,20 +213,26 @@ _ROWS = (
         "RateLimitError",
         "Wait for the next minute, or lower the maximum output tokens.",
         "1분 뒤에 다시 시도하세요.",
+        retry=True,
+        closes_quota=True,
     ),
     ErrorCode(
         "42901",
         "RateLimitError",
-        "The requests or tokens of this minute are used up (input plus the requested maximum output counts); wait, "
-        "or lower the maximum output tokens.",
+        (
+            "The requests or tokens of this minute are used up (input plus the requested maximum output "
+            "counts); wait, or lower the maximum output tokens."
+        ),
         "분당 한도를 모두 썼습니다. 기다리거나 최대 출력 토큰 수를 낮추세요.",
+        retry=True,
+        closes_quota=True,
     ),
     ErrorCode(
         "42902",
         "RateLimitError",
         "The service is overloaded; try again shortly.",
         "서비스가 혼잡합니다. 잠시 뒤 다시 시도하세요.",
-        closes_quota=False,
+        retry=True,
         finding="overloaded",
     ),
     ErrorCode(
@@ -224,66 +240,83 @@ _ROWS = (
         "RateLimitError",
         "The image queue is full; try again shortly.",
         "이미지 대기열이 가득 찼습니다. 잠시 뒤 다시 시도하세요.",
-        closes_quota=False,
+        retry=True,
         finding="overloaded",
     ),
-    ErrorCode("50000", "ServerError", "An error of the service; try again.", "서비스 오류입니다. 다시 시도하세요."),
     ErrorCode(
-        "50100",
-        "ServerError",
-        "This is not implemented by the service.",
-        "서비스가 아직 지원하지 않는 기능입니다.",
-        retry=False,
+        "50000", "ServerError", "An error of the service; try again.", "서비스 오류입니다. 다시 시도하세요.", retry=True
+    ),
+    ErrorCode(
+        "50100", "ServerError", "This is not implemented by the service.", "서비스가 아직 지원하지 않는 기능입니다."
     ),
     ErrorCode(
         "50400",
         "ServerError",
         "The gateway timed out; try again, or stream long answers.",
         "게이트웨이 시간 초과입니다. 다시 시도하세요.",
+        retry=True,
     ),
-    ErrorCode("61002", None, "Send a query that is not empty.", "비어 있지 않은 질의를 보내세요."),
+    ErrorCode("61002", "BadRequestError", "Send a query that is not empty.", "비어 있지 않은 질의를 보내세요."),
     ErrorCode(
         "61004",
-        None,
+        "BadRequestError",
         "A skill's API failed or took over 30 s: check it, and its call options.",
         "스킬의 API가 실패했거나 30초를 넘겼습니다. API와 호출 옵션을 확인하세요.",
     ),
-    ErrorCode("61005", None, "Contact the support of CLOVA Studio.", "CLOVA Studio 고객 지원에 문의하세요."),
+    ErrorCode(
+        "61005", "BadRequestError", "Contact the support of CLOVA Studio.", "CLOVA Studio 고객 지원에 문의하세요."
+    ),
     ErrorCode(
         "62001",
-        None,
+        "BadRequestError",
         "The query could not be understood: change it, or the skill's description for the model.",
         "질의를 분석하지 못했습니다. 질의나 스킬의 모델용 설명을 바꿔 보세요.",
     ),
     ErrorCode(
         "63001",
-        None,
+        "BadRequestError",
         "The call of a skill failed: check its API.",
         "스킬 호출이 실패했습니다. 스킬의 API를 확인하세요.",
     ),
     ErrorCode(
         "63002",
-        None,
+        "BadRequestError",
         "The model called no API: check the skill's definition.",
         "API 호출이 없습니다. 스킬 정의를 확인하세요.",
     ),
     ErrorCode(
-        "64000", "ServerError", "The model does not answer; try again.", "모델이 응답하지 않습니다. 다시 시도하세요."
+        "64000",
+        "ServerError",
+        "The model does not answer; try again.",
+        "모델이 응답하지 않습니다. 다시 시도하세요.",
+        retry=True,
     ),
     ErrorCode("64400", "ContextLengthError", "Shorten the input.", "입력을 줄이세요."),
-    ErrorCode("64429", "RateLimitError", "Wait for the next minute.", "1분 뒤에 다시 시도하세요."),
+    ErrorCode(
+        "64429",
+        "RateLimitError",
+        "Wait for the next minute.",
+        "1분 뒤에 다시 시도하세요.",
+        retry=True,
+        closes_quota=True,
+    ),
     ErrorCode(
         "64424",
         "ServerError",
         "The model could not write an answer; try again.",
         "답변을 만들지 못했습니다. 다시 시도하세요.",
+        retry=True,
     ),
     ErrorCode(
-        "64500", "ServerError", "An error of the model server; try again.", "모델 서버 오류입니다. 다시 시도하세요."
+        "64500",
+        "ServerError",
+        "An error of the model server; try again.",
+        "모델 서버 오류입니다. 다시 시도하세요.",
+        retry=True,
     ),
     ErrorCode(
         "65001",
-        None,
+        "BadRequestError",
         "The router's model named a domain or filter that does not exist: rename them, or vary the query.",
         "라우터에 없는 도메인이나 필터가 나왔습니다. 이름이나 질의를 바꿔 보세요.",
     ),
@@ -292,24 +325,28 @@ _ROWS = (
         "ServerError",
         "The router's answer could not be read; try again.",
         "라우터의 답을 해석하지 못했습니다. 다시 시도하세요.",
+        retry=True,
     ),
     ErrorCode("65400", "ContextLengthError", "Shorten the input.", "입력을 줄이세요."),
 )
+
 _BY_CODE: dict[str, list[ErrorCode]] = {}
-for _row in _ROWS:
+for _row in CODES:
     _BY_CODE.setdefault(_row.code, []).append(_row)
 
 
-def error_code(code: str | None, message: str = "") -> ErrorCode | None:
-    """Return the row of a code, None for a code without one.
+def lookup(code: str | None, message: str = "") -> ErrorCode | None:
+    """Return the row of a code, None for a code that is not documented.
 
     Args:
         code: The five-digit code of the service.
         message: Its message; some codes stand for several things.
     """
-    rows = _BY_CODE.get(code or "", ())
-    text = message.lower() if len(rows) > 1 else ""
-    return next((row for row in rows if not row.said or any(part in text for part in row.said)), None)
+    text = message.lower()
+    for row in _BY_CODE.get(code or "", ()):
+        if not row.when or any(part in text for part in row.when):
+            return row
+    return None
 
 
 def hint_for(code: str | None, message: str = "") -> str | None:
@@ -319,5 +356,5 @@ def hint_for(code: str | None, message: str = "") -> str | None:
         code: The five-digit code of the service.
         message: Its message.
     """
-    row = error_code(code, message)
+    row = lookup(code, message)
     return f"{row.hint} / {row.hint_ko}" if row else None

@@ -26,9 +26,9 @@ header or a key; all of them can be pickled.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from clova_studio._error_codes import error_code, hint_for
+from clova_studio._error_codes import hint_for, lookup
 
 if TYPE_CHECKING:
     from clova_studio.types._base import RateLimit
@@ -51,11 +51,17 @@ __all__ = [
     "StreamInterruptedError",
     "TuningTaskError",
     "UnsupportedFunctionError",
+    "redact",
     "status_error",
 ]
 
 
 _KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
+
+
+def redact(text: str) -> str:
+    """Return a text with every API key in it masked."""
+    return _KEY.sub("nv-***", text)
 
 
 class ClovaStudioError(Exception):
@@ -65,12 +71,12 @@ class ClovaStudioError(Exception):
         message: What happened and what to do, without secrets.
         request_id: The id that went with the request as ``X-NCP-CLOVASTUDIO-REQUEST-ID``; None before sending.
         partial: What had arrived before the error: a partial result for streams; for work of several requests, such as
-            ``embed_many``, a list with each result or error in its place; None where nothing can have arrived.
+            ``embed_many``, a list with each result or error at its index; None where nothing can have arrived.
     """
 
     def __init__(self, message: str, *, request_id: str | None = None, partial: Any = None) -> None:
-        # A key in the wrong argument is shown by no message about that argument.
-        message = _KEY.sub("nv-***", message)
+        # A key in the wrong argument must not show in the message about that argument.
+        message = redact(message)
         super().__init__(message)
         self.message = message
         self.request_id = request_id
@@ -193,7 +199,7 @@ class NotFoundError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: the requests or the tokens a minute of the account are used up, or the service is overloaded.
+    """429: the requests or the tokens per minute of the account are used up, or the service is overloaded.
 
     Also raised without sending when the quota is known to stay closed for longer than ``max_wait``.
     """
@@ -244,19 +250,6 @@ class TuningTaskError(ClovaStudioError):
         self.reason = reason
 
 
-_CLASSES = {
-    cls.__name__: cls
-    for cls in (
-        BadRequestError,
-        ContextLengthError,
-        UnsupportedFunctionError,
-        AuthenticationError,
-        PermissionDeniedError,
-        NotFoundError,
-        RateLimitError,
-        ServerError,
-    )
-}
 _BY_STATUS: dict[int, type[APIStatusError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -267,15 +260,15 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 
 
 def _error_class(status_code: int, code: str | None, message: str) -> type[APIStatusError]:
-    """Return the class for an answer: its code decides, and the HTTP status where the code does not."""
-    row = error_code(code, message)
-    if row is not None and row.error is not None:
-        return _CLASSES.get(row.error, APIStatusError)
+    """Return the class for an answer: the code decides, the HTTP status only where there is no known code."""
+    row = lookup(code, message)
+    if row is not None:
+        return cast("type[APIStatusError]", globals()[row.error])
     status = status_code
     if code and len(code) == 5 and code.isdigit() and code[0] in "45":  # noqa: PLR2004  five digits, as documented
         status = int(code[:3])
     elif code and code[0] == "6":
-        # Router and skill codes: their digits are not an HTTP status, the refusals come with 400.
+        # Router and skill codes: their digits are not an HTTP status.
         return ServerError if status_code >= 500 else BadRequestError  # noqa: PLR2004
     if status in _BY_STATUS:
         return _BY_STATUS[status]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -13,6 +12,7 @@ from clova_studio._errors import (
     APITimeoutError,
     ClovaStudioError,
     InvalidResponseError,
+    redact,
     status_error,
 )
 from clova_studio._rate_limits.headers import parse_rate_limit, parse_retry_after
@@ -34,8 +34,6 @@ ResultT = TypeVar("ResultT", bound=Result)
 _SUCCESS = "20000"
 _NO_CONTENT = "20400"
 _SNIPPET = 500
-# Some gateways repeat the key that they refuse.
-_KEY = re.compile(rb"nv-[0-9A-Za-z_-]{4,}")
 
 
 class _Status(WireModel):
@@ -69,7 +67,7 @@ def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, ca
 
     Raises:
         APIStatusError: The service answered with an error, also inside an HTTP 200.
-        InvalidResponseError: The answer is no answer of the service.
+        InvalidResponseError: The answer is not one of the service.
     """
     if status_code >= 300:  # noqa: PLR2004
         raise error_in(status_code, headers, body, call.request_id)
@@ -208,7 +206,8 @@ def _described(exc: BaseException) -> str:
 
 def _json_or_none(body: bytes) -> Any:
     try:
-        return json.loads(_KEY.sub(b"nv-***", body))
+        # Some gateways repeat the key that they refuse.
+        return json.loads(redact(body.decode("utf-8-sig")))
     except (ValueError, RecursionError):  # the second is nesting that no answer of the service has
         return None
 
@@ -225,13 +224,11 @@ def _status_of(parsed: Any) -> tuple[str | None, str | None]:
 
 
 def _snippet(body: bytes) -> str:
-    return _KEY.sub(b"nv-***", body[: _SNIPPET * 4]).decode("utf-8", "replace")[:_SNIPPET]
+    return redact(body[: _SNIPPET * 4].decode("utf-8", "replace"))[:_SNIPPET]
 
 
 def _nonsense(status_code: int, headers: Mapping[str, str], body: bytes, wanted: str) -> str:
     kind = headers.get("content-type", "no content type")
     if not body.strip():
         return f"HTTP {status_code} with an empty body instead of a JSON {wanted}"
-    return (
-        f"HTTP {status_code} with {len(body)} bytes of {kind} that are no JSON {wanted} (cut off, or not the service)"
-    )
+    return f"HTTP {status_code} with {len(body)} bytes of {kind}, not a JSON {wanted} (cut off, or not the service)"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from clova_studio._error_codes import error_code
+from clova_studio._error_codes import lookup
 from clova_studio._errors import (
     APIConnectionError,
     APIStatusError,
@@ -409,8 +409,8 @@ def closes_quota(error: BaseException) -> bool:
     """Return whether a failure says that the account's quota is used up, for every caller."""
     if not isinstance(error, RateLimitError):
         return False
-    row = error_code(error.code, error.message)
-    return row is None or row.closes_quota is not False
+    row = lookup(error.code, error.message)
+    return row is None or row.closes_quota
 
 
 def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
@@ -424,8 +424,8 @@ def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
         return idempotent
     if not isinstance(error, APIStatusError):
         return False
-    row = error_code(error.code, error.message)
-    if row is not None and row.retry is not None:
+    row = lookup(error.code, error.message)
+    if row is not None:
         return row.retry
     if isinstance(error, ServerError):
         return error.status_code != _NOT_IMPLEMENTED

@@ -1,8 +1,8 @@
 """Topic paragraphs as places in their source: what the segmentation API answers, found in the text again.
 
-The answer holds trimmed sentences without the white space between them, so a paragraph cannot be rebuilt by joining;
+The answer holds trimmed sentences without the whitespace between them, so a paragraph cannot be rebuilt by joining;
 but it can be cut out of the source. Where a paragraph starts is all that is taken from the answer: each reaches to the
-start of the next, without the white space at its ends, so that no character but separators is ever lost.
+start of the next, without the whitespace at its ends, so that no character but separators is ever lost.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def segmentation_windows(text: str, *, size: int = MAX_SEGMENTATION_CHARACTERS) 
         size: Characters of a piece at most, from 1.
 
     Returns:
-        Consecutive pieces without white space at their ends; only white space lies between them. Empty for a text of
-        nothing but white space.
+        Consecutive pieces without whitespace at their ends; only whitespace lies between them. Empty for a
+        blank text.
 
     Raises:
         ConfigurationError: ``size`` is below 1.
@@ -67,10 +67,10 @@ def align_segments(
         topic_seg: The paragraphs as the API answered them.
         window: The part of the source that was sent, None for the whole.
         max_size: Characters of a paragraph at most, a hard cap that the API does not give: what is longer is cut at
-            sentence borders, then at white space, then anywhere. None for no cap.
+            sentence borders, then at whitespace, then anywhere. None for no cap.
 
     Returns:
-        The places of the paragraphs in order, without white space at their ends; only white space lies between them.
+        The spans of the paragraphs in order, without whitespace at their ends; only whitespace lies between them.
 
     Raises:
         ConfigurationError: ``max_size`` is below 1.
@@ -103,19 +103,19 @@ def align_segments(
 def _find(source: str, sentence: str, position: int, end: int) -> tuple[int, int]:
     """Return where a sentence starts and ends in the source, looking from a position on.
 
-    A sentence that is not there to the letter (its white space was normalised) is followed by counting the characters
-    that are not white space.
+    A sentence that is not there to the letter (its whitespace was normalised) is followed by counting the characters
+    that are not whitespace.
     """
     sentence = sentence.strip()
     found = source.find(sentence, position, min(end, position + len(sentence) + _LOOK_AHEAD))
     if found >= 0:
         return found, found + len(sentence)
     begin = _skip_blank(source, position, end)
-    place, wanted = begin, sum(not character.isspace() for character in sentence)
-    while wanted and place < end:
-        wanted -= not source[place].isspace()
-        place += 1
-    return begin, place
+    index, wanted = begin, sum(not character.isspace() for character in sentence)
+    while wanted and index < end:
+        wanted -= not source[index].isspace()
+        index += 1
+    return begin, index
 
 
 def _skip_blank(source: str, position: int, end: int) -> int:
@@ -147,7 +147,7 @@ def _cut(source: str, start: int, end: int, size: int, borders: Iterable[re.Patt
 
 
 def _last_border(source: str, start: int, limit: int, border: re.Pattern[str]) -> int | None:
-    """Return the last place up to ``limit`` at which a border begins or ends after the start, None for none."""
+    """Return the last index up to ``limit`` at which a border begins or ends after the start, None for none."""
     # One character more, so that a border right behind the limit counts.
     last = None
     for match in border.finditer(source, start + 1, min(len(source), limit + 1)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio._cli._findings import Finding, finding
-from clova_studio._error_codes import error_code
+from clova_studio._error_codes import lookup
 from clova_studio._errors import (
     APIConnectionError,
     APIStatusError,
@@ -61,22 +61,21 @@ def diagnose(error: ClovaStudioError, situation: Situation) -> Finding:
     if isinstance(error, InvalidResponseError):
         return finding("not_the_service", error, host=situation.host, status=error.status_code)
     if isinstance(error, APIConnectionError):
-        kind = network_id(error, proxied=situation.proxy is not None)
-        return finding(kind, error, host=situation.host, proxy=situation.proxy or situation.host)
+        name = network_id(error, proxied=situation.proxy is not None)
+        return finding(name, error, host=situation.host, proxy=situation.proxy or situation.host)
     if not isinstance(error, APIStatusError):
         return _other(error)
-    row = error_code(error.code, error.message)
+    row = lookup(error.code, error.message)
+    name = row.finding if row else ""
     if isinstance(error, AuthenticationError):
-        return _about_key(error, row.finding if row else None, situation)
+        return _about_key(error, situation, name)
     if isinstance(error, PermissionDeniedError):
         return finding("forbidden", error)
-    name = row.finding if row else None
-    if name is None and isinstance(error, RateLimitError):
-        name = "quota_used_up"
-    if name is not None:
-        limits = _limits(error.rate_limit)
-        model, quota = situation.model, situation.quota
-        return finding(name, error, model=model, message=error.message, quota=quota, detail=limits)
+    if isinstance(error, RateLimitError):
+        name = name or "quota_used_up"
+        return finding(name, error, quota=situation.quota, detail=_limits(error.rate_limit))
+    if name:
+        return finding(name, error, model=situation.model, message=error.message)
     if isinstance(error, NotFoundError):
         return finding("wrong_path", error)
     if isinstance(error, ServerError):
@@ -84,8 +83,7 @@ def diagnose(error: ClovaStudioError, situation: Situation) -> Finding:
     return _other(error)
 
 
-def _about_key(error: AuthenticationError, name: str | None, situation: Situation) -> Finding:
-    """Return what a refused key means: the name of its code's finding, unless the kind of key or host says more."""
+def _about_key(error: AuthenticationError, situation: Situation, name: str) -> Finding:
     if name in {"no_subscription", "token_expired"}:
         return finding(name, error)
     if situation.key_kind == "old":
@@ -94,7 +92,7 @@ def _about_key(error: AuthenticationError, name: str | None, situation: Situatio
         return finding("wrong_pair", error)
     if situation.host in OLD_HOSTS:
         return finding("old_host", error, host=situation.host)
-    if name is not None:
+    if name:
         return finding(name, error, code=error.code)
     if "service app" in error.message.lower():
         return finding("service_key_without_app", error)

@@ -1,4 +1,4 @@
-"""What the subcommands' parsers share: form of the help, options of the connection, and no place for a key."""
+"""What the subcommands' parsers share: form of the help, options of the connection, and the refusal of keys."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clova_studio._cli._terminal import scrub
+from clova_studio._config import KEY_VARIABLES
 from clova_studio._errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXIT_CODES",
-    "KEY_VARIABLES",
     "Parser",
     "add_connection_options",
     "connect",
@@ -35,7 +35,6 @@ environment:
   NCP_APIGW_API_KEY     the second key of the old pair; used only beside a key that does not start with nv-
   CLOVASTUDIO_BASE_URL  another address, such as that of the emulator
   NO_COLOR              no colours"""
-KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
 _NEW_KEY = "nv-"
 
 
@@ -132,7 +131,7 @@ def connect(arguments: argparse.Namespace, **settings: Any) -> ClovaStudio:
 
     Args:
         arguments: What the parser read.
-        **settings: Settings of the client that go before the options.
+        **settings: Settings of the client that take precedence over the options.
 
     Raises:
         ConfigurationError: There is no key, or an option is wrong.

@@ -15,9 +15,9 @@ from clova_studio import ClovaStudio, ClovaStudioError, ConfigurationError
 from clova_studio._catalogue import model_info
 from clova_studio._cli._diagnosis import KeyKind, Situation, diagnose
 from clova_studio._cli._findings import Finding, finding
-from clova_studio._cli._parsing import KEY_VARIABLES, connect, key_settings
-from clova_studio._cli.doctor import Report
-from clova_studio._config import BASE_URLS, make_request_id
+from clova_studio._cli._parsing import connect, key_settings
+from clova_studio._cli._report import Report
+from clova_studio._config import BASE_URLS, KEY_VARIABLES, make_request_id
 from clova_studio._errors import RateLimitError
 from clova_studio._responses import transport_error
 from clova_studio._transport import make_client
@@ -104,7 +104,7 @@ def _proxy(scheme: str, netloc: str) -> str | None:
 
 
 def _local_findings(scheme: str, host: str, kind: KeyKind) -> list[Finding]:
-    """Return what can be told without asking."""
+    """Return what is known without a request."""
     found = []
     values = {os.environ[name].strip() for name in KEY_VARIABLES if os.environ.get(name, "").strip()}
     if len(values) > 1:

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._errors import AuthenticationError, ConfigurationError
+from clova_studio._config import KEY_VARIABLES
+from clova_studio._errors import AuthenticationError, ConfigurationError, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,13 +33,11 @@ __all__ = [
 ]
 
 SECRET_VARIABLES = (
-    "CLOVASTUDIO_API_KEY",
-    "NCP_CLOVASTUDIO_API_KEY",
+    *KEY_VARIABLES,
     "NCP_APIGW_API_KEY",
     "NCLOUD_ACCESS_KEY",
     "NCLOUD_SECRET_KEY",
 )
-_KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
 _HANGUL = re.compile("[가-힣]")
 _ASK_THE_DOCTOR = "'clova-studio doctor' finds out why. / 원인은 'clova-studio doctor'로 확인할 수 있습니다."
 _SHORTEST_SECRET = 6
@@ -58,7 +57,7 @@ def scrub(text: str) -> str:
     for secret in [*_hidden, *(os.environ.get(name, "").strip() for name in SECRET_VARIABLES)]:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
-    return _KEY.sub("nv-***", text)
+    return redact(text)
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -101,7 +100,7 @@ def complain(problem: BaseException | str) -> None:
 
 
 def no_text(raw: bytes, name: str | None) -> str:
-    """Return what is to be done about a file that is no text in UTF-8.
+    """Return what is to be done about a file that is not UTF-8 text.
 
     Args:
         raw: Its bytes.
@@ -109,7 +108,7 @@ def no_text(raw: bytes, name: str | None) -> str:
     """
     # What a shell takes as it is, before and behind the program that converts.
     source, target = ("", "") if name is None else (f" {shlex.quote(name)}", " > utf8.txt")
-    said = f"{name or 'stdin'} is no text in UTF-8"
+    said = f"{name or 'stdin'} is not UTF-8 text"
     if raw.startswith(b"%PDF-"):
         return (
             f"{said} but a PDF: save its text first, for example with pdftotext{source or ' FILE'} text.txt / "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._cli._parsing import add_connection_options
@@ -12,9 +12,9 @@ from clova_studio._cli._terminal import paint, say, say_json, scrub
 if TYPE_CHECKING:
     import argparse
 
-    from clova_studio._cli._findings import Finding
+    from clova_studio._cli._report import Report
 
-__all__ = ["Report", "add_arguments", "run"]
+__all__ = ["add_arguments", "run"]
 
 _KEY_WORDS = {
     "none": "none",
@@ -38,32 +38,6 @@ _PACKAGES = (
 )
 # The rest come with extras: missing is fine.
 _REQUIRED = 4
-
-
-@dataclass
-class Report:
-    """What a run of the doctor found; the fields are those of its JSON.
-
-    Attributes:
-        key: Kind of the key and the variable that holds it; never the key.
-        address: Where requests go.
-        checks: What was tried, in order: name, whether it went well, milliseconds, HTTP status and code.
-        rate_limits: Model or tool -> what the headers of its answer said, None where they said nothing.
-        versions: Of Python, the package and what it stands on.
-        findings: What is wrong.
-    """
-
-    key: dict[str, Any] = field(default_factory=dict)
-    address: dict[str, Any] = field(default_factory=dict)
-    checks: list[dict[str, Any]] = field(default_factory=list)
-    rate_limits: dict[str, dict[str, Any] | None] = field(default_factory=dict)
-    versions: dict[str, str | None] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong that stops requests."""
-        return not any(finding.severity == "error" for finding in self.findings)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -88,7 +88,7 @@ class Call(Generic[ResultT]):
         """Return the body as JSON in UTF-8.
 
         Raises:
-            ConfigurationError: It is no JSON, not encodable, or over 50 MB.
+            ConfigurationError: It cannot be written as JSON in UTF-8, or is over 50 MB.
         """
         if self.body is None:
             return None
@@ -96,7 +96,7 @@ class Call(Generic[ResultT]):
             content = json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         except UnicodeEncodeError as exc:
             raise ConfigurationError(
-                "the request holds half of a surrogate pair, which is no text: decode the source with errors='replace'"
+                "the request holds half of a surrogate pair, which is not text: decode the source with errors='replace'"
             ) from exc
         except (TypeError, ValueError, RecursionError) as exc:
             raise ConfigurationError(f"the request cannot be written as JSON: {exc}") from exc

@@ -9,12 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
-from clova_studio._catalogue import ModelInfo, model_info
+from clova_studio._catalogue import ModelInfo, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, integer, number, strings
 
-__all__ = ["MAX_SEED", "MIN_TOKENS_WITH_TOOLS", "ChatOptions", "Effort", "build_chat_request", "tools_and_format"]
+__all__ = [
+    "MAX_SEED",
+    "MIN_TOKENS_WITH_TOOLS",
+    "ChatOptions",
+    "Effort",
+    "build_chat_request",
+    "refuse_tools_with_format",
+    "text_only_reason",
+    "tools_and_format",
+]
 
 Effort: TypeAlias = Literal["none", "low", "medium", "high"]
 _EFFORTS = ("none", "low", "medium", "high")
@@ -93,7 +102,7 @@ def build_chat_request(
     tools, tool_choice = _tools(options)
     response_format = _response_format(options)
     _check_abilities(info, options, tools, response_format, v1=v1, task_id=task_id)
-    text_only = "tools" if tools else "response_format" if response_format else "a tuned model" if task_id else None
+    text_only = text_only_reason(tools=tools, response_format=response_format, tuned=is_tuned(model, task_id))
     wire = to_clova_messages(messages, info=info, v1=v1, text_only=text_only)
     effort = _effort(info, options, tools=tools, response_format=response_format, history=wire, task_id=task_id)
     body: dict[str, Any] = {"messages": wire}
@@ -105,6 +114,30 @@ def build_chat_request(
         body["thinking"] = {"effort": effort}
     body.update(_named(tools, tool_choice, response_format))
     return version, info, body
+
+
+def text_only_reason(*, tools: Any, response_format: Any, tuned: bool) -> str | None:
+    """Return why a chat cannot carry images whatever its model takes, None if it can."""
+    if tools:
+        return "tools"
+    if response_format:
+        return "response_format"
+    return "a tuned model (task_id)" if tuned else None
+
+
+def refuse_tools_with_format(tools: Any, response_format: Any, hint: str = "") -> None:
+    """Refuse tools and a response format in one request.
+
+    Args:
+        tools: The tools, empty or None for none.
+        response_format: The response format, None for none.
+        hint: What else to do instead, appended to the message.
+
+    Raises:
+        ConfigurationError: Both are given.
+    """
+    if tools and response_format:
+        raise ConfigurationError(f"tools and response_format cannot go together: leave one of them out{hint}")
 
 
 def tools_and_format(options: ChatOptions) -> dict[str, Any]:
@@ -138,8 +171,7 @@ def _check_abilities(
     for name, refused, way_out in wanted:
         if refused:
             raise ConfigurationError(f"{name} cannot go to {info.name}: {way_out}, or leave {name} out")
-    if tools and response_format:
-        raise ConfigurationError("tools and response_format cannot go together: leave one of them out")
+    refuse_tools_with_format(tools, response_format)
     if task_id is not None:
         for name in ("tools", "thinking", "response_format"):
             if options.get(name):
@@ -157,8 +189,8 @@ def _effort(
 ) -> str | None:
     """Return the thinking effort to send, None to send none.
 
-    A model that thinks does so unless told otherwise, and refuses tools, structured output and stop strings while it
-    does. So for these it is told, unless the caller asked for thinking: that is a contradiction to resolve there.
+    A thinking model thinks by default, and while it does it refuses tools, structured output and stop strings. For
+    these, thinking is switched off, unless the caller asked for it: that contradiction is the caller's to resolve.
     """
     given = options.get("thinking")
     effort = given.get("effort") if isinstance(given, Mapping) else given

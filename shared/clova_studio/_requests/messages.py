@@ -50,7 +50,7 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
             the pages of tools and structured outputs ask for.
 
     Raises:
-        ConfigurationError: A rule of the API is broken; the message names the place as ``messages[i]``.
+        ConfigurationError: A rule of the API is broken; the message names the index as ``messages[i]``.
     """
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         raise ConfigurationError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from clova_studio._catalogue import model_info
+from clova_studio._catalogue import TUNED_MODEL_PREFIX, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given, present
 from clova_studio._requests.chat_options import MAX_SEED, MIN_TOKENS_WITH_TOOLS
@@ -89,7 +89,7 @@ def chat(
 ) -> Call[OpenAIChatResult]:
     """Return a chat request."""
     _check_names(options)
-    info = model_info(check_text("model", model).removeprefix("ft:"))
+    info = model_info(check_text("model", model).removeprefix(TUNED_MODEL_PREFIX))
     cap = [name for name in ("max_tokens", "max_completion_tokens") if options.get(name) is not None]
     if len(cap) > 1:
         raise ConfigurationError("max_tokens and max_completion_tokens are two names of one option: give one")

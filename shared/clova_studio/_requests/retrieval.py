@@ -135,7 +135,7 @@ def _documents(documents: Any) -> list[dict[str, str]]:
     for i, document in enumerate(documents):
         where = f"documents[{i}]"
         if isinstance(document, str):
-            # The answer cites by place, "doc1" being the first, so this is the name that fits.
+            # The answer cites by index, "doc1" being the first, so this is the name that fits.
             wire.append({"id": f"doc{i + 1}", "doc": check_text(where, document)})
             continue
         if not isinstance(document, Mapping) or set(document) != {"id", "doc"}:

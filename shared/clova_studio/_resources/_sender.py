@@ -1,4 +1,4 @@
-"""What verbs need of the client they belong to."""
+"""What the resources need of their client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs of chat. Both twins side by side: they differ in what is awaited."""
+"""The chat resource. Both twins side by side: they differ in what is awaited."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class ChatResource(Sender):
 
 
 class AsyncChatResource(AsyncSender):
-    """Chat completions and their token calculator."""
+    """Async variant of ``ChatResource``."""
 
     async def chat(
         self,

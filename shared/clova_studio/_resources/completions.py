@@ -1,4 +1,4 @@
-"""Verbs of legacy completions. Both twins side by side: they differ in what is awaited."""
+"""The resource of legacy completions. Both twins side by side: they differ in what is awaited."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class CompletionResource(Sender):
 
 
 class AsyncCompletionResource(AsyncSender):
-    """Legacy completions."""
+    """Async variant of ``CompletionResource``."""
 
     async def complete(
         self,

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible verbs: ``client.openai``. Both twins side by side: they differ in what is awaited."""
+"""The OpenAI-compatible resources: ``client.openai``. Both twins side by side: they differ in what is awaited."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class OpenAICompatible:
             1,024 floats, asked for as floats: the service has no base64.
 
         Raises:
-            ConfigurationError: The input is empty or no string; nothing was sent.
+            ConfigurationError: The input is empty or not a string; nothing was sent.
             APIStatusError: The service refused, in its subclasses.
             APIConnectionError: No whole answer came.
         """
@@ -125,7 +125,7 @@ class OpenAICompatible:
 
 
 class AsyncOpenAICompatible:
-    """The OpenAI-compatible paths; ``client.openai``. They never carry a path prefix and take ``nv-`` keys only."""
+    """Async variant of ``OpenAICompatible``."""
 
     def __init__(self, client: AsyncSender) -> None:
         self._client = client

@@ -91,7 +91,7 @@ class RetrievalResource(Sender):
 
 
 class AsyncRetrievalResource(AsyncSender):
-    """Reranker and RAG reasoning."""
+    """Async variant of ``RetrievalResource``."""
 
     async def rerank(
         self,

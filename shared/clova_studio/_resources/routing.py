@@ -1,4 +1,4 @@
-"""Verbs of routers and skillsets. Both twins side by side: they differ in what is awaited."""
+"""The resource of routers and skillsets. Both twins side by side: they differ in what is awaited."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class RoutingResource(Sender):
 
 
 class AsyncRoutingResource(AsyncSender):
-    """Routers and skillsets."""
+    """Async variant of ``RoutingResource``."""
 
     async def route(
         self,

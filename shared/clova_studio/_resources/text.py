@@ -61,19 +61,19 @@ class TextResource(Sender):
     ) -> list[Embedding]:
         """Return the vectors of many texts in their order, several requests at a time.
 
-        Source: the embedding and embedding v2 pages of the API guide; they take one text a request. A text that is
+        Source: the embedding and embedding v2 pages of the API guide; they take one text per request. A text that is
         refused for the quota goes back to the queue as long as others get through, so a full quota costs time, not
         vectors.
 
         Args:
             texts: Not empty ones; an empty one is named by its index before anything is sent. No texts give no vectors.
             model: As in ``embed``.
-            max_concurrency: Requests under way at once, at most.
+            max_concurrency: Requests in flight at once, at most.
             show_progress: Whether to draw a progress bar (needs ``tqdm``).
             on_error: ``"raise"`` stops at the first error and raises it, with what succeeded on ``partial`` (None where
-                nothing came); ``"return"`` goes on and puts each error in its text's place.
+                nothing came); ``"return"`` goes on and puts each error at its text's index.
             on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
-            max_wait: Seconds a request may wait at the quota's gate; None, the default for batches, for no bound.
+            max_wait: Seconds a request may wait for the quota; None, the default for batches, for no bound.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
 
         Returns:
@@ -260,7 +260,7 @@ class TextResource(Sender):
 
 
 class AsyncTextResource(AsyncSender):
-    """Embeddings, paragraph splitting, summarization, the sliding window."""
+    """Async variant of ``TextResource``."""
 
     async def embed(
         self, text: str, *, model: str = "bge-m3", request_id: str | None = None, timeout: Any = None

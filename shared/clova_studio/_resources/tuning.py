@@ -1,4 +1,4 @@
-"""The verbs of tuning: ``client.tuning``. Both twins side by side: they differ in what is awaited."""
+"""The tuning resource: ``client.tuning``. Both twins side by side: they differ in what is awaited."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class Tuning:
 
         Args:
             page: The page, from 0.
-            size: Tasks a page, 1 to 100.
+            size: Tasks per page, 1 to 100.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
@@ -173,7 +173,7 @@ class Tuning:
         """Yield all tasks, page by page. Source: the tuning task list page of the API guide.
 
         Args:
-            size: Tasks a request, 1 to 100.
+            size: Tasks per request, 1 to 100.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
 
         Raises:
@@ -240,7 +240,7 @@ class Tuning:
 
 
 class AsyncTuning:
-    """Tuning tasks; ``client.tuning``."""
+    """Async variant of ``Tuning``."""
 
     def __init__(self, client: AsyncSender) -> None:
         self._client = client

@@ -200,7 +200,7 @@ class AsyncStream(_StreamState[ChunkT, ResultT]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection; what has arrived stays on ``partial``."""
+        """Async variant of ``close``."""
         self._closed = True
         if self._chunks is not None:
             self._first = None

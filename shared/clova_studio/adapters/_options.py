@@ -9,8 +9,13 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, model_info
+from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, TUNED_MODEL_PREFIX, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
+from clova_studio._requests.chat_options import (
+    MIN_TOKENS_WITH_TOOLS,
+    refuse_tools_with_format,
+    text_only_reason,
+)
 from clova_studio.adapters._fields import refuse_unknown
 from clova_studio.adapters._schemas import wire_response_format
 
@@ -28,12 +33,9 @@ __all__ = [
     "warn_of_raised_cap",
 ]
 
-MIN_TOKENS_WITH_TOOLS = 1_024
 # The native API's own default is 100 for the models that do not think, so that nearly every answer would be cut. This
 # is the default of its OpenAI-compatible API, which programs that come from there had.
 DEFAULT_TOKENS = 512
-TUNED_MODEL_PREFIX = "ft:"
-"""What stands in front of a task's id where a tuned model is named like any other."""
 
 CHAT_OPTIONS = (
     "model",
@@ -135,7 +137,7 @@ def chat_options(
         ConfigurationError: Options contradict one another.
     """
     request = {**defaults, **options}
-    tuned = request["model"].startswith(TUNED_MODEL_PREFIX)
+    tuned = is_tuned(request["model"])
     if tuned:
         _name_task(request)
     raised_cap = None
@@ -149,22 +151,15 @@ def chat_options(
         request["max_tokens"] = DEFAULT_TOKENS
     as_json = isinstance(response_format, Mapping) and response_format.get("type") == "json_object"
     if response_format is not None and not as_json and response_format != {"type": "text"}:
-        if tools:
-            raise ConfigurationError(
-                f"tools and response_format cannot go together: leave one of them out{tools_and_format_hint}"
-            )
+        refuse_tools_with_format(tools, response_format, tools_and_format_hint)
         request["response_format"] = wire_response_format(response_format)
-    no_images = (
-        "tools"
-        if tools
-        else "response_format"
-        if "response_format" in request
-        else "a tuned model (task_id)"
-        if request.get("task_id")
-        else f"{info.name}, which takes text only (use HCX-005)"
-        if not info.images
-        else None
+    no_images = text_only_reason(
+        tools=tools,
+        response_format=request.get("response_format"),
+        tuned=is_tuned(request["model"], request.get("task_id")),
     )
+    if no_images is None and not info.images:
+        no_images = f"{info.name}, which takes text only (use HCX-005)"
     return ChatRequest(request, no_images, as_json, raised_cap)
 
 

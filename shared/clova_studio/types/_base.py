@@ -30,10 +30,10 @@ class RateLimit(BaseModel):
     """What the ``x-ratelimit-*`` headers of an answer said; None where a header was missing.
 
     Attributes:
-        limit_requests: Requests a window.
+        limit_requests: Requests per window.
         remaining_requests: Requests left in this window.
         reset_requests: Seconds until the request window ends; zero or less means that it just has.
-        limit_tokens: Tokens a window (input plus requested maximum output).
+        limit_tokens: Tokens per window (input plus requested maximum output).
         remaining_tokens: Tokens left in this window.
         reset_tokens: Seconds until the token window ends.
     """

@@ -62,11 +62,11 @@ class OpenAIFunction(_SnakeModel):
         """Return the arguments as a dict.
 
         Raises:
-            ValueError: The text is no JSON object, as in a cut answer.
+            ValueError: The text is not a JSON object, as in a cut answer.
         """
         value = json.loads(self.arguments or "{}")
         if not isinstance(value, dict):
-            raise ValueError(f"arguments are no JSON object: {self.arguments!r}")  # noqa: TRY004  the text is wrong
+            raise ValueError(f"arguments are not a JSON object: {self.arguments!r}")  # noqa: TRY004  the text is wrong
         return value
 
 
@@ -124,7 +124,7 @@ class OpenAIChoice(_SnakeModel):
     """A choice; there is always one.
 
     Attributes:
-        index: Its place, 0.
+        index: Its index, 0.
         message: The message of a whole answer.
         delta: What is new, in a stream.
         finish_reason: ``stop``, ``length`` or ``tool_calls``; None before the end of a stream.
@@ -238,7 +238,7 @@ class OpenAIEmbedding(_SnakeModel):
     """The vector of a text.
 
     Attributes:
-        index: Its place in the answer, from 0.
+        index: Its index in the answer, from 0.
         embedding: 1,024 floats, not of unit length.
     """
 

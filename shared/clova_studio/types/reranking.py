@@ -30,7 +30,7 @@ class RerankResult(Result):
     Source: the reranker page of the API guide.
 
     Attributes:
-        result: The answer. Citations are marked ``<doc1>...</doc1>`` with the 1-based place of the document in the
+        result: The answer. Citations are marked ``<doc1>...</doc1>`` with the 1-based index of the document in the
             request, not its id.
         cited_documents: The cited documents in the service's order, verbatim; empty when no answer was found.
         suggested_queries: Other queries to try; filled only when no answer was found.

@@ -28,7 +28,7 @@ class SkillApiCall(WireModel):
         url: The address that was called.
         request_body: What was sent, as text.
         response_body: What came back, as text.
-        api_order: Its place in the order of calls.
+        api_order: Its position in the order of calls.
         operation_id: The operation's id.
         name_for_human: The name of the skill.
     """
