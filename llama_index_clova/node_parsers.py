@@ -236,7 +236,7 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
 
 
 class _Counted:
-    """A client that advances a progress bar with each answer, from any thread."""
+    """A client that moves a progress bar on with each answer, in whichever thread that comes."""
 
     def __init__(self, client: ClovaStudio, bar: tqdm[Any]) -> None:
         self._client = client
@@ -251,7 +251,7 @@ class _Counted:
 
 
 class _AsyncCounted:
-    """Async variant of ``_Counted``."""
+    """The same for an asynchronous client."""
 
     def __init__(self, client: AsyncClovaStudio, bar: tqdm[Any]) -> None:
         self._client = client
