@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["ClovaEmbedding"]
 
 _COLLECTION = "embeddings"
+# The queue of the batches that a task embeds: the base class's hooks, which subclasses change, have no argument for it.
+_batches: ContextVar[WorkQueue[Any, Any] | None] = ContextVar("clova_batches", default=None)
 
 
 class ClovaEmbedding(BaseEmbedding, ConnectionFields):
@@ -157,13 +160,12 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         queue: WorkQueue[range, None] = WorkQueue(run.batches, max_concurrency=workers, patience=0)
 
         async def embed(indices: range) -> None:
+            _batches.set(queue)
             with run.batch(indices) as batch, self._events(batch) as vectors:
                 if self.embeddings_cache is None:
-                    if self.rate_limiter is not None:
-                        await self.rate_limiter.async_acquire()
-                    vectors.extend(await self._aget_text_embeddings(batch, queue))
+                    vectors.extend(await self._aget_text_embeddings_rate_limited(batch))
                 else:
-                    vectors.extend(await self._aget_text_embeddings_cached(batch, queue))
+                    vectors.extend(await self._aget_text_embeddings_cached(batch))
                 run.done(indices, vectors)
 
         with run:
@@ -189,9 +191,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         )
         return [embedding.embedding for embedding in found]
 
-    async def _aget_text_embeddings(
-        self, texts: list[str], parent: WorkQueue[Any, Any] | None = None
-    ) -> list[list[float]]:
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         # Each request has a permit of its own, so that the bound holds for all calls of this instance in this loop and
         # a query does not wait for a whole batch.
         async with self._turn():
@@ -202,7 +202,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
                 max_concurrency=self.max_concurrency,
                 on_too_long=self.on_too_long,
                 permits=self._requests(),
-                parent=parent,
+                parent=_batches.get(),
             )
         return [embedding.embedding for embedding in found]
 
@@ -223,9 +223,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
                 cache.put(key=text, val=_entry(vector), collection=_COLLECTION)
         return lookup.vectors
 
-    async def _aget_text_embeddings_cached(
-        self, texts: list[str], parent: WorkQueue[Any, Any] | None = None
-    ) -> list[list[float]]:
+    async def _aget_text_embeddings_cached(self, texts: list[str]) -> list[list[float]]:
         cache = self._cache()
         lookup = Lookup(texts)
         for text in lookup.texts:
@@ -235,7 +233,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
             await self.rate_limiter.async_acquire()
         for part in lookup.parts(self.max_concurrency):
             try:
-                fresh = list(zip(part, await self._aget_text_embeddings(part, parent), strict=True))
+                fresh = list(zip(part, await self._aget_text_embeddings(part), strict=True))
             except ClovaStudioError as error:
                 for text, vector in lookup.failed(part, error):
                     await cache.aput(key=text, val=_entry(vector), collection=_COLLECTION)

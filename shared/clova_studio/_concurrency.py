@@ -91,6 +91,7 @@ class WorkQueue(Generic[ItemT, ResultT]):
     Each error is final, with one exception. An input that its quota refuses (``RateLimitError``) is requeued, in front
     of the others, until one of these holds:
 
+    - It has no others: the retries of the client are all that a single request gets.
     - Its last three refusals came without the success of any input between them. Two in a row prove nothing: a refusal
       is faster than a result, so what was sent together with the refused request may still succeed.
     - No input has succeeded for ``patience`` seconds.
@@ -227,7 +228,7 @@ class WorkQueue(Generic[ItemT, ResultT]):
         if isinstance(error, RateLimitError):
             before, last = self._successes_at_refusals.get(index, (None, None))
             self._successes_at_refusals[index] = last, self._successes
-            if self._clock() - self._last_success >= self._patience:
+            if len(self._items) == 1 or self._clock() - self._last_success >= self._patience:
                 return False
             return before is None or before < self._successes
         revised = None if self._revise is None else self._revise(self._items[index], error)

@@ -11,7 +11,7 @@ from clova_studio._errors import ClovaStudioError, ConfigurationError
 from clova_studio._segments import TextSpan, align_segments, segmentation_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from clova_studio._async_client import AsyncClovaStudio
     from clova_studio._client import ClovaStudio
@@ -43,7 +43,13 @@ class _Window(NamedTuple):
 
 
 def segment_texts(
-    client: ClovaStudio, texts: Sequence[str], *, max_chunk_size: int | None, max_concurrency: int, **options: Any
+    client: ClovaStudio,
+    texts: Sequence[str],
+    *,
+    max_chunk_size: int | None,
+    max_concurrency: int,
+    on_result: Callable[[], object] | None = None,
+    **options: Any,
 ) -> list[list[TopicSpan]]:
     """Return the topic paragraphs of each text. Source: the segmentation page of the API guide.
 
@@ -55,6 +61,7 @@ def segment_texts(
         max_chunk_size: Characters of a chunk at most, None for no bound. What is longer is cut at sentence borders,
             then at white space, then anywhere.
         max_concurrency: Requests in flight at once, at most, from 1.
+        on_result: Called after each request, one per window of ``segmentation_windows``; for a progress bar.
         **options: Options of ``ClovaStudio.segment``.
 
     Returns:
@@ -65,7 +72,7 @@ def segment_texts(
             each text, with its chunks in order, the error in place of a window that failed, and None in place of one
             that has no result. Topics are counted among those that are there.
     """
-    work = _Segmentation(texts, max_chunk_size, max_concurrency, options)
+    work = _Segmentation(texts, max_chunk_size, max_concurrency, on_result, options)
     with work:
         work.results = run_threads(
             work.queue,
@@ -75,7 +82,13 @@ def segment_texts(
 
 
 async def asegment_texts(
-    client: AsyncClovaStudio, texts: Sequence[str], *, max_chunk_size: int | None, max_concurrency: int, **options: Any
+    client: AsyncClovaStudio,
+    texts: Sequence[str],
+    *,
+    max_chunk_size: int | None,
+    max_concurrency: int,
+    on_result: Callable[[], object] | None = None,
+    **options: Any,
 ) -> list[list[TopicSpan]]:
     """Return the topic paragraphs of each text; see ``segment_texts``.
 
@@ -84,6 +97,7 @@ async def asegment_texts(
         texts: As there.
         max_chunk_size: As there.
         max_concurrency: As there.
+        on_result: As there.
         **options: As there.
 
     Returns:
@@ -92,7 +106,7 @@ async def asegment_texts(
     Raises:
         ClovaStudioError: As there.
     """
-    work = _Segmentation(texts, max_chunk_size, max_concurrency, options)
+    work = _Segmentation(texts, max_chunk_size, max_concurrency, on_result, options)
     with work:
         work.results = await run_tasks(
             work.queue,
@@ -105,7 +119,12 @@ class _Segmentation:
     """Texts in windows that one request takes each. A context, which makes the error of a window one of the texts."""
 
     def __init__(
-        self, texts: Sequence[str], max_chunk_size: int | None, max_concurrency: int, options: dict[str, Any]
+        self,
+        texts: Sequence[str],
+        max_chunk_size: int | None,
+        max_concurrency: int,
+        on_result: Callable[[], object] | None,
+        options: dict[str, Any],
     ) -> None:
         if isinstance(texts, (str, bytes, Mapping)):
             raise ConfigurationError(f"texts must be a list of strings, got {type(texts).__name__}")
@@ -117,6 +136,7 @@ class _Segmentation:
             self._windows,
             max_concurrency=max_concurrency,
             name=(lambda index: f"texts[{self._windows[index].text}]") if len(texts) > 1 else None,
+            on_result=on_result,
         )
         self.results: Sequence[Any] = ()
 

@@ -48,9 +48,9 @@ def summarize_texts(
             each round so far, with the summaries of its parts in order; in the last one the error stands in place
             of a part that failed, and None in place of one that has no result.
     """
-    rounds = _Rounds(texts, max_characters, max_concurrency)
+    rounds = _Rounds(texts, max_characters)
     while rounds.parts:
-        with rounds.queue() as queue:
+        with rounds.queue(max_concurrency) as queue:
 
             def summarize(part: list[str], cancel: CancelSignal = queue.cancel) -> str:
                 # The public ``summarize`` could not be cancelled while it waits.
@@ -78,9 +78,9 @@ async def asummarize_texts(
     Raises:
         ClovaStudioError: As there.
     """
-    rounds = _Rounds(texts, max_characters, max_concurrency)
+    rounds = _Rounds(texts, max_characters)
     while rounds.parts:
-        with rounds.queue() as queue:
+        with rounds.queue(max_concurrency) as queue:
 
             async def summarize(part: list[str], cancel: CancelSignal = queue.cancel) -> str:
                 call = _requests.text.summarize(part, **options)
@@ -93,20 +93,19 @@ async def asummarize_texts(
 class _Rounds:
     """Texts on their way to one summary: ``parts`` are to be summarized next, until there are none. No I/O."""
 
-    def __init__(self, texts: Sequence[str], limit: int, max_concurrency: int) -> None:
+    def __init__(self, texts: Sequence[str], limit: int) -> None:
         said = [text for text in texts if text.strip()]
         self._limit = limit
-        self._max_concurrency = max_concurrency
         self.summary = ""
         self._size = sum(map(len, said))
         self._done: list[list[str]] = []
         self.parts = _parts_of(said, limit)
 
     @contextmanager
-    def queue(self) -> Iterator[WorkQueue[list[str], str]]:
+    def queue(self, max_concurrency: int) -> Iterator[WorkQueue[list[str], str]]:
         """Yield the queue of a round; put the summaries of the rounds before it on its error."""
         try:
-            yield WorkQueue(self.parts, max_concurrency=self._max_concurrency)
+            yield WorkQueue(self.parts, max_concurrency=max_concurrency)
         except ClovaStudioError as error:
             error.partial = [*self._done, error.partial]
             raise
