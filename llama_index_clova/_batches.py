@@ -1,4 +1,4 @@
-"""Texts on their way to vectors: lists in batches, batches in requests, what a cache knows of them. No I/O."""
+"""What is special to LlamaIndex's embeddings: batches with events, a cache, bounds per event loop. No I/O."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import asyncio
 import re
 import threading
 import time
-from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from clova_studio import ClovaStudioError, ConfigurationError, Embedding, RateLimitError
+from clova_studio import ClovaStudioError, ConfigurationError, Embedding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
 
-__all__ = ["Lookup", "Queue", "Run", "Semaphores"]
+__all__ = ["Lookup", "Semaphores", "TextBatches"]
 
 # Rounds of requests in a part that is stored as one, at most, and the seconds in which a part has to be done for the
 # next to be larger.
@@ -49,131 +48,44 @@ class Semaphores:
         return Semaphores, ()
 
 
-class Run:
-    """A list of texts on its way in batches, which one worker takes or several do; the first failure ends it."""
+class TextBatches:
+    """A list of texts that is embedded in batches. A context, which has the results of the list on its error."""
 
     def __init__(self, texts: Sequence[str], size: int, *, show_progress: bool) -> None:
-        self.texts = _checked(texts)
-        self.results: list[Embedding | ClovaStudioError | None] = [None] * len(self.texts)
-        self.error: Exception | None = None
-        self.count = max(1, -(-len(self.texts) // size))
-        self._size = size
-        self._starts = iter(range(0, len(self.texts), size))
-        self._bar = _progress_bar(len(self.texts)) if show_progress else None
+        self._texts = _checked(texts)
+        self._results: list[Embedding | ClovaStudioError | None] = [None] * len(self._texts)
+        self.batches = [range(len(self._texts))[start : start + size] for start in range(0, len(self._texts), size)]
+        self._bar = _progress_bar(len(self._texts)) if show_progress else None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self._bar is not None:
             self._bar.close()
-
-    def batches(self) -> Iterator[Batch]:
-        """Yield the batches of one worker until there is nothing left to start."""
-        while self.error is None and (start := next(self._starts, None)) is not None:
-            yield Batch(self, start, self.texts[start : start + self._size])
-
-    def advance(self, count: int) -> None:
-        """Show that so many texts more are done."""
-        if self._bar is not None:
-            self._bar.update(count)
-
-    def vectors(self) -> list[list[float]]:
-        """Return the vectors in input order.
-
-        Raises:
-            Exception: The first failure.
-        """
-        if isinstance(self.error, ClovaStudioError):
-            self.error.partial = list(self.results)
-        if self.error is not None:
-            raise self.error
-        return [result.embedding for result in self.results if isinstance(result, Embedding)]
-
-
-class Batch:
-    """Texts that share their events; as a context it takes their failure to the run."""
-
-    def __init__(self, run: Run, start: int, texts: list[str]) -> None:
-        self.texts = texts
-        self._run = run
-        self._places = range(start, start + len(texts))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        run = self._run
         if isinstance(error, ClovaStudioError):
-            _renumber(error, self._places)
-            for place, result in zip(self._places, error.partial or (), strict=False):
-                run.results[place] = result
-        if run.error is None:
-            run.error = error
-        return True
+            error.partial = self._results
 
-    def done(self, vectors: Sequence[list[float]]) -> None:
-        """Put the vectors in their texts' places."""
-        for place, vector in zip(self._places, vectors, strict=True):
-            self._run.results[place] = Embedding(embedding=vector)
-        self._run.advance(len(vectors))
+    @contextmanager
+    def batch(self, indices: range) -> Iterator[list[str]]:
+        """Yield the texts of a batch; keep the results that its error has, and make it one of the list."""
+        try:
+            yield self._texts[indices.start : indices.stop]
+        except ClovaStudioError as error:
+            _renumber(error, indices)
+            for index, result in zip(indices, error.partial or (), strict=False):
+                self._results[index] = result
+            raise
 
-
-class Queue:
-    """The texts of a batch, one request each: who is next, and what became of it. The rules of ``embed_many``."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._waiting = deque(range(len(_checked(texts))))
-        self._results: list[Embedding | ClovaStudioError | None] = [None] * len(texts)
-        self._error: ClovaStudioError | None = None
-        self._succeeded = 0
-        # For each text that was started: how many had succeeded by then.
-        self._succeeded_at_start: dict[int, int] = {}
-
-    @property
-    def waits(self) -> bool:
-        """Whether there is anything left to start."""
-        return bool(self._waiting) and self._error is None
-
-    def next(self) -> int | None:
-        """Return who is next, None if there is nothing left to start."""
-        if not self.waits:
-            return None
-        index = self._waiting.popleft()
-        self._succeeded_at_start[index] = self._succeeded
-        return index
-
-    def take(self, index: int, embedding: Embedding) -> None:
-        """Put a vector in its text's place."""
-        self._results[index] = embedding
-        self._succeeded += 1
-
-    def refuse(self, index: int, error: ClovaStudioError) -> None:
-        """Put an error in its text's place, or the text back if the quota refused it while others got through."""
-        others = self._succeeded - self._succeeded_at_start[index]
-        if isinstance(error, RateLimitError) and others and self._error is None:
-            # In front: first come, first served.
-            self._waiting.appendleft(index)
-            return
-        error.partial = None  # of the one text
-        _renumber(error, (index,))
-        self._results[index] = error
-        if self._error is None:
-            self._error = error
+    def done(self, indices: range, vectors: Sequence[list[float]]) -> None:
+        """Take the vectors of a batch."""
+        for index, vector in zip(indices, vectors, strict=True):
+            self._results[index] = Embedding(embedding=vector)
+        if self._bar is not None:
+            self._bar.update(len(vectors))
 
     def vectors(self) -> list[list[float]]:
-        """Return the vectors in input order.
-
-        Raises:
-            ClovaStudioError: The first error, with what succeeded on ``partial``.
-        """
-        if self._error is not None:
-            self._error.partial = list(self._results)
-            raise self._error
+        """Return the vectors of all batches in input order."""
         return [result.embedding for result in self._results if isinstance(result, Embedding)]
 
 
@@ -183,24 +95,24 @@ class Lookup:
     def __init__(self, texts: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
         self.vectors: list[Any] = [None] * len(texts)
         self._clock = clock
-        self._places: dict[str, list[int]] = {}
+        self._indices: dict[str, list[int]] = {}
         self._missing: dict[str, None] = {}
-        for place, text in enumerate(_checked(texts)):
-            self._places.setdefault(text, []).append(place)
+        for index, text in enumerate(_checked(texts)):
+            self._indices.setdefault(text, []).append(index)
             self._missing[text] = None
 
     @property
     def texts(self) -> list[str]:
         """The different texts."""
-        return list(self._places)
+        return list(self._indices)
 
     def take(self, text: str, vector: list[float] | None) -> None:
-        """Put a vector, if there is one, in all places of its text."""
+        """Put a vector, if there is one, at each index of its text."""
         if vector is None:
             return
         self._missing.pop(text, None)
-        for place in self._places[text]:
-            self.vectors[place] = vector
+        for index in self._indices[text]:
+            self.vectors[index] = vector
 
     @property
     def complete(self) -> bool:
@@ -210,11 +122,11 @@ class Lookup:
     def parts(self, round_size: int) -> Iterator[list[str]]:
         """Yield the texts without a vector, in parts that are to be stored before the next one.
 
-        A part that is not stored is lost with its process, but at the end of each the last requests are under way
+        A part that is not stored is lost with its process, but at the end of each the last requests are in flight
         alone. So the first has one round of requests, and the next ones more as long as they take no time.
 
         Args:
-            round_size: Requests under way at once.
+            round_size: Requests in flight at once.
         """
         missing = list(self._missing)
         start, rounds = 0, 1
@@ -237,9 +149,9 @@ class Lookup:
         partial: list[Any] = [None if vector is None else Embedding(embedding=vector) for vector in self.vectors]
         for text, result in zip(part, error.partial or (), strict=False):
             if isinstance(result, ClovaStudioError):
-                for place in self._places[text]:
-                    partial[place] = result
-        _renumber(error, [self._places[text][0] for text in part])
+                for index in self._indices[text]:
+                    partial[index] = result
+        _renumber(error, [self._indices[text][0] for text in part])
         error.partial = partial
         return kept
 
@@ -256,11 +168,13 @@ def _checked(texts: Sequence[str]) -> list[str]:
     return list(texts)
 
 
-def _renumber(error: ClovaStudioError, places: Sequence[int]) -> None:
-    """Make the index in a message that of the list which the caller knows."""
-    found = _INDEX.match(error.message)
-    if found is not None and int(found[1]) < len(places):
-        error.message = f"texts[{places[int(found[1])]}]{error.message[found.end() :]}"
+def _renumber(error: ClovaStudioError, indices: Sequence[int]) -> None:
+    """Make the index in the message of an error, and of those on its ``partial``, one of the caller's list."""
+    errors = {id(one): one for one in (error, *(error.partial or ())) if isinstance(one, ClovaStudioError)}
+    for one in errors.values():
+        found = _INDEX.match(one.message)
+        if found is not None and int(found[1]) < len(indices):
+            one.message = f"texts[{indices[int(found[1])]}]{one.message[found.end() :]}"
 
 
 def _progress_bar(total: int) -> Any:

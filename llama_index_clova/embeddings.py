@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -13,7 +14,8 @@ from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent,
 from pydantic import AliasChoices, Field, PrivateAttr
 
 from clova_studio import ClovaStudioError, ContextLengthError
-from llama_index_clova._batches import Lookup, Queue, Run, Semaphores
+from clova_studio.adapters import WorkQueue, aembed_texts, run_tasks, run_threads
+from llama_index_clova._batches import Lookup, Semaphores, TextBatches
 from llama_index_clova._decorators import dispatcher
 from llama_index_clova._fields import ConnectionFields
 
@@ -21,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
 
-    from clova_studio import Embedding
-
 __all__ = ["ClovaEmbedding"]
 
 _COLLECTION = "embeddings"
+# The queue of the batches that a task embeds: the base class's hooks, which subclasses change, have no argument for it.
+_batches: ContextVar[WorkQueue[Any, Any] | None] = ContextVar("clova_batches", default=None)
 
 
 class ClovaEmbedding(BaseEmbedding, ConnectionFields):
@@ -113,17 +115,21 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
             ConfigurationError: A text is empty; nothing was sent.
             ClovaStudioError: The first error, with what succeeded on ``partial``.
         """
-        run = Run(texts, self.embed_batch_size, show_progress=show_progress)
+        run = TextBatches(texts, self.embed_batch_size, show_progress=show_progress)
+
+        def embed(indices: range) -> None:
+            with run.batch(indices) as batch, self._events(batch) as vectors:
+                if self.rate_limiter is not None:
+                    self.rate_limiter.acquire()
+                if self.embeddings_cache is None:
+                    vectors.extend(self._get_text_embeddings(batch))
+                else:
+                    vectors.extend(self._get_text_embeddings_cached(batch))
+                run.done(indices, vectors)
+
         with run:
-            for batch in run.batches():
-                with batch, self._events(batch.texts) as vectors:
-                    if self.rate_limiter is not None:
-                        self.rate_limiter.acquire()
-                    if self.embeddings_cache is None:
-                        vectors.extend(self._get_text_embeddings(batch.texts))
-                    else:
-                        vectors.extend(self._get_text_embeddings_cached(batch.texts))
-                    batch.done(vectors)
+            # Patience 0 here and below: texts are requeued in the queue of their batch.
+            run_threads(WorkQueue(run.batches, max_concurrency=1, patience=0), embed)
         return run.vectors()
 
     async def aget_text_embedding_batch(
@@ -147,28 +153,24 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
             ClovaStudioError: As there.
         """
         # The base class starts all batches at once, goes on with them after a failure, and leaves their events open.
-        run = Run(texts, self.embed_batch_size, show_progress=show_progress)
-
-        async def work() -> None:
-            for batch in run.batches():
-                with batch, self._events(batch.texts) as vectors:
-                    if self.embeddings_cache is None:
-                        vectors.extend(await self._aget_text_embeddings_rate_limited(batch.texts))
-                    else:
-                        vectors.extend(await self._aget_text_embeddings_cached(batch.texts))
-                    batch.done(vectors)
-
-        # Of small batches so many that texts for the next requests are at hand when the last ones of a batch end; not
-        # more, since those that were begun are brought to their end after a failure.
+        run = TextBatches(texts, self.embed_batch_size, show_progress=show_progress)
+        # Of small batches so many that texts for the next requests are at hand when the last ones of a batch end.
         useful = 1 + 2 * self.max_concurrency // self.embed_batch_size
-        workers = min(useful, self.num_workers or useful, run.count)
+        workers = min(useful, self.num_workers or useful)
+        queue: WorkQueue[range, None] = WorkQueue(run.batches, max_concurrency=workers, patience=0)
+
+        async def embed(indices: range) -> None:
+            _batches.set(queue)
+            with run.batch(indices) as batch, self._events(batch) as vectors:
+                if self.embeddings_cache is None:
+                    vectors.extend(await self._aget_text_embeddings_rate_limited(batch))
+                else:
+                    vectors.extend(await self._aget_text_embeddings_cached(batch))
+                run.done(indices, vectors)
+
         with run:
-            if workers == 1:
-                await work()
-            else:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(workers):
-                        group.create_task(work())
+            # A batch that ends with the queue has its own 0.8 seconds, and then says what has succeeded.
+            await run_tasks(queue, embed, grace=0.9)
         return run.vectors()
 
     def _get_query_embedding(self, query: str) -> list[float]:
@@ -190,26 +192,19 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         return [embedding.embedding for embedding in found]
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        # Not one embed_many for all: others of this instance may be at work in this loop. Each request asks for leave
-        # of its own, so that the bound holds for all together and a query does not wait for a whole batch.
-        queue = Queue(texts)
-        requests = self._requests()
-
-        async def work() -> None:
-            while queue.waits:
-                async with requests:
-                    index = queue.next()
-                    if index is None:
-                        return
-                    try:
-                        queue.take(index, await self._aembed_patiently(texts[index]))
-                    except ClovaStudioError as error:
-                        queue.refuse(index, error)
-
-        async with self._turn(), asyncio.TaskGroup() as group:
-            for _ in range(min(self.max_concurrency, len(texts))):
-                group.create_task(work())
-        return queue.vectors()
+        # Each request has a permit of its own, so that the bound holds for all calls of this instance in this loop and
+        # a query does not wait for a whole batch.
+        async with self._turn():
+            found = await aembed_texts(
+                self._connection.asynchronous or self._connection.sync,
+                texts,
+                model=self.model_name,
+                max_concurrency=self.max_concurrency,
+                on_too_long=self.on_too_long,
+                permits=self._requests(),
+                parent=_batches.get(),
+            )
+        return [embedding.embedding for embedding in found]
 
     def _get_text_embeddings_cached(self, texts: list[str]) -> list[list[float]]:
         cache = self._cache()
@@ -268,20 +263,6 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
                 if self.on_too_long == "error":
                     raise
             return (await client.embed_many([text], **self._truncating()))[0].embedding
-
-    async def _aembed_patiently(self, text: str) -> Embedding:
-        """Return the vector of one text of many: it waits for its quota as long as it takes."""
-        client = self._connection.asynchronous
-        if client is None:
-            sync = self._connection.sync
-            found = await asyncio.to_thread(
-                sync.embed_many, [text], model=self.model_name, max_concurrency=1, on_too_long=self.on_too_long
-            )
-        else:
-            found = await client.embed_many(
-                [text], model=self.model_name, max_concurrency=1, on_too_long=self.on_too_long
-            )
-        return found[0]
 
     def _truncating(self) -> dict[str, Any]:
         return {"model": self.model_name, "on_too_long": "truncate", "max_wait": self.max_wait}

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from tqdm.auto import tqdm
 
 from clova_studio import ClovaStudioError, ConfigurationError
-from clova_studio.adapters import MAX_SUMMARIZATION_CHARACTERS, aask_all, asummarize_texts, summarize_texts
+from clova_studio.adapters import MAX_SUMMARIZATION_CHARACTERS, WorkQueue, asummarize_texts, run_tasks, summarize_texts
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -248,7 +248,8 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
             return summary.strip()
 
         with tqdm(total=len(texts), desc="Summarizing nodes", disable=not self.show_progress) as bar:
-            summaries = await aask_all(summarize, texts, max_concurrency=self.num_workers)
+            # Patience 0: the requests of a text are requeued in a queue of its own.
+            summaries = await run_tasks(WorkQueue(texts, max_concurrency=self.num_workers, patience=0), summarize)
         if errors:
             _logger.warning("%d of %d nodes got no summary: %s", len(errors), len(texts), errors[0])
         return summaries

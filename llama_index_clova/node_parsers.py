@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import threading
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.node_parser.interface import TextSplitter
 from llama_index.core.node_parser.node_utils import build_nodes_from_splits, default_id_func
@@ -21,7 +20,6 @@ from clova_studio.adapters import asegment_texts, segment_texts
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
-    from clova_studio import AsyncClovaStudio, ClovaStudio, Segmentation
     from clova_studio.adapters import TopicSpan
 
 __all__ = ["ClovaSegmentationNodeParser"]
@@ -222,7 +220,7 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         if not show_progress:
             return segment_texts(client, texts, **options)
         with _bar(texts) as bar:
-            return segment_texts(cast("ClovaStudio", _Counted(client, bar)), texts, **options)
+            return segment_texts(client, texts, on_result=bar.update, **options)
 
     async def _asegment(self, texts: Sequence[str], *, show_progress: bool = False) -> list[list[TopicSpan]]:
         options = {name: getattr(self, name) for name in _OPTIONS}
@@ -232,35 +230,7 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         if not show_progress:
             return await asegment_texts(client, texts, **options)
         with _bar(texts) as bar:
-            return await asegment_texts(cast("AsyncClovaStudio", _AsyncCounted(client, bar)), texts, **options)
-
-
-class _Counted:
-    """A client that moves a progress bar on with each answer, in whichever thread that comes."""
-
-    def __init__(self, client: ClovaStudio, bar: tqdm[Any]) -> None:
-        self._client = client
-        self._bar = bar
-        self._lock = threading.Lock()
-
-    def segment(self, text: str, **options: Any) -> Segmentation:
-        answer = self._client.segment(text, **options)
-        with self._lock:
-            self._bar.update()
-        return answer
-
-
-class _AsyncCounted:
-    """The same for an asynchronous client."""
-
-    def __init__(self, client: AsyncClovaStudio, bar: tqdm[Any]) -> None:
-        self._client = client
-        self._bar = bar
-
-    async def segment(self, text: str, **options: Any) -> Segmentation:
-        answer = await self._client.segment(text, **options)
-        self._bar.update()
-        return answer
+            return await asegment_texts(client, texts, on_result=bar.update, **options)
 
 
 def _bar(texts: Sequence[str]) -> tqdm[Any]:

@@ -1,32 +1,25 @@
-"""Many texts, one request each: who is next, what became of it, what goes back to the queue. No I/O.
-
-Threads and tasks take jobs from the same batch; how many of them there are is the bound on requests under way.
-"""
+"""Many inputs, one request each, several in flight: a queue that decides, and two runners that send."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from clova_studio._base_client import check_max_wait
-from clova_studio._catalogue import EMBEDDING_MODELS
-from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError, RateLimitError
-from clova_studio._requests.text import embed
-from clova_studio._requests.validation import check_text
+from clova_studio._errors import ClovaStudioError, ConfigurationError, RateLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable
 
-    from clova_studio._requests.call import Call
-    from clova_studio.types.embeddings import Embedding
+__all__ = ["BatchCancelledError", "CancelSignal", "WorkQueue", "run_tasks", "run_threads"]
 
-__all__ = ["BatchCancelledError", "CancelSignal", "EmbedBatch", "EmbedJob"]
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
-# Fewest tokens a character that any text was seen to have (English, 0.19): what is longer cannot fit.
-_TOKENS_A_CHARACTER = 0.15
-_SHORTEN = 0.8
+# Seconds that requests in flight have to end after the queue has: a batch returns within one second.
+_GRACE = 0.8
 
 
 class BatchCancelledError(ClovaStudioError):
@@ -41,195 +34,297 @@ class CancelSignal:
         self._lock = threading.Lock()
         self._wakers: list[Callable[[], None]] = []
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the batch has ended."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """End all waiting, now and later."""
         with self._lock:
+            if self._stopped.is_set():
+                return
             self._stopped.set()
             wakers = list(self._wakers)
         for wake in wakers:
             wake()
 
+    def wait(self) -> None:
+        """Wait until the batch has ended."""
+        self._stopped.wait()
+
     def sleep(self, seconds: float) -> None:
-        """Sleep, unless it is over."""
+        """Sleep until the time has passed or the batch has ended."""
         self._stopped.wait(seconds)
 
     def add(self, wake: Callable[[], None]) -> None:
-        """Have something called when it is over."""
+        """Have a function called when the batch ends; at once if it has."""
         with self._lock:
             self._wakers.append(wake)
+            stopped = self._stopped.is_set()
+        if stopped:
+            wake()
 
-    def check(self, request_id: str) -> None:
-        """Go no further if it is over.
+    def check(self, request_id: str = "") -> None:
+        """Return if the batch has not ended.
 
         Raises:
-            BatchCancelledError: It is.
+            BatchCancelledError: The batch has ended.
         """
         if self._stopped.is_set():
-            raise BatchCancelledError("the batch has ended", request_id=request_id)
+            raise BatchCancelledError("the batch has ended", request_id=request_id or None)
 
     def remove(self, wake: Callable[[], None]) -> None:
-        """Have it called no more."""
+        """Have a function called no more."""
         with self._lock:
             self._wakers.remove(wake)
 
 
-class EmbedJob:
-    """One text on its way."""
+class WorkQueue(Generic[ItemT, ResultT]):
+    """Inputs that each need a request: which is next, and what became of the others. No I/O, safe in many threads.
 
-    __slots__ = ("_batch", "index")
+    ``run_threads`` and ``run_tasks`` send the requests. As many are in flight as they have workers.
 
-    def __init__(self, batch: EmbedBatch, index: int) -> None:
-        self._batch = batch
-        self.index = index
+    A queue ends with its last result, with the first final error, or when it is stopped. From then on it hands out no
+    input, and no request that waits for its quota or for a retry is sent.
 
-    def call(self) -> Call[Embedding]:
-        """Return the request for the text."""
-        batch = self._batch
-        return embed(batch.texts[self.index], model=batch.model, timeout=batch.timeout)
+    Each error is final, with one exception. An input that its quota refuses (``RateLimitError``) is requeued, in front
+    of the others, until one of these holds:
 
-    def done(self, result: Embedding) -> None:
-        """Take the vector."""
-        self._batch.take(self.index, result)
+    - It has no others: the retries of the client are all that a single request gets.
+    - Its last three refusals came without the success of any input between them. Two in a row prove nothing: a refusal
+      is faster than a result, so what was sent together with the refused request may still succeed.
+    - No input has succeeded for ``patience`` seconds.
 
-    def failed(self, error: ClovaStudioError) -> None:
-        """Take the error: it ends the job, or the text goes back to the queue."""
-        self._batch.refuse(self.index, error)
+    Args:
+        items: The inputs.
+        max_concurrency: Requests in flight at once, at most, from 1.
+        return_errors: Whether errors of ``clova_studio`` are results like any other, and end nothing.
+        patience: Seconds without a success after which a refusal is final: five windows of a quota. 0 requeues nothing,
+            for inputs whose requests have a queue of their own.
+        name: Says what error messages call the input with an index, such as ``texts[3]``.
+        revise: Returns another input to send in place of one that failed, or None if its error is final.
+        on_result: Called after each result and each final error.
+        parent: The signal of a queue that this one belongs to: with it, this one ends too.
+        clock: Returns monotonic seconds.
 
+    Attributes:
+        workers: How many requests can be in flight at once.
+        cancel: The signal that the queue has ended.
 
-class EmbedBatch:
-    """The state of one ``embed_many``. Safe to use from many threads."""
+    Raises:
+        ConfigurationError: ``max_concurrency`` is not a whole number from 1.
+    """
 
     def __init__(
         self,
-        texts: Sequence[str],
+        items: Iterable[ItemT],
         *,
-        model: str,
         max_concurrency: int,
-        show_progress: bool,
-        on_error: Literal["raise", "return"],
-        on_too_long: Literal["error", "truncate"],
-        max_wait: float | None,
-        timeout: Any,
+        return_errors: bool = False,
+        patience: float = 300.0,
+        name: Callable[[int], str] | None = None,
+        revise: Callable[[ItemT, ClovaStudioError], ItemT | None] | None = None,
+        on_result: Callable[[], object] | None = None,
+        parent: CancelSignal | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Sequence):
-            raise ConfigurationError(
-                f"texts must be a list of strings, got {type(texts).__name__}: for one text use embed"
-            )
         if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool) or max_concurrency < 1:
             raise ConfigurationError(f"max_concurrency must be a whole number from 1, got {max_concurrency!r}")
-        for name, value, allowed in (
-            ("on_error", on_error, ("raise", "return")),
-            ("on_too_long", on_too_long, ("error", "truncate")),
-        ):
-            if value not in allowed:
-                raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-        check_max_wait(max_wait)
-        for index, text in enumerate(texts):
-            check_text(f"texts[{index}]", text)
-        self.texts = list(texts)
-        self.model = model
-        self.timeout = timeout
-        self.workers = min(max_concurrency, len(self.texts))
-        self._raise_errors = on_error == "raise"
-        self._truncate = on_too_long == "truncate"
-        self._bar = _progress_bar(len(self.texts)) if show_progress else None
-        self._queue = deque(range(len(self.texts)))
-        self._results: list[Embedding | ClovaStudioError | None] = [None] * len(self.texts)
-        self._first_error: ClovaStudioError | None = None
+        self._items = list(items)
+        self.workers = min(max_concurrency, len(self._items))
         self.cancel = CancelSignal()
-        self._stopped = False
+        self._return_errors = return_errors
+        self._patience = patience
+        self._name = name
+        self._revise = revise
+        self._on_result = on_result
+        self._clock = clock
         self._lock = threading.Lock()
-        self._succeeded = 0
-        # For each text that the quota refused: how many had succeeded by its last refusal but one, and by its last.
-        self._succeeded_at_refusals: dict[int, tuple[int | None, int]] = {}
+        self._waiting = deque(range(len(self._items)))
+        self._results: list[Any] = [None] * len(self._items)
+        self._left = len(self._items)
+        self._error: BaseException | None = None
+        self._closed = False
+        self._successes = 0
+        self._last_success = clock()
+        # For each refused input: how many inputs had succeeded by its last refusal but one, and by its last.
+        self._successes_at_refusals: dict[int, tuple[int | None, int]] = {}
+        if parent is not None:
+            parent.add(self.stop)
 
-    def __enter__(self) -> Self:
-        return self
+    def next(self) -> tuple[int, ItemT] | None:
+        """Return the index and the input to send next, None if there is nothing to start."""
+        with self._lock:
+            if self.cancel.stopped or not self._waiting:
+                return None
+            index = self._waiting.popleft()
+            return index, self._items[index]
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self.stop()
-        if self._bar is not None:
-            self._bar.close()
+    def done(self, index: int, result: ResultT) -> None:
+        """Take the result of an input."""
+        with self._lock:
+            if self._closed:
+                return
+            self._successes += 1
+            self._last_success = self._clock()
+            self._finish(index, result)
+
+    def failed(self, index: int, error: BaseException) -> None:
+        """Take the error of an input: it is final, or the input is requeued."""
+        with self._lock:
+            if self._closed or isinstance(error, BatchCancelledError):
+                return
+            ends = not self._return_errors
+            if not isinstance(error, ClovaStudioError):
+                ends = True
+            elif not self.cancel.stopped and self._requeue(index, error):
+                # In front: first come, first served.
+                self._waiting.appendleft(index)
+                return
+            elif self._name is not None:
+                error.message = f"{self._name(index)}: {error.message}"
+            if ends:
+                if self._error is None:
+                    self._error = error
+                self.stop()
+            self._finish(index, error)
 
     def stop(self) -> None:
-        """Start nothing more, and end the waiting at the gate."""
-        self._stopped = True
+        """End the queue."""
         self.cancel.stop()
 
-    def jobs(self) -> Iterator[EmbedJob]:
-        """Yield the jobs of one worker until there is nothing left to start."""
-        while True:
-            with self._lock:
-                if self._stopped or not self._queue:
-                    return
-                index = self._queue.popleft()
-            yield EmbedJob(self, index)
+    def results(self) -> list[ResultT]:
+        """Return the results in the order of the inputs. What comes later is dropped.
 
-    def take(self, index: int, result: Embedding) -> None:
-        """Put a vector in its text's place."""
-        with self._lock:
-            self._results[index] = result
-            self._succeeded += 1
-            self._advance()
-
-    def refuse(self, index: int, error: ClovaStudioError) -> None:
-        """Put an error in its text's place, or the text back into the queue."""
-        with self._lock:
-            if isinstance(error, BatchCancelledError):
-                return
-            if self._goes_back(index, error):
-                # In front: first come, first served.
-                self._queue.appendleft(index)
-                return
-            self._results[index] = error
-            self._advance()
-            if self._first_error is None:
-                self._first_error = error
-                error.message = f"texts[{index}]: {error.message}"
-            if self._raise_errors:
-                self.stop()
-
-    def results(self) -> list[Embedding]:
-        """Return the vectors in input order.
-
-        With ``on_error="return"`` errors stand in their texts' places: the one case in which an item is no
-        ``Embedding``, left out of the type so that the usual case reads plainly.
+        With ``return_errors`` errors are among them, outside of the declared type: the usual case reads plainly so.
 
         Raises:
-            ClovaStudioError: The first error, if errors are to be raised.
+            BaseException: The first final error. One of ``clova_studio`` has on ``partial`` for each input its result,
+                its error, or None if it has neither.
+            BatchCancelledError: The queue was stopped before its end; with ``partial``, too.
         """
-        if self._first_error is not None and self._raise_errors:
-            self._first_error.partial = list(self._results)
-            raise self._first_error
-        return cast("list[Embedding]", self._results)
+        with self._lock:
+            self._closed = True
+            results = list(self._results)
+        error = self._error
+        if error is None and self._left:
+            error = BatchCancelledError("the batch has ended")
+        if error is None:
+            return results
+        if isinstance(error, ClovaStudioError):
+            error.partial = results
+        raise error
 
-    def _goes_back(self, index: int, error: ClovaStudioError) -> bool:
-        if self._stopped:
-            return False
+    def _finish(self, index: int, result: object) -> None:
+        self._results[index] = result
+        self._left -= 1
+        if self._on_result is not None:
+            self._on_result()
+        if not self._left:
+            self.stop()
+
+    def _requeue(self, index: int, error: ClovaStudioError) -> bool:
         if isinstance(error, RateLimitError):
-            # Only while others get through: a quota that lets nobody pass ends the batch. A refusal is faster than an
-            # answer, so what was sent together with a refused attempt counts by the end of the next one.
-            before, last = self._succeeded_at_refusals.get(index, (None, None))
-            self._succeeded_at_refusals[index] = last, self._succeeded
-            return before is None or before < self._succeeded
-        if self._truncate and isinstance(error, ContextLengthError):
-            text = self.texts[index]
-            info = EMBEDDING_MODELS.get(self.model)
-            most = int(info.max_tokens / _TOKENS_A_CHARACTER) if info else len(text)
-            shorter = text[: min(most, int(len(text) * _SHORTEN))]
-            if shorter.strip():
-                self.texts[index] = shorter
-                return True
-        return False
-
-    def _advance(self) -> None:
-        if self._bar is not None:
-            self._bar.update()
+            before, last = self._successes_at_refusals.get(index, (None, None))
+            self._successes_at_refusals[index] = last, self._successes
+            if len(self._items) == 1 or self._clock() - self._last_success >= self._patience:
+                return False
+            return before is None or before < self._successes
+        revised = None if self._revise is None else self._revise(self._items[index], error)
+        if revised is None:
+            return False
+        self._items[index] = revised
+        return True
 
 
-def _progress_bar(total: int) -> Any:
+def run_threads(queue: WorkQueue[ItemT, ResultT], send: Callable[[ItemT], ResultT]) -> list[ResultT]:
+    """Send the inputs of a queue in threads, one alone in the calling thread, and return the results in order.
+
+    After a final error or an interrupt nothing is sent any more. What is in flight then has 0.8 seconds to end; a
+    thread that takes longer is left behind, and does not keep the process alive.
+
+    Args:
+        queue: The inputs.
+        send: Makes the request for an input, with ``cancel=queue.cancel`` if it can wait for a quota.
+
+    Returns:
+        One result per input.
+
+    Raises:
+        BaseException: See ``WorkQueue.results``; an interrupt of the calling thread.
+    """
+
+    def work() -> None:
+        while (entry := queue.next()) is not None:
+            index, item = entry
+            try:
+                queue.done(index, send(item))
+            except BaseException as error:  # noqa: BLE001  raised by results()
+                queue.failed(index, error)
+
+    if queue.workers <= 1:
+        work()
+        return queue.results()
+    # No executor: the interpreter waits at its exit for the threads of executors.
+    threads: list[threading.Thread] = []
     try:
-        from tqdm.auto import tqdm
-    except ImportError as exc:
-        raise ConfigurationError("show_progress needs tqdm: pip install tqdm, or leave show_progress out") from exc
-    return tqdm(total=total, unit="text")
+        for number in range(queue.workers):
+            thread = threading.Thread(target=work, name=f"clova-batch-{number}", daemon=True)
+            thread.start()
+            threads.append(thread)
+        queue.cancel.wait()
+    finally:
+        queue.stop()
+        end = time.monotonic() + _GRACE
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+    return queue.results()
+
+
+async def run_tasks(
+    queue: WorkQueue[ItemT, ResultT], send: Callable[[ItemT], Awaitable[ResultT]], *, grace: float = _GRACE
+) -> list[ResultT]:
+    """Async variant of ``run_threads``. No task is left behind.
+
+    Args:
+        queue: As there.
+        send: As there.
+        grace: Seconds that requests in flight have to end after a final error; then they are cancelled.
+
+    Returns:
+        As there.
+
+    Raises:
+        BaseException: As there.
+    """
+
+    async def work() -> None:
+        while (entry := queue.next()) is not None:
+            index, item = entry
+            try:
+                queue.done(index, await send(item))
+            except Exception as error:  # noqa: BLE001  raised by results()
+                queue.failed(index, error)
+
+    loop = asyncio.get_running_loop()
+    tasks: list[asyncio.Task[None]] = []
+    timers: list[asyncio.TimerHandle] = []
+
+    def cancel_late_ones() -> None:
+        for task in tasks:
+            task.cancel()
+
+    def start_timer() -> None:
+        timers.append(loop.call_later(grace, cancel_late_ones))
+
+    queue.cancel.add(start_timer)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks += [group.create_task(work()) for _ in range(queue.workers)]
+    finally:
+        queue.cancel.remove(start_timer)
+        queue.stop()
+        for timer in timers:
+            timer.cancel()
+    return queue.results()

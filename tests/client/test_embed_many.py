@@ -239,7 +239,7 @@ def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
     helpers: set[int] = set()
 
     def handler(request: httpx.Request) -> httpx.Response:
-        helpers.add(sum(thread.name.startswith("clova-embed") for thread in threading.enumerate()))
+        helpers.add(sum(thread.name.startswith("clova-batch") for thread in threading.enumerate()))
         time.sleep(speeds.choice((0, 0, 0.001, 0.005)))
         return vector_of(request)
 

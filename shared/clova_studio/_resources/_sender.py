@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from clova_studio._concurrency import CancelSignal
+    from clova_studio._rate_limits.settings import RateLimits
     from clova_studio._rate_limits.waiters import LoopWaiter, ThreadWaiter
     from clova_studio._requests.call import Call
     from clova_studio._streaming.streams import AsyncOpened, Opened
@@ -29,6 +30,8 @@ class Sender:
             self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
         ) -> ResultT: ...
 
+        _limits: RateLimits | None
+
         def _open(self, call: Call[Any]) -> Opened[Any, Any]: ...
 
 
@@ -41,5 +44,7 @@ class AsyncSender:
         async def _send(
             self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
         ) -> ResultT: ...
+
+        _limits: RateLimits | None
 
         async def _open(self, call: Call[Any]) -> AsyncOpened[Any, Any]: ...

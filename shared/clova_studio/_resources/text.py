@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio import _requests
-from clova_studio._errors import ClovaStudioError
 from clova_studio._resources._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
@@ -83,9 +80,10 @@ class TextResource(Sender):
             ConfigurationError: A text is empty or an argument wrong; nothing was sent.
             ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
         """
-        from clova_studio._concurrency import EmbedBatch
+        from clova_studio._concurrency import run_threads
+        from clova_studio._resources._embed_many import EmbedBatch
 
-        batch = EmbedBatch(
+        with EmbedBatch(
             texts,
             model=model,
             max_concurrency=max_concurrency,
@@ -94,29 +92,9 @@ class TextResource(Sender):
             on_too_long=on_too_long,
             max_wait=max_wait,
             timeout=timeout,
-        )
-
-        def work() -> None:
-            for job in batch.jobs():
-                try:
-                    job.done(self._send(job.call(), max_wait=max_wait, cancel=batch.cancel))
-                except ClovaStudioError as error:
-                    job.failed(error)
-
-        with batch:
-            if batch.workers <= 1:
-                work()
-            else:
-                with ThreadPoolExecutor(batch.workers, "clova-embed") as pool:
-                    futures = [pool.submit(work) for _ in range(batch.workers)]
-                    try:
-                        for future in futures:
-                            future.result()
-                    except BaseException:
-                        # On an interrupt the pool waits for its threads: they must find nothing more to do.
-                        batch.stop()
-                        raise
-        return batch.results()
+            limits=self._limits,
+        ) as batch:
+            return run_threads(batch.queue, lambda text: self._send(batch.call(text), **batch.options))
 
     def count_embedding_tokens(self, text: str, *, request_id: str | None = None, timeout: Any = None) -> TokenCount:
         """Count the tokens of an embedding v2 text. Source: the embedding v2 token calculator page of the API guide.
@@ -281,9 +259,10 @@ class AsyncTextResource(AsyncSender):
         timeout: Any = None,
     ) -> list[Embedding]:
         """Async variant of ``embed_many``."""
-        from clova_studio._concurrency import EmbedBatch
+        from clova_studio._concurrency import run_tasks
+        from clova_studio._resources._embed_many import EmbedBatch
 
-        batch = EmbedBatch(
+        with EmbedBatch(
             texts,
             model=model,
             max_concurrency=max_concurrency,
@@ -292,20 +271,9 @@ class AsyncTextResource(AsyncSender):
             on_too_long=on_too_long,
             max_wait=max_wait,
             timeout=timeout,
-        )
-
-        async def work() -> None:
-            for job in batch.jobs():
-                try:
-                    job.done(await self._send(job.call(), max_wait=max_wait, cancel=batch.cancel))
-                except ClovaStudioError as error:
-                    job.failed(error)
-
-        with batch:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(batch.workers):
-                    group.create_task(work())
-        return batch.results()
+            limits=self._limits,
+        ) as batch:
+            return await run_tasks(batch.queue, lambda text: self._send(batch.call(text), **batch.options))
 
     async def count_embedding_tokens(
         self, text: str, *, request_id: str | None = None, timeout: Any = None

@@ -12,11 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
     from clova_studio._rate_limits.estimates import estimate_message_tokens, estimate_tokens
     from clova_studio.adapters._chat_fields import ChatFields
     from clova_studio.adapters._citations import Cited, parse_citations
     from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env
     from clova_studio.adapters._conversation import Conversation, json_text, text_part, with_instruction
+    from clova_studio.adapters._embeddings import aembed_texts
     from clova_studio.adapters._fields import ConnectionFields, refuse_unknown
     from clova_studio.adapters._images import IMAGE_PLACEHOLDER, data_uri, image_part
     from clova_studio.adapters._options import (
@@ -34,15 +36,16 @@ if TYPE_CHECKING:
     from clova_studio.adapters._segmentation import TopicSpan, asegment_texts, segment_texts
     from clova_studio.adapters._summaries import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
     from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
-    from clova_studio.adapters._work import aask_all, ask_all
 
 _HOMES = {
+    "clova_studio._concurrency": ("WorkQueue", "run_tasks", "run_threads"),
     "clova_studio._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
     "clova_studio.adapters._chat_fields": ("ChatFields",),
     "clova_studio.adapters._citations": ("Cited", "parse_citations"),
     "clova_studio.adapters._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
     "clova_studio.adapters._conversation": ("Conversation", "json_text", "text_part", "with_instruction"),
     "clova_studio.adapters._tool_choice_flow": ("ToolChoiceFlow",),
+    "clova_studio.adapters._embeddings": ("aembed_texts",),
     "clova_studio.adapters._fields": ("ConnectionFields", "refuse_unknown"),
     "clova_studio.adapters._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part"),
     "clova_studio.adapters._options": (
@@ -59,7 +62,6 @@ _HOMES = {
     "clova_studio.adapters._schemas": ("clean_schema", "response_schema", "wire_function", "wire_response_format"),
     "clova_studio.adapters._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),
     "clova_studio.adapters._summaries": ("MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"),
-    "clova_studio.adapters._work": ("aask_all", "ask_all"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -79,9 +81,9 @@ __all__ = [
     "RerankRequest",
     "ToolChoiceFlow",
     "TopicSpan",
-    "aask_all",
+    "WorkQueue",
+    "aembed_texts",
     "asegment_texts",
-    "ask_all",
     "asummarize_texts",
     "chat_options",
     "clean_schema",
@@ -96,6 +98,8 @@ __all__ = [
     "parse_citations",
     "refuse_unknown",
     "response_schema",
+    "run_tasks",
+    "run_threads",
     "segment_texts",
     "summarize_texts",
     "text_part",

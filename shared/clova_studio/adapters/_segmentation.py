@@ -1,19 +1,21 @@
-"""Topic paragraphs of several texts of any length, as places in them."""
+"""Topic paragraphs of several texts of any length, as spans of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from clova_studio import _requests
+from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
 from clova_studio._errors import ClovaStudioError, ConfigurationError
 from clova_studio._segments import TextSpan, align_segments, segmentation_windows
-from clova_studio.adapters._work import aask_all, ask_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from clova_studio._async_client import AsyncClovaStudio
     from clova_studio._client import ClovaStudio
+    from clova_studio._requests.call import Call
     from clova_studio.types import Segmentation
 
 __all__ = ["TopicSpan", "asegment_texts", "segment_texts"]
@@ -41,7 +43,13 @@ class _Window(NamedTuple):
 
 
 def segment_texts(
-    client: ClovaStudio, texts: Sequence[str], *, max_chunk_size: int | None, max_concurrency: int, **options: Any
+    client: ClovaStudio,
+    texts: Sequence[str],
+    *,
+    max_chunk_size: int | None,
+    max_concurrency: int,
+    on_result: Callable[[], object] | None = None,
+    **options: Any,
 ) -> list[list[TopicSpan]]:
     """Return the topic paragraphs of each text. Source: the segmentation page of the API guide.
 
@@ -49,10 +57,11 @@ def segment_texts(
 
     Args:
         client: Asks the service.
-        texts: Texts; one of nothing but white space has no paragraph and costs no request.
+        texts: Texts; a blank one has no paragraph and costs no request.
         max_chunk_size: Characters of a chunk at most, None for no bound. What is longer is cut at sentence borders,
             then at white space, then anywhere.
-        max_concurrency: Requests under way at once, at most, from 1.
+        max_concurrency: Requests in flight at once, at most, from 1.
+        on_result: Called after each request, one per window of ``segmentation_windows``; for a progress bar.
         **options: Options of ``ClovaStudio.segment``.
 
     Returns:
@@ -60,24 +69,26 @@ def segment_texts(
 
     Raises:
         ClovaStudioError: The first request that failed; no other was started after it. Its ``partial`` has a list for
-            each text, with its chunks in order, the error in the place of a window that failed, and None in the place
-            of one that was not asked. Topics are counted among those that are there.
+            each text, with its chunks in order, the error in place of a window that failed, and None in place of one
+            that has no result. Topics are counted among those that are there.
     """
-    windows = _windows(texts)
-
-    def segment(window: _Window) -> Segmentation:
-        return client.segment(_text(texts, window), **options)
-
-    try:
-        answers = ask_all(segment, windows, max_concurrency=max_concurrency)
-    except ClovaStudioError as error:
-        _tell(error, texts, windows, max_chunk_size)
-        raise
-    return _spans(texts, windows, answers, max_chunk_size)
+    work = _Segmentation(texts, max_chunk_size, max_concurrency, on_result, options)
+    with work:
+        work.results = run_threads(
+            work.queue,
+            lambda window: client._send(work.call(window), cancel=work.queue.cancel),  # noqa: SLF001  see call()
+        )
+    return work.spans()
 
 
 async def asegment_texts(
-    client: AsyncClovaStudio, texts: Sequence[str], *, max_chunk_size: int | None, max_concurrency: int, **options: Any
+    client: AsyncClovaStudio,
+    texts: Sequence[str],
+    *,
+    max_chunk_size: int | None,
+    max_concurrency: int,
+    on_result: Callable[[], object] | None = None,
+    **options: Any,
 ) -> list[list[TopicSpan]]:
     """Return the topic paragraphs of each text; see ``segment_texts``.
 
@@ -86,6 +97,7 @@ async def asegment_texts(
         texts: As there.
         max_chunk_size: As there.
         max_concurrency: As there.
+        on_result: As there.
         **options: As there.
 
     Returns:
@@ -94,55 +106,66 @@ async def asegment_texts(
     Raises:
         ClovaStudioError: As there.
     """
-    windows = _windows(texts)
-
-    async def segment(window: _Window) -> Segmentation:
-        return await client.segment(_text(texts, window), **options)
-
-    try:
-        answers = await aask_all(segment, windows, max_concurrency=max_concurrency)
-    except ClovaStudioError as error:
-        _tell(error, texts, windows, max_chunk_size)
-        raise
-    return _spans(texts, windows, answers, max_chunk_size)
+    work = _Segmentation(texts, max_chunk_size, max_concurrency, on_result, options)
+    with work:
+        work.results = await run_tasks(
+            work.queue,
+            lambda window: client._send(work.call(window), cancel=work.queue.cancel),  # noqa: SLF001  see call()
+        )
+    return work.spans()
 
 
-def _windows(texts: Sequence[str]) -> list[_Window]:
-    """Return what to send for texts, in order; nothing for texts of nothing but white space."""
-    if isinstance(texts, (str, bytes, Mapping)):
-        raise ConfigurationError(f"texts must be a list of strings, got {type(texts).__name__}")
-    return [_Window(i, span) for i, text in enumerate(texts) for span in segmentation_windows(text)]
+class _Segmentation:
+    """Texts in windows that one request takes each. A context, which makes the error of a window one of the texts."""
 
+    def __init__(
+        self,
+        texts: Sequence[str],
+        max_chunk_size: int | None,
+        max_concurrency: int,
+        on_result: Callable[[], object] | None,
+        options: dict[str, Any],
+    ) -> None:
+        if isinstance(texts, (str, bytes, Mapping)):
+            raise ConfigurationError(f"texts must be a list of strings, got {type(texts).__name__}")
+        self._texts = texts
+        self._max_chunk_size = max_chunk_size
+        self._options = options
+        self._windows = [_Window(i, span) for i, text in enumerate(texts) for span in segmentation_windows(text)]
+        self.queue: WorkQueue[_Window, Segmentation] = WorkQueue(
+            self._windows,
+            max_concurrency=max_concurrency,
+            name=(lambda index: f"texts[{self._windows[index].text}]") if len(texts) > 1 else None,
+            on_result=on_result,
+        )
+        self.results: Sequence[Any] = ()
 
-def _text(texts: Sequence[str], window: _Window) -> str:
-    return texts[window.text][window.span.start : window.span.end]
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ClovaStudioError):
+            self.results = error.partial
+            error.partial = self.spans()
 
-def _tell(
-    error: ClovaStudioError, texts: Sequence[str], windows: Sequence[_Window], max_chunk_size: int | None
-) -> None:
-    """Make the error of a window one of the texts: which of them failed, and what there is of the others."""
-    if len(texts) > 1:
-        failed = next(window.text for window, answer in zip(windows, error.partial, strict=True) if answer is error)
-        error.message = f"texts[{failed}]: {error.message}"
-    error.partial = _spans(texts, windows, error.partial, max_chunk_size)
+    def call(self, window: _Window) -> Call[Segmentation]:
+        """Return the request for a window. The public ``segment`` could not be cancelled while it waits."""
+        text = self._texts[window.text][window.span.start : window.span.end]
+        return _requests.text.segment(text, **self._options)
 
-
-def _spans(
-    texts: Sequence[str], windows: Sequence[_Window], answers: Sequence[Any], max_chunk_size: int | None
-) -> list[list[TopicSpan]]:
-    # Of work that failed, errors and None stand among the answers, and then among the chunks.
-    spans: list[list[Any]] = [[] for _ in texts]
-    topics = [0] * len(texts)
-    for window, answer in zip(windows, answers, strict=True):
-        source = texts[window.text]
-        if answer is None or isinstance(answer, ClovaStudioError):
-            spans[window.text].append(answer)
-            continue
-        for topic in align_segments(source, answer.topic_seg, window=window.span):
-            cut = [topic]
-            if max_chunk_size is not None and topic.end - topic.start > max_chunk_size:
-                cut = align_segments(source, [], window=topic, max_size=max_chunk_size)
-            spans[window.text] += [TopicSpan(*span, topics[window.text]) for span in cut]
-            topics[window.text] += 1
-    return spans
+    def spans(self) -> list[list[TopicSpan]]:
+        """Return the chunks of each text; where a window has no result, its error or None is among them."""
+        spans: list[list[Any]] = [[] for _ in self._texts]
+        topics = [0] * len(self._texts)
+        for window, result in zip(self._windows, self.results, strict=True):
+            source = self._texts[window.text]
+            if result is None or isinstance(result, ClovaStudioError):
+                spans[window.text].append(result)
+                continue
+            for topic in align_segments(source, result.topic_seg, window=window.span):
+                cut = [topic]
+                if self._max_chunk_size is not None and topic.end - topic.start > self._max_chunk_size:
+                    cut = align_segments(source, [], window=topic, max_size=self._max_chunk_size)
+                spans[window.text] += [TopicSpan(*span, topics[window.text]) for span in cut]
+                topics[window.text] += 1
+        return spans

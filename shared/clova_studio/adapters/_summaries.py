@@ -5,16 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from clova_studio import _requests
+from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
 from clova_studio._errors import ClovaStudioError
 from clova_studio._requests.text import MAX_SUMMARIZATION_CHARACTERS
 from clova_studio._segments import segmentation_windows
-from clova_studio.adapters._work import aask_all, ask_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from clova_studio._async_client import AsyncClovaStudio
     from clova_studio._client import ClovaStudio
+    from clova_studio._concurrency import CancelSignal
 
 __all__ = ["MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"]
 
@@ -35,25 +37,26 @@ def summarize_texts(
         client: Asks the service.
         texts: Texts; blank ones are left out.
         max_characters: Characters of a request at most, up to 35,000.
-        max_concurrency: Requests under way at once, at most, from 1.
+        max_concurrency: Requests in flight at once, at most, from 1.
         **options: Options of ``ClovaStudio.summarize``.
 
     Returns:
-        The summary; ``""``, without a request, where there is nothing but white space.
+        The summary; ``""``, without a request, where all texts are blank.
 
     Raises:
         ClovaStudioError: The first request that failed; no other was started after it. Its ``partial`` has a list for
-            each round so far, with the summaries of its parts in order; in the last one the error stands in the place
-            of a part that failed, and None in that of a part that was not asked.
+            each round so far, with the summaries of its parts in order; in the last one the error stands in place
+            of a part that failed, and None in place of one that has no result.
     """
     rounds = _Rounds(texts, max_characters)
-
-    def summarize(part: list[str]) -> str:
-        return client.summarize(part, **options).text
-
     while rounds.parts:
-        with rounds.kept():
-            rounds.add(ask_all(summarize, rounds.parts, max_concurrency=max_concurrency))
+        with rounds.queue(max_concurrency) as queue:
+
+            def summarize(part: list[str], cancel: CancelSignal = queue.cancel) -> str:
+                # The public ``summarize`` could not be cancelled while it waits.
+                return client._send(_requests.text.summarize(part, **options), cancel=cancel).text  # noqa: SLF001
+
+            rounds.add(run_threads(queue, summarize))
     return rounds.summary
 
 
@@ -76,13 +79,14 @@ async def asummarize_texts(
         ClovaStudioError: As there.
     """
     rounds = _Rounds(texts, max_characters)
-
-    async def summarize(part: list[str]) -> str:
-        return (await client.summarize(part, **options)).text
-
     while rounds.parts:
-        with rounds.kept():
-            rounds.add(await aask_all(summarize, rounds.parts, max_concurrency=max_concurrency))
+        with rounds.queue(max_concurrency) as queue:
+
+            async def summarize(part: list[str], cancel: CancelSignal = queue.cancel) -> str:
+                call = _requests.text.summarize(part, **options)
+                return (await client._send(call, cancel=cancel)).text  # noqa: SLF001  as in the twin
+
+            rounds.add(await run_tasks(queue, summarize))
     return rounds.summary
 
 
@@ -98,10 +102,10 @@ class _Rounds:
         self.parts = _parts_of(said, limit)
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Put the summaries of the rounds before it on the error of a round."""
+    def queue(self, max_concurrency: int) -> Iterator[WorkQueue[list[str], str]]:
+        """Yield the queue of a round; put the summaries of the rounds before it on its error."""
         try:
-            yield
+            yield WorkQueue(self.parts, max_concurrency=max_concurrency)
         except ClovaStudioError as error:
             error.partial = [*self._done, error.partial]
             raise

@@ -1,4 +1,4 @@
-"""Work of several requests that adapters share: the first failure ends it, and nothing that succeeded is lost."""
+"""Batches of adapters: the first failure ends them, and nothing that succeeded is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cancel_support import survives
-from fault_support import own_threads
 
 from clova_studio import (
     AsyncClovaStudio,
@@ -21,9 +20,7 @@ from clova_studio import (
 )
 from clova_studio.adapters import (
     TopicSpan,
-    aask_all,
     asegment_texts,
-    ask_all,
     asummarize_texts,
     segment_texts,
     summarize_texts,
@@ -191,51 +188,3 @@ def test_cancelling_at_every_await_leaves_nothing(name: str) -> None:
                 assert await survives(client, segment if name == "segment" else summarize) > 10
 
         asyncio.run(main())
-
-
-@pytest.mark.parametrize("bound", [1, 3, 99])
-def test_order_and_bound(bound: int) -> None:
-    """Answers stand in the order of their items, and never more are under way than asked for."""
-    under_way, most = 0, 0
-
-    async def ask(item: int) -> int:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        await asyncio.sleep(0.001 * (item % 3))
-        under_way -= 1
-        return item * item
-
-    items = list(range(40))
-    assert asyncio.run(aask_all(ask, items, max_concurrency=bound)) == [item * item for item in items]
-    assert most == min(bound, 40)
-    assert ask_all(lambda item: item * item, items, max_concurrency=bound) == [item * item for item in items]
-    assert asyncio.run(aask_all(ask, [], max_concurrency=bound)) == ask_all(str, [], max_concurrency=bound) == []
-
-
-@pytest.mark.parametrize("kind", [TypeError, KeyboardInterrupt])
-def test_other_errors_and_interrupts_end_the_work(kind: type[BaseException]) -> None:
-    """An error of another kind, or an interrupt, comes out as it is, and the rest is not asked for."""
-    asked: list[int] = []
-
-    def ask(item: int) -> int:
-        asked.append(item)
-        if item == 3:
-            raise kind("three")
-        return item
-
-    before = own_threads()
-    with pytest.raises(kind, match="three"):
-        ask_all(ask, range(100_000), max_concurrency=2)
-    assert len(asked) < 100_000
-    assert own_threads() == before
-
-    async def aask(item: int) -> int:
-        await asyncio.sleep(0)
-        return ask(item)
-
-    if kind is TypeError:
-        asked.clear()
-        with pytest.raises(kind, match="three"):
-            asyncio.run(aask_all(aask, range(100_000), max_concurrency=2))
-        assert len(asked) < 10

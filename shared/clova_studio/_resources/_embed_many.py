@@ -1,0 +1,105 @@
+"""What ``embed_many`` adds to a queue: its arguments, the names of its texts, what to do with one that is too long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from clova_studio._base_client import check_max_wait
+from clova_studio._catalogue import EMBEDDING_MODELS
+from clova_studio._concurrency import WorkQueue
+from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError
+from clova_studio._requests.text import embed
+from clova_studio._requests.validation import check_text
+
+if TYPE_CHECKING:
+    from clova_studio._concurrency import CancelSignal
+    from clova_studio._rate_limits.settings import RateLimits
+    from clova_studio._requests.call import Call
+    from clova_studio.types.embeddings import Embedding
+
+__all__ = ["EmbedBatch"]
+
+# Fewest tokens per character that any text was seen to have (English, 0.19): what is longer cannot fit.
+_TOKENS_PER_CHARACTER = 0.15
+_SHORTEN = 0.8
+# A quota that lets nobody through for so many windows ends a batch.
+_WINDOWS = 5
+_WINDOW = 60.0
+
+
+class EmbedBatch:
+    """The texts of one ``embed_many`` as a queue, and the request for each. A context, which closes the progress bar.
+
+    Raises:
+        ConfigurationError: A text is empty or an argument wrong.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        *,
+        model: str,
+        max_concurrency: int,
+        show_progress: bool = False,
+        on_error: Literal["raise", "return"] = "raise",
+        on_too_long: Literal["error", "truncate"] = "error",
+        max_wait: float | None = None,
+        timeout: Any = None,
+        limits: RateLimits | None = None,
+        parent: CancelSignal | None = None,
+    ) -> None:
+        if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Sequence):
+            raise ConfigurationError(
+                f"texts must be a list of strings, got {type(texts).__name__}: for one text use embed"
+            )
+        for name, value, allowed in (
+            ("on_error", on_error, ("raise", "return")),
+            ("on_too_long", on_too_long, ("error", "truncate")),
+        ):
+            if value not in allowed:
+                raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+        check_max_wait(max_wait)
+        for index, text in enumerate(texts):
+            check_text(f"texts[{index}]", text)
+        self._model = model
+        self._timeout = timeout
+        self._bar = _progress_bar(len(texts)) if show_progress else None
+        self.queue: WorkQueue[str, Embedding] = WorkQueue(
+            texts,
+            max_concurrency=max_concurrency,
+            return_errors=on_error == "return",
+            patience=_WINDOWS * (_WINDOW if limits is None else limits.window),
+            name="texts[{}]".format,
+            revise=self._shorter if on_too_long == "truncate" else None,
+            on_result=None if self._bar is None else self._bar.update,
+            parent=parent,
+        )
+        self.options: dict[str, Any] = {"max_wait": max_wait, "cancel": self.queue.cancel}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def call(self, text: str) -> Call[Embedding]:
+        """Return the request for a text. It is sent with ``options``."""
+        return embed(text, model=self._model, timeout=self._timeout)
+
+    def _shorter(self, text: str, error: ClovaStudioError) -> str | None:
+        if not isinstance(error, ContextLengthError):
+            return None
+        info = EMBEDDING_MODELS.get(self._model)
+        most = int(info.max_tokens / _TOKENS_PER_CHARACTER) if info else len(text)
+        shorter = text[: min(most, int(len(text) * _SHORTEN))]
+        return shorter if shorter.strip() else None
+
+
+def _progress_bar(total: int) -> Any:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as exc:
+        raise ConfigurationError("show_progress needs tqdm: pip install tqdm, or leave show_progress out") from exc
+    return tqdm(total=total, unit="text")

@@ -1,0 +1,69 @@
+"""Embeddings of many texts for adapters whose calls share one bound on requests in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Literal
+
+from clova_studio._client import ClovaStudio
+from clova_studio._concurrency import run_tasks
+from clova_studio._resources._embed_many import EmbedBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clova_studio._async_client import AsyncClovaStudio
+    from clova_studio._concurrency import WorkQueue
+    from clova_studio.types.embeddings import Embedding
+
+__all__ = ["aembed_texts"]
+
+
+async def aembed_texts(
+    client: AsyncClovaStudio | ClovaStudio,
+    texts: Sequence[str],
+    *,
+    model: str,
+    max_concurrency: int,
+    on_too_long: Literal["error", "truncate"] = "error",
+    permits: asyncio.Semaphore | None = None,
+    parent: WorkQueue[Any, Any] | None = None,
+) -> list[Embedding]:
+    """Return the vectors of many texts in their order, as ``embed_many``, but as one of several calls.
+
+    Args:
+        client: Asks the service; a synchronous one in threads.
+        texts: As in ``embed_many``.
+        model: As there.
+        max_concurrency: As there.
+        on_too_long: As there.
+        permits: A semaphore that each request holds: it bounds the requests of all calls that share it.
+        parent: A queue that this call belongs to: when it ends, this call ends too, with what succeeded on ``partial``.
+
+    Returns:
+        One ``Embedding`` per text, in input order.
+
+    Raises:
+        ConfigurationError: A text is empty or an argument wrong; nothing was sent.
+        ClovaStudioError: The first error, with what succeeded on ``partial``.
+    """
+    batch = EmbedBatch(
+        texts,
+        model=model,
+        max_concurrency=max_concurrency,
+        on_too_long=on_too_long,
+        limits=client._limits,  # noqa: SLF001  a private part of our own client
+        parent=None if parent is None else parent.cancel,
+    )
+
+    async def send(text: str) -> Embedding:
+        call = batch.call(text)
+        async with permits or contextlib.nullcontext():
+            # The batch may have ended while this waited for its permit.
+            batch.queue.cancel.check()
+            if isinstance(client, ClovaStudio):
+                return await asyncio.to_thread(lambda: client._send(call, **batch.options))  # noqa: SLF001
+            return await client._send(call, **batch.options)  # noqa: SLF001
+
+    return await run_tasks(batch.queue, send)
