@@ -74,18 +74,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
             return _vectors(self._connection.sync.embed_many(list(texts), **self._batch_options()))
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return the vectors of texts in their order; see ``embed_documents``.
-
-        Args:
-            texts: As there.
-
-        Returns:
-            As there.
-
-        Raises:
-            ConfigurationError: As there.
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``embed_documents``."""
         if not texts:
             return []
         with langchain_errors:
@@ -113,18 +102,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
             return self._connection.sync.embed(text, model=self.model).embedding
 
     async def aembed_query(self, text: str) -> list[float]:
-        """Return the vector of a text; see ``embed_query``.
-
-        Args:
-            text: As there.
-
-        Returns:
-            As there.
-
-        Raises:
-            ConfigurationError: As there.
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``embed_query``."""
         if self.on_too_long == "truncate":
             return self._only(await self.aembed_documents([text]))
         with langchain_errors:

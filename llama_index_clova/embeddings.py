@@ -138,20 +138,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         show_progress: bool = False,  # noqa: FBT001, FBT002  the base class's argument
         **kwargs: Any,  # noqa: ARG002  see below
     ) -> list[list[float]]:
-        """Return the vectors of texts in their order; see ``get_text_embedding_batch``.
-
-        Args:
-            texts: As there.
-            show_progress: As there.
-            **kwargs: As there.
-
-        Returns:
-            As there.
-
-        Raises:
-            ConfigurationError: As there.
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``get_text_embedding_batch``."""
         # The base class starts all batches at once, goes on with them after a failure, and leaves their events open.
         run = TextBatches(texts, self.embed_batch_size, show_progress=show_progress)
         # Of small batches so many that texts for the next requests are at hand when the last ones of a batch end.

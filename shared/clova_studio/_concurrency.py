@@ -162,7 +162,12 @@ class WorkQueue(Generic[ItemT, ResultT]):
             return index, self._items[index]
 
     def done(self, index: int, result: ResultT) -> None:
-        """Take the result of an input."""
+        """Take the result of an input.
+
+        Args:
+            index: The index of the input.
+            result: Its result.
+        """
         with self._lock:
             if self._closed:
                 return
@@ -171,7 +176,12 @@ class WorkQueue(Generic[ItemT, ResultT]):
             self._finish(index, result)
 
     def failed(self, index: int, error: BaseException) -> None:
-        """Take the error of an input: it is final, or the input is requeued."""
+        """Take the error of an input: it is final, or the input is requeued.
+
+        Args:
+            index: The index of the input.
+            error: Its error.
+        """
         with self._lock:
             if self._closed or isinstance(error, BatchCancelledError):
                 return
@@ -285,18 +295,15 @@ def run_threads(queue: WorkQueue[ItemT, ResultT], send: Callable[[ItemT], Result
 async def run_tasks(
     queue: WorkQueue[ItemT, ResultT], send: Callable[[ItemT], Awaitable[ResultT]], *, grace: float = _GRACE
 ) -> list[ResultT]:
-    """Async variant of ``run_threads``. No task is left behind.
+    """Async variant of ``run_threads``: no task is left behind.
 
     Args:
-        queue: As there.
-        send: As there.
+        queue: The inputs.
+        send: Makes the request for an input.
         grace: Seconds that requests in flight have to end after a final error; then they are cancelled.
 
-    Returns:
-        As there.
-
     Raises:
-        BaseException: As there.
+        BaseException: See ``WorkQueue.results``.
     """
 
     async def work() -> None:

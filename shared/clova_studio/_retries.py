@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from clova_studio._error_codes import lookup
@@ -74,10 +74,11 @@ async def arun_attempts(attempts: Attempts[Any], waiter: LoopWaiter, send: Calla
             attempts.failed(exc)
 
 
+@dataclass(slots=True, eq=False)
 class Attempts(Generic[ResultT]):
     """The attempts of one call: when the next may be sent, and what follows from the last. It decides, without I/O.
 
-    Args:
+    Attributes:
         call: What to send.
         limiter: The rate limiter of the call's quota.
         policy: How failed requests are repeated.
@@ -86,53 +87,24 @@ class Attempts(Generic[ResultT]):
         cancel: Ends the waiting of the batch that the call belongs to.
     """
 
-    __slots__ = (
-        "_asked",
-        "_call",
-        "_cancel",
-        "_clock",
-        "_closes_quota",
-        "_error",
-        "_failures",
-        "_limiter",
-        "_logged",
-        "_max_wait",
-        "_not_before",
-        "_order",
-        "_permit",
-        "_policy",
-        "_started",
-        "_state",
-        "_waited",
-        "_wake",
-    )
-
-    def __init__(
-        self,
-        call: Call[ResultT],
-        limiter: RateLimiter,
-        policy: RetryPolicy,
-        *,
-        max_wait: float | None,
-        clock: Callable[[], float],
-        cancel: CancelSignal | None = None,
-    ) -> None:
-        self._call = call
-        self._limiter = limiter
-        self._policy = policy
-        self._max_wait = max_wait
-        self._clock = clock
-        self._cancel = cancel
-        self._permit: Permit | None = None
-        self._order: int | None = None
-        self._wake: Callable[[], None] | None = None
-        self._asked = self._waited = self._not_before = 0.0
-        self._started: float | None = None
-        self._logged = False
-        self._failures = 0
-        self._error: ClovaStudioError | None = None
-        self._closes_quota = False
-        self._state: RetryCallState | None = None
+    call: Call[ResultT]
+    limiter: RateLimiter
+    policy: RetryPolicy
+    max_wait: float | None
+    clock: Callable[[], float]
+    cancel: CancelSignal | None = None
+    _permit: Permit | None = field(default=None, init=False)
+    _order: int | None = field(default=None, init=False)
+    _wake: Callable[[], None] | None = field(default=None, init=False)
+    _asked: float = field(default=0.0, init=False)
+    _waited: float = field(default=0.0, init=False)
+    _not_before: float = field(default=0.0, init=False)
+    _started: float | None = field(default=None, init=False)
+    _logged: bool = field(default=False, init=False)
+    _failures: int = field(default=0, init=False)
+    _error: ClovaStudioError | None = field(default=None, init=False)
+    _closes_quota: bool = field(default=False, init=False)
+    _state: RetryCallState | None = field(default=None, init=False)
 
     # Before an attempt.
 
@@ -144,36 +116,36 @@ class Attempts(Generic[ResultT]):
             ConfigurationError: The request alone has more tokens than a window.
             RateLimitError: The wait is longer than ``max_wait``, or known to become so.
         """
-        if self._cancel is not None:
-            self._cancel.check(self._call.request_id)
-        now = self._clock()
+        if self.cancel is not None:
+            self.cancel.check(self.call.request_id)
+        now = self.clock()
         if (back_off := self._not_before - now) > _ROUNDING:
             return back_off
         permit = self._permit
         if permit is None:
             self._asked, self._logged = now, False
             # A retry keeps its call's turn.
-            permit = self._permit = self._limiter.enter(now, self._call, self._order)
+            permit = self._permit = self.limiter.enter(now, self.call, self._order)
             permit.wake, self._order = self._wake, permit.order
-        wait = self._limiter.take(permit, now)
+        wait = self.limiter.take(permit, now)
         if wait is None:
             self._started = now if self._started is None else self._started
             self._waited += now - self._asked
             return 0.0
-        left = float("inf") if self._max_wait is None else self._max_wait - (now - self._asked)
+        left = float("inf") if self.max_wait is None else self.max_wait - (now - self._asked)
         if wait.least > left or left < 0:
-            self._limiter.leave(permit)
+            self.limiter.leave(permit)
             raise RateLimitError(
-                f"the quota of {self._limiter.name} is used up for another {wait.least:.1f} s, longer than max_wait="
-                f"{self._max_wait:g}: wait, raise max_wait, or send fewer requests per minute",
+                f"the quota of {self.limiter.name} is used up for another {wait.least:.1f} s, longer than max_wait="
+                f"{self.max_wait:g}: wait, raise max_wait, or send fewer requests per minute",
                 status_code=429,
                 code=self._error.code if isinstance(self._error, APIStatusError) else "42901",
                 retry_after=wait.least or None,
-                request_id=self._call.request_id,
+                request_id=self.call.request_id,
             ) from self._error
         if wait.least > _LOGGED_WAIT and not self._logged:
             self._logged = True
-            name, request_id = self._limiter.name, self._call.request_id
+            name, request_id = self.limiter.name, self.call.request_id
             logger.warning("quota of %s is used up: request %s waits %.1f s", name, request_id, wait.least)
         # A little longer than the bound, so that it is over when asked again.
         return min(wait.nap, left + _MOMENT)
@@ -184,18 +156,18 @@ class Attempts(Generic[ResultT]):
         self._wake = wake
         if self._permit is not None:
             self._permit.wake = wake
-        if self._cancel is not None:
-            self._cancel.add(wake)
+        if self.cancel is not None:
+            self.cancel.add(wake)
         try:
             yield
         except BaseException:
             if self._permit is not None:
-                self._limiter.leave(self._permit)
+                self.limiter.leave(self._permit)
             raise
         finally:
             self._wake = None
-            if self._cancel is not None:
-                self._cancel.remove(wake)
+            if self.cancel is not None:
+                self.cancel.remove(wake)
 
     # After it.
 
@@ -208,12 +180,12 @@ class Attempts(Generic[ResultT]):
         from clova_studio._responses import parse_response
 
         try:
-            result = parse_response(status_code, headers, body, self._call)
+            result = parse_response(status_code, headers, body, self.call)
         except NotFoundError:
             # On a retry it may mean that the attempt before did the work.
-            if not (self._call.gone_is_done and self._failures):
+            if not (self.call.gone_is_done and self._failures):
                 raise
-            result = self._call.result_type()
+            result = self.call.result_type()
         self.landed(result)
         return result
 
@@ -224,7 +196,7 @@ class Attempts(Generic[ResultT]):
             result: The answer, or the first chunk of it.
         """
         if self._permit is not None:
-            self._limiter.land(self._permit, self._clock(), result.rate_limit)
+            self.limiter.land(self._permit, self.clock(), result.rate_limit)
             self.settle(result)
 
     def settle(self, result: Result) -> None:
@@ -232,7 +204,7 @@ class Attempts(Generic[ResultT]):
         usage = getattr(result, "usage", None)
         tokens = getattr(result, "input_tokens", None) if usage is None else usage.prompt_tokens
         if isinstance(tokens, int) and self._permit is not None:
-            self._limiter.settle(self._permit, tokens)
+            self.limiter.settle(self._permit, tokens)
 
     def failed(self, exc: BaseException) -> None:
         """Decide what follows from a failed attempt, and return if that is another attempt.
@@ -246,7 +218,7 @@ class Attempts(Generic[ResultT]):
         error = self._error = self._error_of(exc)
         if error is None:
             if permit is not None:
-                self._limiter.drop(permit)
+                self.limiter.drop(permit)
             raise exc
         self._failures += 1
         self._closes_quota = closes_quota(error)
@@ -262,15 +234,15 @@ class Attempts(Generic[ResultT]):
             return exc
         from clova_studio._responses import transport_error
 
-        return transport_error(exc, self._call.request_id)
+        return transport_error(exc, self.call.request_id)
 
     def _return(self, permit: Permit, error: ClovaStudioError) -> None:
         if not (self._closes_quota and isinstance(error, APIStatusError)):
-            self._limiter.drop(permit)
+            self.limiter.drop(permit)
             return
-        seconds = self._policy.quota_delay(self._failures, error, self._limiter.window)
+        seconds = self.policy.quota_delay(self._failures, error, self.limiter.window)
         reset_known = error.retry_after is not None
-        self._limiter.refuse(permit, self._clock(), seconds, error.rate_limit, reset_known=reset_known)
+        self.limiter.refuse(permit, self.clock(), seconds, error.rate_limit, reset_known=reset_known)
 
     def _decide(self, error: ClovaStudioError) -> None:
         """Let tenacity decide about another attempt; it raises the error if there is none."""
@@ -284,15 +256,15 @@ class Attempts(Generic[ResultT]):
             # The traceback leads here: without these it would be a cycle that holds the connection.
             self._state = self._error = None
             raise
-        self._not_before = self._clock() + state.upcoming_sleep
+        self._not_before = self.clock() + state.upcoming_sleep
         state.prepare_for_next_attempt()
 
     def _first_state(self) -> RetryCallState:
         from tenacity import RetryCallState, Retrying, retry_if_exception
 
         engine = Retrying(
-            retry=retry_if_exception(lambda error: is_retryable(error, idempotent=self._call.idempotent)),
-            wait=lambda state: 0.0 if self._closes_quota else self._policy.back_off(state.attempt_number),
+            retry=retry_if_exception(lambda error: is_retryable(error, idempotent=self.call.idempotent)),
+            wait=lambda state: 0.0 if self._closes_quota else self.policy.back_off(state.attempt_number),
             stop=self._is_over,
             before_sleep=self._log_retry,
             reraise=True,
@@ -301,18 +273,18 @@ class Attempts(Generic[ResultT]):
         return RetryCallState(engine, fn=None, args=(), kwargs={})
 
     def _is_over(self, state: RetryCallState) -> bool:
-        spent = self._clock() - (self._started or 0.0) - self._waited
-        return state.attempt_number > self._policy.attempts or spent + state.upcoming_sleep > self._policy.total
+        spent = self.clock() - (self._started or 0.0) - self._waited
+        return state.attempt_number > self.policy.attempts or spent + state.upcoming_sleep > self.policy.total
 
     def _log_retry(self, state: RetryCallState) -> None:
         code = getattr(self._error, "code", None)
         logger.warning(
             "request %s failed with %s%s: retry %d of %d %s",
-            self._call.request_id,
+            self.call.request_id,
             type(self._error).__name__,
             f" {code}" if code else "",
             state.attempt_number,
-            self._policy.attempts,
+            self.policy.attempts,
             "when its quota opens" if self._closes_quota else f"in {state.upcoming_sleep:.1f} s",
         )
 

@@ -90,22 +90,7 @@ async def asegment_texts(
     on_result: Callable[[], object] | None = None,
     **options: Any,
 ) -> list[list[TopicSpan]]:
-    """Return the topic paragraphs of each text; see ``segment_texts``.
-
-    Args:
-        client: As there.
-        texts: As there.
-        max_chunk_size: As there.
-        max_concurrency: As there.
-        on_result: As there.
-        **options: As there.
-
-    Returns:
-        As there.
-
-    Raises:
-        ClovaStudioError: As there.
-    """
+    """Async variant of ``segment_texts``."""
     work = _Segmentation(texts, max_chunk_size, max_concurrency, on_result, options)
     with work:
         work.results = await run_tasks(

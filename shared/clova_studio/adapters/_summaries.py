@@ -63,21 +63,7 @@ def summarize_texts(
 async def asummarize_texts(
     client: AsyncClovaStudio, texts: Sequence[str], *, max_characters: int, max_concurrency: int, **options: Any
 ) -> str:
-    """Return one summary of texts of any length; see ``summarize_texts``.
-
-    Args:
-        client: As there.
-        texts: As there.
-        max_characters: As there.
-        max_concurrency: As there.
-        **options: As there.
-
-    Returns:
-        As there.
-
-    Raises:
-        ClovaStudioError: As there.
-    """
+    """Async variant of ``summarize_texts``."""
     rounds = _Rounds(texts, max_characters)
     while rounds.parts:
         with rounds.queue(max_concurrency) as queue:
