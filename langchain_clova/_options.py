@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
 
+    from clova_studio.adapters import ToolChoice
+
 __all__ = ["TOOLS_AND_FORMAT_HINT", "Prepared", "prepare"]
 
 TOOLS_AND_FORMAT_HINT = (
@@ -35,13 +37,13 @@ class Prepared(NamedTuple):
 
     Attributes:
         request: Arguments for ``chat`` and ``stream_chat``, without tool choice.
-        choice: None, ``"auto"``, ``"none"``, ``"any"``, or ``"="`` and the name of a tool.
+        choice: The tool choice, as ``tool_choice_of`` returns it.
         ours: Options of the call that the adapter itself heeds.
         raised_cap: The output cap of the constructor if it had to be raised, None otherwise.
     """
 
     request: dict[str, Any]
-    choice: str | None
+    choice: ToolChoice | None
     ours: dict[str, Any]
     raised_cap: int | None
 

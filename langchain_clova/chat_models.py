@@ -170,19 +170,10 @@ class ChatClovaX(BaseChatModel, ChatFields):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  no tokens to report here
         **kwargs: Any,
     ) -> ChatResult:
-        from clova_studio import UnsupportedFunctionError
-
         with langchain_errors:
             call = self._call(messages, stop, kwargs)
-            flow, client = call.flow, call.connection.sync
-            while True:
-                try:
-                    result = client.chat(**flow.request)
-                except UnsupportedFunctionError as error:
-                    flow.refused(error)
-                else:
-                    if flow.answered(result):
-                        return chat_result_of(result, flow, single_call=call.single_call)
+            result = call.flow.run(call.connection.sync)
+            return chat_result_of(result, call.flow, single_call=call.single_call)
 
     async def _agenerate(
         self,
@@ -191,21 +182,12 @@ class ChatClovaX(BaseChatModel, ChatFields):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        from clova_studio import UnsupportedFunctionError
-
         with langchain_errors:
             if self._connection.asynchronous is None:
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
             call = self._call(messages, stop, kwargs)
-            flow, client = call.flow, call.connection.needed_async
-            while True:
-                try:
-                    result = await client.chat(**flow.request)
-                except UnsupportedFunctionError as error:
-                    flow.refused(error)
-                else:
-                    if flow.answered(result):
-                        return chat_result_of(result, flow, single_call=call.single_call)
+            result = await call.flow.arun(call.connection.needed_async)
+            return chat_result_of(result, call.flow, single_call=call.single_call)
 
     def _stream(
         self,
@@ -214,22 +196,17 @@ class ChatClovaX(BaseChatModel, ChatFields):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        from clova_studio import UnsupportedFunctionError
-
         with langchain_errors:
             call = self._call(messages, stop, kwargs)
             flow, client, maker = call.flow, call.connection.sync, call.maker
             while not flow.done:
-                try:
-                    with client.stream_chat(**flow.request) as stream:
-                        for arrived in stream:
-                            for piece, last in flow.streamed(arrived):
-                                chunk = maker.chunk(piece, last=last)
-                                if run_manager is not None:
-                                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                                yield chunk
-                except UnsupportedFunctionError as error:
-                    flow.refused(error)
+                with flow.open(client) as stream:
+                    for arrived in stream:
+                        for piece, last in flow.streamed(arrived):
+                            chunk = maker.chunk(piece, last=last)
+                            if run_manager is not None:
+                                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                            yield chunk
 
     async def _astream(
         self,
@@ -238,8 +215,6 @@ class ChatClovaX(BaseChatModel, ChatFields):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        from clova_studio import UnsupportedFunctionError
-
         with langchain_errors:
             if self._connection.asynchronous is None:
                 async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
@@ -248,16 +223,13 @@ class ChatClovaX(BaseChatModel, ChatFields):
             call = self._call(messages, stop, kwargs)
             flow, client, maker = call.flow, call.connection.needed_async, call.maker
             while not flow.done:
-                try:
-                    async with client.stream_chat(**flow.request) as stream:
-                        async for arrived in stream:
-                            for piece, last in flow.streamed(arrived):
-                                chunk = maker.chunk(piece, last=last)
-                                if run_manager is not None:
-                                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                                yield chunk
-                except UnsupportedFunctionError as error:
-                    flow.refused(error)
+                async with await flow.aopen(client) as stream:
+                    async for arrived in stream:
+                        for piece, last in flow.streamed(arrived):
+                            chunk = maker.chunk(piece, last=last)
+                            if run_manager is not None:
+                                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                            yield chunk
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
 from pydantic import PrivateAttr
 
-from clova_studio import UnsupportedFunctionError, model_info
+from clova_studio import model_info
 from clova_studio.adapters import (
     TUNED_MODEL_PREFIX,
     ToolChoiceFlow,
@@ -216,29 +216,13 @@ class ClovaX(PredictingLLM, ChatFields):
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         call = self._call(messages, kwargs)
-        flow, client = call.flow, call.connection.sync
-        while True:
-            try:
-                result = client.chat(**flow.request)
-            except UnsupportedFunctionError as error:
-                flow.refused(error)
-            else:
-                if flow.answered(result):
-                    return call.maker.whole(result)
+        return call.maker.whole(call.flow.run(call.connection.sync))
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         if self._connection.asynchronous is None:
             return await asyncio.to_thread(self._chat, messages, **kwargs)
         call = self._call(messages, kwargs)
-        flow, client = call.flow, call.connection.needed_async
-        while True:
-            try:
-                result = await client.chat(**flow.request)
-            except UnsupportedFunctionError as error:
-                flow.refused(error)
-            else:
-                if flow.answered(result):
-                    return call.maker.whole(result)
+        return call.maker.whole(await call.flow.arun(call.connection.needed_async))
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         # What is wrong with the call is said now, not when the generator is first asked.
@@ -248,16 +232,13 @@ class ClovaX(PredictingLLM, ChatFields):
     def _responses(self, call: _Call, client: ClovaStudio) -> ChatResponseGen:
         flow, maker = call.flow, call.maker
         while not flow.done:
-            try:
-                with client.stream_chat(**flow.request) as stream:
-                    for arrived in stream:
-                        for piece, last in flow.streamed(arrived):
-                            if last:
-                                yield maker.last(piece, stream.result())
-                            elif (response := maker.piece(piece)) is not None:
-                                yield response
-            except UnsupportedFunctionError as error:
-                flow.refused(error)
+            with flow.open(client) as stream:
+                for arrived in stream:
+                    for piece, last in flow.streamed(arrived):
+                        if last:
+                            yield maker.last(piece, stream.result())
+                        elif (response := maker.piece(piece)) is not None:
+                            yield response
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         if self._connection.asynchronous is None:
@@ -268,16 +249,13 @@ class ClovaX(PredictingLLM, ChatFields):
     async def _aresponses(self, call: _Call, client: AsyncClovaStudio) -> ChatResponseAsyncGen:
         flow, maker = call.flow, call.maker
         while not flow.done:
-            try:
-                async with client.stream_chat(**flow.request) as stream:
-                    async for arrived in stream:
-                        for piece, last in flow.streamed(arrived):
-                            if last:
-                                yield maker.last(piece, stream.result())
-                            elif (response := maker.piece(piece)) is not None:
-                                yield response
-            except UnsupportedFunctionError as error:
-                flow.refused(error)
+            async with await flow.aopen(client) as stream:
+                async for arrived in stream:
+                    for piece, last in flow.streamed(arrived):
+                        if last:
+                            yield maker.last(piece, stream.result())
+                        elif (response := maker.piece(piece)) is not None:
+                            yield response
 
     def _call(self, messages: Sequence[ChatMessage], given: Mapping[str, Any]) -> _Call:
         options = options_of_call(given, own=_OURS, ignored=(), what=type(self).__name__, fixed_hint=_FIXED_HINT)

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
         chat_options,
         default_output_tokens,
         options_of_call,
-        tool_choice_of,
         warn_of_raised_cap,
     )
     from clova_studio.adapters._reranking import RerankAnswer, RerankRequest
     from clova_studio.adapters._schemas import clean_schema, response_schema, wire_function, wire_response_format
     from clova_studio.adapters._segmentation import TopicSpan, asegment_texts, segment_texts
     from clova_studio.adapters._summaries import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
+    from clova_studio.adapters._tool_choice import ForcedTool, ToolChoice, tool_choice_of
     from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
     from clova_studio.adapters._work import aask_all, ask_all
 
@@ -42,6 +42,7 @@ _HOMES = {
     "clova_studio.adapters._citations": ("Cited", "parse_citations"),
     "clova_studio.adapters._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
     "clova_studio.adapters._conversation": ("Conversation", "json_text", "text_part", "with_instruction"),
+    "clova_studio.adapters._tool_choice": ("ForcedTool", "ToolChoice", "tool_choice_of"),
     "clova_studio.adapters._tool_choice_flow": ("ToolChoiceFlow",),
     "clova_studio.adapters._fields": ("ConnectionFields", "refuse_unknown"),
     "clova_studio.adapters._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part"),
@@ -52,7 +53,6 @@ _HOMES = {
         "chat_options",
         "default_output_tokens",
         "options_of_call",
-        "tool_choice_of",
         "warn_of_raised_cap",
     ),
     "clova_studio.adapters._reranking": ("RerankAnswer", "RerankRequest"),
@@ -75,8 +75,10 @@ __all__ = [
     "Connection",
     "ConnectionFields",
     "Conversation",
+    "ForcedTool",
     "RerankAnswer",
     "RerankRequest",
+    "ToolChoice",
     "ToolChoiceFlow",
     "TopicSpan",
     "aask_all",

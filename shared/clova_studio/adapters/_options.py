@@ -24,7 +24,6 @@ __all__ = [
     "chat_options",
     "default_output_tokens",
     "options_of_call",
-    "tool_choice_of",
     "warn_of_raised_cap",
 ]
 
@@ -206,40 +205,3 @@ def warn_of_raised_cap(cap: int) -> None:
         f"max_tokens={cap} raised to {MIN_TOKENS_WITH_TOOLS}: with tools the service takes no smaller output cap",
         stacklevel=2,
     )
-
-
-def tool_choice_of(given: Any, names: Sequence[str]) -> str | None:
-    """Return a tool choice in this package's words.
-
-    Args:
-        given: None, ``"auto"``, ``"none"``, ``"any"``, ``"required"``, True, a tool's name, or a dict of OpenAI's or
-            Anthropic's form.
-        names: The names of the tools.
-
-    Returns:
-        None, ``"auto"``, ``"none"``, ``"any"`` (for several tools only), or ``"="`` and a name.
-
-    Raises:
-        ConfigurationError: It names no tool, or is no tool choice.
-    """
-    if not names:
-        if given in (None, "auto", "none"):
-            return None
-        raise ConfigurationError(f"tool_choice={given!r} needs tools: give tools, or leave tool_choice out")
-    if given is None:
-        return None
-    if given in ("auto", "none"):
-        return str(given)
-    if given is True or given in ("any", "required"):
-        return "any" if len(names) > 1 else f"={names[0]}"
-    name = given
-    if isinstance(given, Mapping):
-        function = given.get("function")
-        name = function.get("name") if isinstance(function, Mapping) else given.get("name")
-        if name is None and given.get("type") in {"auto", "none", "any"}:  # Anthropic's form
-            return tool_choice_of(given["type"], names)
-    if name not in names:
-        raise ConfigurationError(
-            f"tool_choice={given!r} is none of 'auto', 'none', 'any' and the tools: {', '.join(names)}"
-        )
-    return f"={name}"
