@@ -139,7 +139,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         return self._documents(texts, metadatas, await self._asplit(texts))
 
     async def asplit_documents(self, documents: Iterable[Document]) -> list[Document]:
-        """Split documents; see ``split_documents``.
+        """Split documents.
 
         Args:
             documents: The documents; they are not changed.
@@ -160,17 +160,14 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         documents: Sequence[Document],
         **kwargs: Any,  # noqa: ARG002  the base class's signature; it has none either
     ) -> Sequence[Document]:
-        """Split documents; see ``asplit_documents``.
+        """Split documents, as ``asplit_documents`` does.
 
         Args:
-            documents: As there.
+            documents: The documents; they are not changed.
             **kwargs: None are taken.
 
-        Returns:
-            As there.
-
         Raises:
-            ClovaStudioError: As there.
+            ClovaStudioError: A request failed.
         """
         return await self.asplit_documents(documents)
 

@@ -10,10 +10,11 @@ from pydantic import PrivateAttr
 
 from clova_studio import model_info
 from clova_studio.adapters import (
-    TUNED_MODEL_PREFIX,
     ToolChoiceFlow,
+    WarnOnce,
     chat_options,
     default_output_tokens,
+    is_tuned,
     options_of_call,
     tool_choice_of,
     warn_of_raised_cap,
@@ -104,7 +105,7 @@ class ClovaX(PredictingLLM, ChatFields):
     reach the service. Keys are never part of ``to_dict`` and ``to_json``; a pickle holds them.
     """
 
-    _warned: bool = PrivateAttr(default=False)
+    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 
     @classmethod
     def class_name(cls) -> str:
@@ -119,13 +120,12 @@ class ClovaX(PredictingLLM, ChatFields):
         output may have together.
         """
         info = model_info(self.model)
-        tuned = self.task_id is not None or self.model.startswith(TUNED_MODEL_PREFIX)
         num_output = default_output_tokens(self.model, self.thinking) if self.max_tokens is None else self.max_tokens
         return LLMMetadata(
             context_window=min(info.context_window, info.max_input_tokens + num_output),
             num_output=num_output,
             is_chat_model=True,
-            is_function_calling_model=info.tools and not tuned,
+            is_function_calling_model=info.tools and not is_tuned(self.model, self.task_id),
             model_name=self.model,
             system_role=MessageRole.SYSTEM,
         )
@@ -271,9 +271,8 @@ class ClovaX(PredictingLLM, ChatFields):
             tools_and_format_hint=_TOOLS_AND_FORMAT_HINT,
         )
         chat.request["messages"] = to_clova_messages(messages, no_images=chat.no_images)
-        if chat.raised_cap is not None and not self._warned:
-            self._warned = True
-            warn_of_raised_cap(chat.raised_cap)
+        if chat.raised_cap is not None:
+            warn_of_raised_cap(chat.raised_cap, self._warn_once)
         connection = self._connection
         if ours.get("max_retries") is not None:
             connection = connection.with_max_retries(ours["max_retries"])

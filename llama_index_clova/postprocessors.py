@@ -159,16 +159,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
         return self._told(asked.result)
 
     async def arerank(self, nodes: Sequence[NodeWithScore], query: str | QueryBundle) -> ClovaRerankResult:
-        """Return the nodes that answer a query, and the answer; see ``rerank``.
-
-        Args:
-            nodes: As there.
-            query: As there.
-
-        Raises:
-            ConfigurationError: As there.
-            ClovaStudioError: As there.
-        """
+        """Async variant of ``rerank``."""
         asked = _Asked(self, nodes, query)
         with self._events(asked):
             documents = asked.request.documents

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ChatRequest,
         chat_options,
         default_output_tokens,
+        is_tuned,
         options_of_call,
         warn_of_raised_cap,
     )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._summaries import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
     from clova_studio.adapters._tool_choice import ForcedTool, ToolChoice, tool_choice_of
     from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
+    from clova_studio.adapters._warn_once import WarnOnce
     from clova_studio.adapters._work import aask_all, ask_all
 
 _HOMES = {
@@ -52,6 +54,7 @@ _HOMES = {
         "ChatRequest",
         "chat_options",
         "default_output_tokens",
+        "is_tuned",
         "options_of_call",
         "warn_of_raised_cap",
     ),
@@ -59,6 +62,7 @@ _HOMES = {
     "clova_studio.adapters._schemas": ("clean_schema", "response_schema", "wire_function", "wire_response_format"),
     "clova_studio.adapters._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),
     "clova_studio.adapters._summaries": ("MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"),
+    "clova_studio.adapters._warn_once": ("WarnOnce",),
     "clova_studio.adapters._work": ("aask_all", "ask_all"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -81,6 +85,7 @@ __all__ = [
     "ToolChoice",
     "ToolChoiceFlow",
     "TopicSpan",
+    "WarnOnce",
     "aask_all",
     "asegment_texts",
     "ask_all",
@@ -92,6 +97,7 @@ __all__ = [
     "estimate_message_tokens",
     "estimate_tokens",
     "image_part",
+    "is_tuned",
     "json_text",
     "key_from_env",
     "options_of_call",

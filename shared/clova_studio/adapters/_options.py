@@ -5,17 +5,19 @@ Source: the Chat Completions v3, function calling and structured outputs pages o
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, model_info
 from clova_studio._errors import ConfigurationError
+from clova_studio._requests.chat_options import MIN_TOKENS_WITH_TOOLS
 from clova_studio.adapters._fields import refuse_unknown
 from clova_studio.adapters._schemas import wire_response_format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from clova_studio.adapters._warn_once import WarnOnce
 
 __all__ = [
     "CHAT_OPTIONS",
@@ -23,11 +25,11 @@ __all__ = [
     "ChatRequest",
     "chat_options",
     "default_output_tokens",
+    "is_tuned",
     "options_of_call",
     "warn_of_raised_cap",
 ]
 
-MIN_TOKENS_WITH_TOOLS = 1_024
 # The native API's own default is 100 for the models that do not think, so that nearly every answer would be cut. This
 # is the default of its OpenAI-compatible API, which programs that come from there had.
 DEFAULT_TOKENS = 512
@@ -124,7 +126,7 @@ def chat_options(
 
     Args:
         defaults: The options of the constructor that are set.
-        options: The options of the call; they go before those of the constructor.
+        options: The options of the call; they take precedence over those of the constructor.
         tools: Tools as the wire has them, empty for none.
         response_format: OpenAI's or the service's, None for none. ``{"type": "json_object"}``, which the service does
             not have, is left for words to ask for.
@@ -134,7 +136,7 @@ def chat_options(
         ConfigurationError: Options contradict one another.
     """
     request = {**defaults, **options}
-    tuned = request["model"].startswith(TUNED_MODEL_PREFIX)
+    tuned = is_tuned(request["model"])
     if tuned:
         _name_task(request)
     raised_cap = None
@@ -167,6 +169,16 @@ def chat_options(
     return ChatRequest(request, no_images, as_json, raised_cap)
 
 
+def is_tuned(model: str, task_id: str | None = None) -> bool:
+    """Return whether a chat goes to a tuned model, which takes text only, calls no tools and does not think.
+
+    Args:
+        model: A model's name; one that begins with ``ft:`` is a tuned model's.
+        task_id: The id of a tuning task, None for a base model.
+    """
+    return task_id is not None or model.startswith(TUNED_MODEL_PREFIX)
+
+
 def _name_task(request: dict[str, Any]) -> None:
     """Read a tuned model's name, which is ``ft:`` and the id of its task."""
     task_id = request["model"].removeprefix(TUNED_MODEL_PREFIX)
@@ -195,13 +207,14 @@ def default_output_tokens(model: str, thinking: Any = None) -> int:
     return DEFAULT_OUTPUT_BY_EFFORT.get(effort or "low", DEFAULT_TOKENS)
 
 
-def warn_of_raised_cap(cap: int) -> None:
-    """Warn that an output cap of the constructor was too small for tools, and was raised to 1,024 tokens.
+def warn_of_raised_cap(cap: int, once: WarnOnce) -> None:
+    """Warn once that an output cap of the constructor was too small for tools, and was raised to 1,024 tokens.
 
     Args:
         cap: The cap that was given, in tokens.
+        once: The component's own.
     """
-    warnings.warn(
+    once.warn(
+        "raised cap",
         f"max_tokens={cap} raised to {MIN_TOKENS_WITH_TOOLS}: with tools the service takes no smaller output cap",
-        stacklevel=2,
     )

@@ -26,6 +26,7 @@ class ForcedTool:
 
 
 ToolChoice: TypeAlias = Literal["auto", "none", "any"] | ForcedTool
+"""What ``ToolChoiceFlow`` takes: the service's own choices, ``"any"`` of several tools, or one certain tool."""
 
 
 def tool_choice_of(given: Any, names: Sequence[str]) -> ToolChoice | None:

@@ -112,14 +112,7 @@ class ToolChoiceFlow:
                     return result
 
     async def arun(self, client: AsyncClovaStudio) -> ChatResult:
-        """Async variant of ``run``.
-
-        Args:
-            client: The client that sends the requests.
-
-        Raises:
-            ClovaStudioError: A request failed, or was wrong and not sent.
-        """
+        """Async variant of ``run``."""
         while True:
             try:
                 result = await client.chat(**self.request)
@@ -146,14 +139,7 @@ class ToolChoiceFlow:
                 self.refused(error)
 
     async def aopen(self, client: AsyncClovaStudio) -> AsyncChatStream:
-        """Async variant of ``open``.
-
-        Args:
-            client: The client that sends the requests.
-
-        Raises:
-            ClovaStudioError: A request failed, or was wrong and not sent.
-        """
+        """Async variant of ``open``."""
         while True:
             try:
                 return await client.stream_chat(**self.request).__aenter__()
