@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clova_studio._rate_limits.estimates import estimate_message_tokens, estimate_tokens
+    from clova_studio._requests.messages import ClovaMessages
     from clova_studio.adapters._chat_fields import ChatFields
     from clova_studio.adapters._citations import Cited, parse_citations
     from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "clova_studio._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
+    "clova_studio._requests.messages": ("ClovaMessages",),
     "clova_studio.adapters._chat_fields": ("ChatFields",),
     "clova_studio.adapters._citations": ("Cited", "parse_citations"),
     "clova_studio.adapters._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
@@ -76,6 +78,7 @@ __all__ = [
     "ChatFields",
     "ChatRequest",
     "Cited",
+    "ClovaMessages",
     "Connection",
     "ConnectionFields",
     "Conversation",

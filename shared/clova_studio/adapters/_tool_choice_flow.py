@@ -15,6 +15,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError, UnsupportedFunctionError
+from clova_studio._requests.messages import ClovaMessages
 from clova_studio.adapters._conversation import with_instruction
 from clova_studio.types import CompletionTokensDetails, Usage
 
@@ -172,7 +173,8 @@ class ToolChoiceFlow:
         request = self.request
         names = ", ".join(tool["function"]["name"] for tool in request["tools"])
         said = [{"role": "assistant", "content": text}] if text.strip() else []
-        messages = [*request["messages"], *said, {"role": "user", "content": _AGAIN.format(names=names)}]
+        again = {"role": "user", "content": _AGAIN.format(names=names)}
+        messages = ClovaMessages([*request["messages"], *said, again])
         return {**request, "messages": messages}
 
     def refused(self, error: UnsupportedFunctionError) -> None:
