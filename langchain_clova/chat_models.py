@@ -13,13 +13,14 @@ from clova_studio.adapters import (
     WarnOnce,
     is_tuned,
     tool_choice_of,
+    tools_and_format_error,
     warn_of_raised_cap,
     wire_response_format,
 )
 from langchain_clova._answers import ChunkMaker, chat_result_of
 from langchain_clova._blocks import PROVIDER
 from langchain_clova._counting import CountingChatModel
-from langchain_clova._errors import ClovaConfigurationError, langchain_errors
+from langchain_clova._errors import langchain_errors
 from langchain_clova._options import TOOLS_AND_FORMAT_HINT, prepare
 from langchain_clova._profile import profile_of
 from langchain_clova._schemas import wire_tool
@@ -272,11 +273,9 @@ class ChatClovaX(CountingChatModel):
             if tool_choice is not None:
                 kwargs["tool_choice"] = tool_choice
         if response_format is not None:
-            if wire:
-                raise ClovaConfigurationError(
-                    f"tools and response_format cannot go together: leave one of them out{TOOLS_AND_FORMAT_HINT}"
-                )
             with langchain_errors:
+                if wire:
+                    raise tools_and_format_error(TOOLS_AND_FORMAT_HINT)
                 kwargs["response_format"] = wire_response_format(response_format)
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clova_studio import ConfigurationError
+from clova_studio.adapters import key_from_env
 from langchain_clova._demo._articles import article_index
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ CONSTITUTION = Path(__file__).with_name("constitution-ko.txt")
 DEFAULT_QUESTION = "국회의원의 임기는 몇 년인가?"
 _QUESTION_OF_ANY_FILE = "이 문서의 핵심 내용은 무엇인가?"
 _PASSAGES = 4
-_KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
 _SYSTEM = (
     "당신은 문서를 근거로 답하는 도우미입니다. 아래 번호가 붙은 발췌문만 근거로 질문에 한국어로 간결하게 답하고, "
     "근거가 된 발췌문의 번호를 [1]처럼 적으세요. 발췌문에 답이 없으면 없다고 말하세요."
@@ -136,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _settings(stack: ExitStack) -> dict[str, Any]:
     """Return the client's settings: the service if there is a key, else an emulator that runs as long as the stack."""
-    if any(os.environ.get(name, "").strip() for name in _KEY_VARIABLES):
+    if key_from_env() is not None:
         return {}
     from clova_studio.emulator import serve
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-__all__ = ["BASE_URLS", "Config", "PathPrefix", "Region", "Timeouts", "make_config", "make_request_id"]
+__all__ = ["BASE_URLS", "KEY_VARIABLES", "Config", "PathPrefix", "Region", "Timeouts", "make_config", "make_request_id"]
 
 Region: TypeAlias = Literal["public", "gov"]
 PathPrefix: TypeAlias = Literal["", "testapp", "serviceapp"]
@@ -28,7 +28,7 @@ BASE_URLS: dict[str, str] = {
     "gov": "https://clovastudio.stream.gov-ntruss.com",
 }
 _PREFIXES = ("", "testapp", "serviceapp")
-_KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
+KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
 _OWN_HEADERS = frozenset(
     {
         "accept",
@@ -169,7 +169,7 @@ def make_config(
 def _key(value: Any) -> str:
     key = _secret("api_key", value)
     if key is None:
-        key = next((os.environ[name].strip() for name in _KEY_VARIABLES if os.environ.get(name, "").strip()), None)
+        key = next((os.environ[name].strip() for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
         if key is not None:
             key = _secret("CLOVASTUDIO_API_KEY", key)
     if key is None:

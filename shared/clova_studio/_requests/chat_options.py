@@ -14,7 +14,15 @@ from clova_studio._errors import ConfigurationError
 from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, integer, number, strings
 
-__all__ = ["MAX_SEED", "MIN_TOKENS_WITH_TOOLS", "ChatOptions", "Effort", "build_chat_request", "tools_and_format"]
+__all__ = [
+    "MAX_SEED",
+    "MIN_TOKENS_WITH_TOOLS",
+    "ChatOptions",
+    "Effort",
+    "build_chat_request",
+    "tools_and_format",
+    "tools_and_format_error",
+]
 
 Effort: TypeAlias = Literal["none", "low", "medium", "high"]
 _EFFORTS = ("none", "low", "medium", "high")
@@ -107,6 +115,15 @@ def build_chat_request(
     return version, info, body
 
 
+def tools_and_format_error(hint: str = "") -> ConfigurationError:
+    """Return the error for tools and a response format in one request, which the service cannot combine.
+
+    Args:
+        hint: Another way out, added to the message.
+    """
+    return ConfigurationError(f"tools and response_format cannot go together: leave one of them out{hint}")
+
+
 def tools_and_format(options: ChatOptions) -> dict[str, Any]:
     """Return the body fields of tools and response format alone, as the token calculator wants them."""
     tools, tool_choice = _tools(options)
@@ -139,7 +156,7 @@ def _check_abilities(
         if refused:
             raise ConfigurationError(f"{name} cannot go to {info.name}: {way_out}, or leave {name} out")
     if tools and response_format:
-        raise ConfigurationError("tools and response_format cannot go together: leave one of them out")
+        raise tools_and_format_error()
     if task_id is not None:
         for name in ("tools", "thinking", "response_format"):
             if options.get(name):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clova_studio._rate_limits.estimates import estimate_message_tokens, estimate_tokens
+    from clova_studio._requests.chat_options import tools_and_format_error
     from clova_studio._requests.messages import ClovaMessages
     from clova_studio.adapters._chat_fields import ChatFields
     from clova_studio.adapters._citations import Cited, parse_citations
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "clova_studio._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
+    "clova_studio._requests.chat_options": ("tools_and_format_error",),
     "clova_studio._requests.messages": ("ClovaMessages",),
     "clova_studio.adapters._chat_fields": ("ChatFields",),
     "clova_studio.adapters._citations": ("Cited", "parse_citations"),
@@ -111,6 +113,7 @@ __all__ = [
     "summarize_texts",
     "text_part",
     "tool_choice_of",
+    "tools_and_format_error",
     "warn_of_raised_cap",
     "wire_function",
     "wire_response_format",

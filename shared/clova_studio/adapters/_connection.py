@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
+from clova_studio._config import KEY_VARIABLES
 from clova_studio._errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["SETTING_NAMES", "Connection", "Settings", "key_from_env", "url_from_env"]
 
-_KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
 # The second is the name that programs written for langchain-naver have set.
 _URL_VARIABLES = ("CLOVASTUDIO_BASE_URL", "CLOVASTUDIO_API_BASE_URL")
 
 
 def key_from_env() -> SecretStr | None:
     """Return the API key of the environment: ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``, else None."""
-    value = _from_env(_KEY_VARIABLES)
+    value = _from_env(KEY_VARIABLES)
     return None if value is None else SecretStr(value)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.chat_options import MIN_TOKENS_WITH_TOOLS
+from clova_studio._requests.chat_options import MIN_TOKENS_WITH_TOOLS, tools_and_format_error
 from clova_studio.adapters._fields import refuse_unknown
 from clova_studio.adapters._schemas import wire_response_format
 
@@ -151,9 +151,7 @@ def chat_options(
     as_json = isinstance(response_format, Mapping) and response_format.get("type") == "json_object"
     if response_format is not None and not as_json and response_format != {"type": "text"}:
         if tools:
-            raise ConfigurationError(
-                f"tools and response_format cannot go together: leave one of them out{tools_and_format_hint}"
-            )
+            raise tools_and_format_error(tools_and_format_hint)
         request["response_format"] = wire_response_format(response_format)
     no_images = (
         "tools"
