@@ -56,7 +56,7 @@ def prepare(
     Args:
         messages: The conversation.
         defaults: The options of the constructor that are set.
-        given: The options of the call; they go before those of the constructor.
+        given: The options of the call; they take precedence over those of the constructor.
         what: The name of the chat model's class.
 
     Raises:

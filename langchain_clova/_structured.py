@@ -91,7 +91,7 @@ def _check_whole(message: Any, *, wants_call: bool) -> None:
             llm_output=text,
         )
     if wants_call and not message.tool_calls:
-        broken = "a tool call whose arguments are no JSON object" if message.invalid_tool_calls else "text"
+        broken = "a tool call whose arguments are not a JSON object" if message.invalid_tool_calls else "text"
         raise OutputParserException(
             f"The model answered with {broken} instead of calling the tool that carries the answer.", llm_output=text
         )

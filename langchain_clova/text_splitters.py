@@ -54,7 +54,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         max_chunk_size: Characters of a chunk at most, from 1: a hard cap that the API does not give. What is longer is
             cut at sentence borders, then at white space, then anywhere; the pieces keep their ``topic_index``.
         add_start_index: Whether each chunk's metadata has ``start_index``, its place in the source in characters.
-        max_concurrency: Requests under way at once, at most, for several texts or windows; from 1.
+        max_concurrency: Requests in flight at once, at most, for several texts or windows; from 1.
         **connection: ``client``, ``async_client``, or the client's settings by name: ``api_key``, ``base_url``,
             ``region``, ``path_prefix``, ``apigw_api_key``, ``timeout``, ``max_retries``, ``retry``, ``rate_limits``,
             ``max_wait``, ``quota_group``, ``headers``, ``http_client``, ``http_async_client``.
@@ -102,7 +102,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         """Split a text into topic paragraphs.
 
         Args:
-            text: Any text; of nothing but white space it gives no chunk and no request.
+            text: Any text; a blank one gives no chunk and no request.
 
         Returns:
             The chunks in order, each a slice of the text.

@@ -37,7 +37,7 @@ _OWN = ("tool_required", "tool_choice", "allow_parallel_tool_calls")
 class PredictingLLM(FunctionCallingLLM):
     """An LLM of this service with structured prediction. The fields it looks at are those of ``ChatFields``."""
 
-    if TYPE_CHECKING:  # declared here they would go before those of ChatFields
+    if TYPE_CHECKING:  # declared here they would take precedence over those of ChatFields
         model: str
         task_id: str | None
 

@@ -78,16 +78,16 @@ class ClovaX(PredictingLLM, ChatFields):
     prediction, by the service's structured outputs on HCX-007 and as a tool call on HCX-005 and HCX-DASH-002.
 
     Answers have at most one ``TextBlock``, a ``ThinkingBlock`` in front of it where the model thought, and
-    ``ToolCallBlock`` after it, whose arguments are text while a stream is under way and a dict once whole.
+    ``ToolCallBlock`` after it, whose arguments are text while a stream is in flight and a dict once whole.
     ``raw`` is the service's result in snake_case, with the tokens of all requests of the call as ``usage``;
     ``additional_kwargs`` has ``prompt_tokens``, ``completion_tokens``, ``total_tokens``, ``finish_reason`` and
     ``request_id``, in streams those of the last response. New thinking is ``additional_kwargs["thinking_delta"]``.
 
-    Every option can also be given per call (``chat(messages, top_k=3)``); a call's options go before the constructor's,
-    and None leaves an option to the service. Further options of a call: ``tools``, ``tool_choice`` (``"auto"``,
-    ``"none"``, ``"any"``, the name of a tool or a dict that names one), ``parallel_tool_calls`` (False keeps the first
-    tool call only), ``response_format``, ``request_id``, ``max_retries``. An argument that does not exist is refused by
-    name. Ranges and combinations are checked before anything is sent.
+    Every option can also be given per call (``chat(messages, top_k=3)``). A call's options take precedence over the
+    constructor's; None leaves an option to the service. Further options of a call: ``tools``, ``tool_choice``
+    (``"auto"``, ``"none"``, ``"any"``, the name of a tool or a dict that names one), ``parallel_tool_calls`` (False
+    keeps the first tool call only), ``response_format``, ``request_id``, ``max_retries``. An argument that does not
+    exist is refused by name. Ranges and combinations are checked before anything is sent.
 
     The service has no "required" tool choice: ``tool_required=True`` and ``"any"`` force a single tool by its name;
     with several they ask for a call in words, once more when the answer is text, and mark an answer that is text all
@@ -322,7 +322,7 @@ class ClovaX(PredictingLLM, ChatFields):
         """Return the tool calls of a response.
 
         Args:
-            response: A response; of a stream that is under way, with the arguments as far as they have arrived.
+            response: A response; of a stream in flight, with the arguments as far as they have arrived.
             error_on_no_tool_call: Whether a response without a tool call is an error.
             **kwargs: None are taken.
 

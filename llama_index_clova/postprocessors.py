@@ -156,7 +156,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
             if documents:
                 client = self._connection.sync
                 asked.take(client.rerank(asked.query, documents, max_tokens=self.max_tokens))
-        return self._told(asked.result)
+        return self._reported(asked.result)
 
     async def arerank(self, nodes: Sequence[NodeWithScore], query: str | QueryBundle) -> ClovaRerankResult:
         """Async variant of ``rerank``."""
@@ -170,7 +170,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
                     asked.take(await asyncio.to_thread(sync.rerank, asked.query, documents, max_tokens=self.max_tokens))
                 else:
                     asked.take(await client.rerank(asked.query, documents, max_tokens=self.max_tokens))
-        return self._told(asked.result)
+        return self._reported(asked.result)
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
@@ -182,7 +182,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
     ) -> list[NodeWithScore]:
         return (await self.arerank(nodes, _given(query_bundle))).nodes
 
-    def _told(self, result: ClovaRerankResult) -> ClovaRerankResult:
+    def _reported(self, result: ClovaRerankResult) -> ClovaRerankResult:
         if self.on_result is not None:
             self.on_result(result)
         return result
