@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from clova_studio.adapters import chat_options, options_of_call, tool_choice_of, with_instruction
 from langchain_clova._messages import to_clova_messages
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
 
-    from clova_studio.adapters import ToolChoice
+    from clova_studio.adapters import ForcedTool
 
 __all__ = ["TOOLS_AND_FORMAT_HINT", "Prepared", "prepare"]
 
@@ -43,7 +43,7 @@ class Prepared(NamedTuple):
     """
 
     request: dict[str, Any]
-    choice: ToolChoice | None
+    choice: Literal["auto", "none", "any"] | ForcedTool | None
     ours: dict[str, Any]
     raised_cap: int | None
 

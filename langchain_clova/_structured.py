@@ -42,7 +42,7 @@ class _Whole:
             partial: Whether more is to come.
 
         Raises:
-            OutputParserException: The answer is cut, is no tool call, or does not fit the schema.
+            OutputParserException: The answer is cut, is not a tool call, or does not fit the schema.
         """
         message = getattr(result[0], "message", None) if result else None
         at_end = not partial or getattr(message, "chunk_position", None) == "last"

@@ -309,7 +309,7 @@ class ChatClovaX(CountingChatModel):
         Raises:
             ConfigurationError: The schema is missing, recursive, or no object.
             ValueError: An argument does not exist.
-            OutputParserException: When it is run: the answer was cut at the output cap, is no tool call, or does not
+            OutputParserException: When it is run: the answer was cut at the output cap, is not a tool call, or does not
                 fit the schema. It is never None.
         """
         if kwargs:

@@ -227,8 +227,8 @@ class ClovaRerankRetriever(BaseRetriever):
             ``top_n`` and what it cites are bounds of their own: see ``keep_uncited``.
 
     Raises:
-        ConfigurationError: An argument does not exist, or ``k`` is no whole number from 1. Errors of calls are those of
-            the retriever and the reranker.
+        ConfigurationError: An argument does not exist, or ``k`` is not a whole number from 1. Errors of calls are those
+            of the retriever and the reranker.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)

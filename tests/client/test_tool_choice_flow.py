@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,8 +19,11 @@ from clova_studio import (
     Usage,
 )
 from clova_studio._streaming.chat_assembler import ChatAssembler
-from clova_studio.adapters import ForcedTool, ToolChoice, ToolChoiceFlow
+from clova_studio.adapters import ForcedTool, ToolChoiceFlow
 from clova_studio.types import CompletionTokensDetails
+
+if TYPE_CHECKING:
+    from clova_studio.adapters._tool_choice import ToolChoice
 
 USER = {"role": "user", "content": "서울 날씨는?"}
 TOOLS = [

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._schemas import clean_schema, response_schema, wire_function, wire_response_format
     from clova_studio.adapters._segmentation import TopicSpan, asegment_texts, segment_texts
     from clova_studio.adapters._summaries import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
-    from clova_studio.adapters._tool_choice import ForcedTool, ToolChoice, tool_choice_of
+    from clova_studio.adapters._tool_choice import ForcedTool, tool_choice_of
     from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
     from clova_studio.adapters._warn_once import WarnOnce
     from clova_studio.adapters._work import aask_all, ask_all
@@ -48,7 +48,7 @@ _HOMES = {
     "clova_studio.adapters._citations": ("Cited", "parse_citations"),
     "clova_studio.adapters._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
     "clova_studio.adapters._conversation": ("Conversation", "json_text", "text_part", "with_instruction"),
-    "clova_studio.adapters._tool_choice": ("ForcedTool", "ToolChoice", "tool_choice_of"),
+    "clova_studio.adapters._tool_choice": ("ForcedTool", "tool_choice_of"),
     "clova_studio.adapters._tool_choice_flow": ("ToolChoiceFlow",),
     "clova_studio.adapters._fields": ("ConnectionFields", "refuse_unknown"),
     "clova_studio.adapters._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part"),
@@ -87,7 +87,6 @@ __all__ = [
     "ForcedTool",
     "RerankAnswer",
     "RerankRequest",
-    "ToolChoice",
     "ToolChoiceFlow",
     "TopicSpan",
     "WarnOnce",
