@@ -135,15 +135,15 @@ class ChunkMaker:
         return not self._single_call or not call.index
 
     def _fragment(self, call: Any) -> Any:
-        place = call.index or 0
+        index = call.index or 0
         text = call.function.partial_json or ""
-        is_first = place not in self._arguments
-        self._arguments[place] = self._arguments.get(place, "") + text
+        is_first = index not in self._arguments
+        self._arguments[index] = self._arguments.get(index, "") + text
         return tool_call_chunk(
             name=call.function.name if is_first else None,
             args=text,
             id=(call.id or _call_id()) if is_first else None,
-            index=place,
+            index=index,
         )
 
     def _spoilt(self) -> list[Any]:
@@ -153,12 +153,12 @@ class ChunkMaker:
         it is among the ``invalid_tool_calls``.
         """
         spoilers = []
-        for place, text in self._arguments.items():
+        for index, text in self._arguments.items():
             if _is_whole(text):
                 continue
             ending = next((ending for ending in _SPOILERS if not _is_repaired(text + ending)), None)
             if ending is not None:
-                spoilers.append(tool_call_chunk(name=None, args=ending, id=None, index=place))
+                spoilers.append(tool_call_chunk(name=None, args=ending, id=None, index=index))
         return spoilers
 
 

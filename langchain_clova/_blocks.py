@@ -36,10 +36,10 @@ def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
         blocks += _calls(message, blocks)
         return cast("list[ContentBlock]", blocks)
     for call in message.tool_call_chunks:
-        place = call.get("index")
+        index = call.get("index")
         block = {"type": "tool_call_chunk", "id": call.get("id"), "name": call.get("name"), "args": call.get("args")}
-        if place is not None:
-            block["index"] = f"lc_tc_{place}"
+        if index is not None:
+            block["index"] = f"lc_tc_{index}"
         blocks.append(block)
     return cast("list[ContentBlock]", blocks)
 

@@ -27,6 +27,8 @@ from langchain_clova._images import image_part_of, is_image
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from clova_studio.adapters import ClovaMessages
+
 __all__ = ["to_clova_messages"]
 
 Content: TypeAlias = str | list[str | dict[Any, Any]]
@@ -35,7 +37,7 @@ _TEXT_TYPES = frozenset({"text", "text-plain", "input_text", "output_text"})
 _ROLES = {"system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant"}
 
 
-def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None = None) -> list[dict[str, Any]]:
+def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None = None) -> ClovaMessages:
     """Return the messages of a request.
 
     Args:
@@ -44,7 +46,7 @@ def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None 
             older ones become ``[image]`` with a warning.
 
     Returns:
-        Fresh dicts as ``ClovaStudio.chat`` takes them; the system messages joined into one, in front.
+        Fresh dicts in the wire's form; the system messages are joined into one, in front.
 
     Raises:
         ConfigurationError: A message holds what the service cannot take.

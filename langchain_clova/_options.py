@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from clova_studio.adapters import chat_options, options_of_call, tool_choice_of, with_instruction
 from langchain_clova._messages import to_clova_messages
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
+
+    from clova_studio.adapters import ForcedTool
 
 __all__ = ["TOOLS_AND_FORMAT_HINT", "Prepared", "prepare"]
 
@@ -35,13 +37,13 @@ class Prepared(NamedTuple):
 
     Attributes:
         request: Arguments for ``chat`` and ``stream_chat``, without tool choice.
-        choice: None, ``"auto"``, ``"none"``, ``"any"``, or ``"="`` and the name of a tool.
+        choice: The tool choice, as ``tool_choice_of`` returns it.
         ours: Options of the call that the adapter itself heeds.
         raised_cap: The output cap of the constructor if it had to be raised, None otherwise.
     """
 
     request: dict[str, Any]
-    choice: str | None
+    choice: Literal["auto", "none", "any"] | ForcedTool | None
     ours: dict[str, Any]
     raised_cap: int | None
 
@@ -54,7 +56,7 @@ def prepare(
     Args:
         messages: The conversation.
         defaults: The options of the constructor that are set.
-        given: The options of the call; they go before those of the constructor.
+        given: The options of the call; they take precedence over those of the constructor.
         what: The name of the chat model's class.
 
     Raises:

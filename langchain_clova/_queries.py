@@ -78,7 +78,7 @@ def messages_of(given: Any, what: str = "the input") -> list[BaseMessage]:
         what: What it is, for the message of an error.
 
     Raises:
-        ConfigurationError: It is no list, or holds what is no message.
+        ConfigurationError: It is not a list, or an item is not a message.
     """
     if isinstance(given, PromptValue):
         return given.to_messages()
@@ -87,7 +87,7 @@ def messages_of(given: Any, what: str = "the input") -> list[BaseMessage]:
     try:
         return convert_to_messages(given)
     except (ValueError, NotImplementedError, TypeError, KeyError) as error:
-        raise ClovaConfigurationError(f"{what} holds what is no message: {error}") from error
+        raise ClovaConfigurationError(f"{what} holds an item that is not a message: {error}") from error
 
 
 def _messages(given: Any) -> list[BaseMessage]:
@@ -105,4 +105,4 @@ def _messages(given: Any) -> list[BaseMessage]:
         return [HumanMessage(given.text)]
     if isinstance(given, BaseMessage):
         return [given]
-    return messages_of(given, "an input that is no string and no dict")
+    return messages_of(given, "an input that is neither a string nor a dict")

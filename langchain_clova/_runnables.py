@@ -1,4 +1,4 @@
-"""What the runnables of this package have in common: one traced run a call, its options, and how they are dumped."""
+"""What the runnables of this package have in common: one traced run per call, its options, and how they are dumped."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
 
     Raises:
         ConfigurationError: The tool's schema is recursive, or it is a tool that another provider runs.
-        ValueError: It is no tool, as langchain-core says.
+        ValueError: It is not a tool, as langchain-core says.
     """
     function = convert_to_openai_tool(tool, strict=strict).get("function")
     if not isinstance(function, Mapping):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast, get_args
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
@@ -14,18 +14,19 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from clova_studio import model_info
-from clova_studio.adapters import TUNED_MODEL_PREFIX, response_schema
+from clova_studio.adapters import is_tuned, response_schema
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._schemas import wire_tool
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
 
-    from langchain_clova.chat_models import ChatClovaX, Method
+    from langchain_clova._counting import CountingChatModel
 
-__all__ = ["structured"]
+__all__ = ["Method", "structured"]
 
-_METHODS = ("json_schema", "function_calling", "json_mode")
+Method: TypeAlias = Literal["json_schema", "function_calling", "json_mode"]
+_METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class _Whole:
@@ -41,7 +42,7 @@ class _Whole:
             partial: Whether more is to come.
 
         Raises:
-            OutputParserException: The answer is cut, is no tool call, or does not fit the schema.
+            OutputParserException: The answer is cut, is not a tool call, or does not fit the schema.
         """
         message = getattr(result[0], "message", None) if result else None
         at_end = not partial or getattr(message, "chunk_position", None) == "last"
@@ -90,14 +91,14 @@ def _check_whole(message: Any, *, wants_call: bool) -> None:
             llm_output=text,
         )
     if wants_call and not message.tool_calls:
-        broken = "a tool call whose arguments are no JSON object" if message.invalid_tool_calls else "text"
+        broken = "a tool call whose arguments are not a JSON object" if message.invalid_tool_calls else "text"
         raise OutputParserException(
             f"The model answered with {broken} instead of calling the tool that carries the answer.", llm_output=text
         )
 
 
 def structured(
-    model: ChatClovaX,
+    model: CountingChatModel,
     schema: Any,
     *,
     method: Method | None,
@@ -144,21 +145,21 @@ def structured(
     return with_raw
 
 
-def _method_of(model: ChatClovaX) -> Method:
+def _method_of(model: CountingChatModel) -> Method:
     """Return the way that a model knows: a schema of its own, a tool that carries the answer, or words alone."""
     info = model_info(model.model)
-    if model.task_id is not None or model.model.startswith(TUNED_MODEL_PREFIX) or not info.tools:
+    if is_tuned(model.model, model.task_id) or not info.tools:
         return "json_mode"
     return "json_schema" if info.known and info.structured_output else "function_calling"
 
 
-def _json_mode(model: ChatClovaX, schema: Any, *, strict: bool | None) -> dict[str, Any]:
+def _json_mode(model: CountingChatModel, schema: Any, *, strict: bool | None) -> dict[str, Any]:
     """Return the response format of JSON mode: of the service where it has one, else an instruction.
 
     Only HCX-007 has one, and it wants a schema.
     """
     info = model_info(model.model)
-    if schema is not None and info.known and info.structured_output and model.task_id is None:
+    if schema is not None and info.known and info.structured_output and not is_tuned(model.model, model.task_id):
         return {"type": "json", "schema": _schema_of(schema, strict=strict)}
     return {"type": "json_object"}
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import functools
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import PrivateAttr, model_validator
 
 from clova_studio.adapters import (
     ToolChoiceFlow,
-    estimate_message_tokens,
-    estimate_tokens,
+    WarnOnce,
+    is_tuned,
+    refuse_tools_with_format,
     tool_choice_of,
     warn_of_raised_cap,
     wire_response_format,
 )
 from langchain_clova._answers import ChunkMaker, chat_result_of
 from langchain_clova._blocks import PROVIDER
-from langchain_clova._counts import Memory
-from langchain_clova._errors import ClovaConfigurationError, langchain_errors
-from langchain_clova._fields import ChatFields
-from langchain_clova._messages import to_clova_messages
+from langchain_clova._counting import CountingChatModel
+from langchain_clova._errors import langchain_errors
 from langchain_clova._options import TOOLS_AND_FORMAT_HINT, prepare
 from langchain_clova._profile import profile_of
 from langchain_clova._schemas import wire_tool
@@ -38,15 +36,13 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-    from clova_studio import TokenCount
     from clova_studio.adapters import Connection
+    from langchain_clova._structured import Method
 
 __all__ = ["ChatClovaX"]
 
-Method: TypeAlias = Literal["json_schema", "function_calling", "json_mode"]
 
-
-class ChatClovaX(BaseChatModel, ChatFields):
+class ChatClovaX(CountingChatModel):
     """HyperCLOVA X as a LangChain chat model. Source: the Chat Completions v1 and v3 pages of the API guide.
 
         >>> from langchain_clova import ChatClovaX
@@ -57,36 +53,16 @@ class ChatClovaX(BaseChatModel, ChatFields):
 
     Thinking comes as reasoning blocks (``content_blocks``, ``output_version="v1"``) and in
     ``additional_kwargs["thinking_content"]``. ``response_metadata`` has ``model_name``, ``model_provider``,
-    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``.
+    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback`` and
+    ``tool_choice_unmet``.
 
-    Every option can also be given per call (``invoke(..., top_k=3)``) and with ``bind``; a call's options go before the
-    constructor's, and None leaves an option to the service. An argument that does not exist is refused by name. Ranges
-    and combinations are checked before anything is sent.
+    Every option can also be given per call (``invoke(..., top_k=3)``) and with ``bind``. A call's options take
+    precedence over the constructor's; None leaves an option to the service. An argument that does not exist is refused
+    by name. Ranges and combinations are checked before anything is sent.
 
     Attributes:
-        model: HCX-005 (images), HCX-007 (thinking, structured output) and HCX-DASH-002 go to v3, HCX-003 and
-            HCX-DASH-001 to v1; ``"ft:"`` and a task's id is a tuned v3 model; a name that is not known goes to v3 as it
-            is. Also ``model_name``.
-        temperature: 0 to 1 (v1: above 0); service default 0.5.
-        top_p: Above 0, up to 1; service default 0.8.
-        top_k: 0 to 128; service default 0.
-        max_tokens: Output cap in tokens, thinking included. Default: 512 for the models that do not think (the
-            service's own default of 100 cuts most answers), otherwise and with tools the service's. With tools at least
-            1,024: a smaller one of the constructor's is raised with one warning. Also ``max_completion_tokens``.
-        repetition_penalty: v3 above 0, up to 2; v1 above 0, up to 10. Also ``repeat_penalty``.
-        stop: Strings at which the answer ends. Also ``stop_sequences``.
-        seed: 0 (random) to 4294967295.
-        include_ai_filters: Whether to run the AI filter; its findings are ``response_metadata["ai_filter"]``.
-        thinking: HCX-007: ``{"effort": "none" | "low" | "medium" | "high"}``. Left out, the model thinks with effort
-            "low", and not with tools, tool messages, structured output or ``stop``, which thinking excludes.
-        task_id: The task of a tuned model, whose base is ``model``.
-        base_model: The model on whose quota a tuned one counts.
-        api_version: Overrides the API that the model's name implies.
         streaming: True streams also in ``invoke``, False never streams; None, the default, goes by the call.
         stream_usage: Whether streams end with the usage.
-        tool_fallback: What to do when the service answers 40009 to a call with tools, which mostly means that the model
-            invented a tool: ``"after_tool_result"`` asks once more without tools if the last message is a tool's
-            result, ``"always"`` always, ``"never"`` raises. It is marked ``response_metadata["tool_fallback"]``.
         token_counting: ``"local"`` estimates in ``get_num_tokens`` and ``get_num_tokens_from_messages``; ``"api"`` asks
             the service's calculator, which blocks, and keeps its counts.
 
@@ -95,19 +71,19 @@ class ChatClovaX(BaseChatModel, ChatFields):
             ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family, from ``invoke`` and
             ``stream`` alike.
 
-    See ``ConnectionFields`` for how to reach the service: ``api_key``, ``base_url``, ``region``, ``path_prefix``,
-    ``timeout``, ``max_retries``, ``rate_limits``, ``client``, ``async_client`` and others. Instances with the same
-    settings share connections. Pickling keeps the settings, the key among them, and leaves the connections behind.
+    See ``ChatFields`` for the options: ``model``, ``temperature``, ``max_tokens``, ``stop``, ``thinking``, ``task_id``,
+    ``tool_fallback`` and others. See ``ConnectionFields`` for how to reach the service: ``api_key``, ``base_url``,
+    ``region``, ``path_prefix``, ``timeout``, ``max_retries``, ``rate_limits``, ``client``, ``async_client`` and others.
+    Instances with the same settings share connections. Pickling keeps the settings, the key among them, and leaves the
+    connections behind.
     """
 
-    # BaseChatModel comes first among the bases: its model_post_init has to run.
     # None and not False: langchain-core takes a False that was given, also by its own rebuilding of configurable
     # instances, as a ban on streaming.
     streaming: bool | None = None
     stream_usage: bool = True
-    token_counting: Literal["local", "api"] = "local"  # noqa: S105  tokens of text
 
-    _memory: Memory = PrivateAttr(default_factory=Memory)
+    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 
     @model_validator(mode="after")
     def _set_langchain_clova_version(self) -> Self:
@@ -149,7 +125,7 @@ class ChatClovaX(BaseChatModel, ChatFields):
         return params
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return profile_of(self.model, tuned=self.task_id is not None)
+        return profile_of(self.model, tuned=is_tuned(self.model, self.task_id))
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -170,19 +146,10 @@ class ChatClovaX(BaseChatModel, ChatFields):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  no tokens to report here
         **kwargs: Any,
     ) -> ChatResult:
-        from clova_studio import UnsupportedFunctionError
-
         with langchain_errors:
             call = self._call(messages, stop, kwargs)
-            flow, client = call.flow, call.connection.sync
-            while True:
-                try:
-                    result = client.chat(**flow.request)
-                except UnsupportedFunctionError as error:
-                    flow.refused(error)
-                else:
-                    if flow.answered(result):
-                        return chat_result_of(result, flow, single_call=call.single_call)
+            result = call.flow.run(call.connection.sync)
+            return chat_result_of(result, call.flow, single_call=call.single_call)
 
     async def _agenerate(
         self,
@@ -191,21 +158,12 @@ class ChatClovaX(BaseChatModel, ChatFields):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        from clova_studio import UnsupportedFunctionError
-
         with langchain_errors:
             if self._connection.asynchronous is None:
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
             call = self._call(messages, stop, kwargs)
-            flow, client = call.flow, call.connection.needed_async
-            while True:
-                try:
-                    result = await client.chat(**flow.request)
-                except UnsupportedFunctionError as error:
-                    flow.refused(error)
-                else:
-                    if flow.answered(result):
-                        return chat_result_of(result, flow, single_call=call.single_call)
+            result = await call.flow.arun(call.connection.needed_async)
+            return chat_result_of(result, call.flow, single_call=call.single_call)
 
     def _stream(
         self,
@@ -214,22 +172,17 @@ class ChatClovaX(BaseChatModel, ChatFields):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        from clova_studio import UnsupportedFunctionError
-
         with langchain_errors:
             call = self._call(messages, stop, kwargs)
             flow, client, maker = call.flow, call.connection.sync, call.maker
             while not flow.done:
-                try:
-                    with client.stream_chat(**flow.request) as stream:
-                        for arrived in stream:
-                            for piece, last in flow.streamed(arrived):
-                                chunk = maker.chunk(piece, last=last)
-                                if run_manager is not None:
-                                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                                yield chunk
-                except UnsupportedFunctionError as error:
-                    flow.refused(error)
+                with flow.open(client) as stream:
+                    for arrived in stream:
+                        for piece, last in flow.streamed(arrived):
+                            chunk = maker.chunk(piece, last=last)
+                            if run_manager is not None:
+                                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                            yield chunk
 
     async def _astream(
         self,
@@ -238,8 +191,6 @@ class ChatClovaX(BaseChatModel, ChatFields):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        from clova_studio import UnsupportedFunctionError
-
         with langchain_errors:
             if self._connection.asynchronous is None:
                 async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
@@ -248,22 +199,19 @@ class ChatClovaX(BaseChatModel, ChatFields):
             call = self._call(messages, stop, kwargs)
             flow, client, maker = call.flow, call.connection.needed_async, call.maker
             while not flow.done:
-                try:
-                    async with client.stream_chat(**flow.request) as stream:
-                        async for arrived in stream:
-                            for piece, last in flow.streamed(arrived):
-                                chunk = maker.chunk(piece, last=last)
-                                if run_manager is not None:
-                                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                                yield chunk
-                except UnsupportedFunctionError as error:
-                    flow.refused(error)
+                async with await flow.aopen(client) as stream:
+                    async for arrived in stream:
+                        for piece, last in flow.streamed(arrived):
+                            chunk = maker.chunk(piece, last=last)
+                            if run_manager is not None:
+                                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                            yield chunk
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}
         prepared = prepare(messages, self._default_options(), given, type(self).__name__)
-        if prepared.raised_cap is not None and self._memory.is_first("raised cap"):
-            warn_of_raised_cap(prepared.raised_cap)
+        if prepared.raised_cap is not None:
+            warn_of_raised_cap(prepared.raised_cap, self._warn_once)
         ours = prepared.ours
         connection = self._connection
         if ours.get("max_retries") is not None:
@@ -325,11 +273,8 @@ class ChatClovaX(BaseChatModel, ChatFields):
             if tool_choice is not None:
                 kwargs["tool_choice"] = tool_choice
         if response_format is not None:
-            if wire:
-                raise ClovaConfigurationError(
-                    f"tools and response_format cannot go together: leave one of them out{TOOLS_AND_FORMAT_HINT}"
-                )
             with langchain_errors:
+                refuse_tools_with_format(wire, response_format, TOOLS_AND_FORMAT_HINT)
                 kwargs["response_format"] = wire_response_format(response_format)
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls
@@ -363,7 +308,7 @@ class ChatClovaX(BaseChatModel, ChatFields):
         Raises:
             ConfigurationError: The schema is missing, recursive, or no object.
             ValueError: An argument does not exist.
-            OutputParserException: When it is run: the answer was cut at the output cap, is no tool call, or does not
+            OutputParserException: When it is run: the answer was cut at the output cap, is not a tool call, or does not
                 fit the schema. It is never None.
         """
         if kwargs:
@@ -371,95 +316,6 @@ class ChatClovaX(BaseChatModel, ChatFields):
         from langchain_clova._structured import structured
 
         return structured(self, schema, method=method, include_raw=include_raw, strict=strict)
-
-    # Counting.
-
-    def get_token_ids(self, text: str) -> list[int]:
-        """Return token ids by ``custom_get_token_ids``; the service has none to give.
-
-        Args:
-            text: The text.
-
-        Raises:
-            ConfigurationError: There is no ``custom_get_token_ids``.
-        """
-        if self.custom_get_token_ids is None:
-            raise ClovaConfigurationError(
-                "the service counts tokens but gives no ids: use get_num_tokens, or give custom_get_token_ids"
-            )
-        return self.custom_get_token_ids(text)
-
-    def get_num_tokens(self, text: str) -> int:
-        """Return how many tokens a text has: an estimate, or the service's count with ``token_counting="api"``.
-
-        Args:
-            text: The text.
-
-        Raises:
-            ClovaStudioError: The calculator did not answer.
-        """
-        if self.custom_get_token_ids is not None:
-            return len(self.custom_get_token_ids(text))
-        if self._asks_the_service and text.strip():
-            return self._counted([{"role": "user", "content": text}], [])
-        return estimate_tokens(text)
-
-    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
-        """Return how many tokens messages and tools have: an estimate, or the service's count.
-
-        The estimate goes by script: about 0.45 tokens a character of Korean, 0.2 of English, 1.25 of Chinese, 4 a
-        message and 1,600 an image. With ``token_counting="api"`` the calculator is asked, once for each message.
-
-        Args:
-            messages: The messages.
-            tools: Tools to count too.
-
-        Raises:
-            ClovaStudioError: The calculator did not answer.
-        """
-        with langchain_errors:
-            wire = to_clova_messages(messages)
-            wire_tools = [wire_tool(tool) for tool in tools or ()]
-        if self.custom_get_token_ids is None and self._asks_the_service and wire:
-            return self._counted(wire, wire_tools)
-        return estimate_message_tokens(wire, wire_tools, count=self.get_num_tokens)
-
-    def count_chat_tokens(self, messages: LanguageModelInput, *, tools: Sequence[Any] | None = None) -> TokenCount:
-        """Return the service's own count. Source: the chat v1 and v3 token calculator pages of the API guide.
-
-        Args:
-            messages: What ``invoke`` takes.
-            tools: Tools to count too (v3).
-
-        Returns:
-            The count of each message, of the tools, and their ``total``.
-
-        Raises:
-            ClovaStudioError: The calculator did not answer.
-        """
-        with langchain_errors:
-            wire = to_clova_messages(self._convert_input(messages).to_messages())
-            return self._connection.sync.count_chat_tokens(
-                wire, model=self.model, tools=[wire_tool(tool) for tool in tools or ()] or None
-            )
-
-    @property
-    def _asks_the_service(self) -> bool:
-        return self.token_counting == "api"  # noqa: S105  tokens of text
-
-    def _counted(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
-        """Return the service's count, asking only for what it has not counted yet."""
-        keys = [self._memory.key(self.model, message) for message in wire]
-        tools_key = self._memory.key(self.model, tools)
-        if any(self._memory.get(key) is None for key in keys) or (tools and self._memory.get(tools_key) is None):
-            with langchain_errors:
-                count = self._connection.sync.count_chat_tokens(wire, model=self.model, tools=tools or None)
-            if len(count.messages) != len(wire):
-                return count.total
-            for key, counted in zip(keys, count.messages, strict=True):
-                self._memory.put(key, counted.count)
-            self._memory.put(tools_key, count.tools)
-        return sum(self._memory.get(key) or 0 for key in keys) + (self._memory.get(tools_key) or 0 if tools else 0)
 
 
 class _Call(NamedTuple):

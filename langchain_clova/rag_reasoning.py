@@ -34,7 +34,7 @@ class ClovaRagResult(BaseModel):
         citations: The cited passages of the answer with their documents, by where they begin.
         documents: All documents found, each once, in the order in which they were found; as the retriever gave them.
         searches: What was searched for, in order.
-        usage: Tokens of all steps together; None where the service told none.
+        usage: Tokens of all steps together; None where the service reported none.
         ai_filter: Findings of the AI filter about the answer, None where there are none.
         request_id: The id of the last request.
     """

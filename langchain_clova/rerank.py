@@ -173,25 +173,13 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
         self, documents: list[Document], request: RerankRequest, result: RerankResult | None
     ) -> ClovaRerankResult:
         answer = request.answer(result)
-        kept = [_marked(documents[i], {"cited": True, "rank": rank}) for rank, i in enumerate(answer.cited, 1)]
-        if self.keep_uncited:
-            kept += [_marked(documents[i], {"cited": False}) for i in answer.uncited]
         return ClovaRerankResult(
-            documents=kept[: self.top_n],
-            answer=answer.text,
-            raw=answer.raw,
-            citations=[
-                ClovaCitation(
-                    text=answer.text[cited.start : cited.end],
-                    start=cited.start,
-                    end=cited.end,
-                    document=documents[place],
-                )
-                for place, cited in answer.passages
-            ],
-            suggested_queries=answer.suggested_queries,
-            usage=usage_of(None if result is None else result.usage),
-            request_id=None if result is None else result.request_id,
+            documents=answer.kept(
+                lambda i, marks: _marked(documents[i], marks), keep_uncited=self.keep_uncited, top_n=self.top_n
+            ),
+            citations=[ClovaCitation(document=documents[i], **passage) for i, passage in answer.citations()],
+            usage=usage_of(answer.usage),
+            **answer.fields(),
         )
 
 
@@ -239,8 +227,8 @@ class ClovaRerankRetriever(BaseRetriever):
             ``top_n`` and what it cites are bounds of their own: see ``keep_uncited``.
 
     Raises:
-        ConfigurationError: An argument does not exist, or ``k`` is no whole number from 1. Errors of calls are those of
-            the retriever and the reranker.
+        ConfigurationError: An argument does not exist, or ``k`` is not a whole number from 1. Errors of calls are those
+            of the retriever and the reranker.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)

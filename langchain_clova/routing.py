@@ -339,7 +339,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
             if condition.kind == "domain" and is_filtered:
                 continue  # its filter has no branch: what it hit must not reach the domain's
             if condition.kind == "blocked" and route.safety.result:
-                continue  # an unsafe query is no merely blocked one
+                continue  # an unsafe query is not merely a blocked one
             if condition.invoke(route):
                 return condition.tag, target
         if isinstance(self.default, _NoDefault):

@@ -33,9 +33,9 @@ class ClovaSummarizationChain(ClovaRunnable[SummaryInput, str]):
 
     Input: a string, a ``Document``, a message, or a list of those, in one summary; a list of messages is summarized as
     the conversation that it is, so this is a ``summarizer`` for LangChain's ``SummarizationMiddleware``. Output: a
-    string, mostly lines that start with ``- ``. Of nothing but white space it is ``""``, without a request.
+    string, mostly lines that start with ``- ``. Of blank input it is ``""``, without a request.
 
-    The service takes 35,000 characters a request. What is longer is cut at borders of paragraphs, else of sentences,
+    The service takes 35,000 characters per request. What is longer is cut at borders of paragraphs, else of sentences,
     into parts of about the same size, the parts are summarized side by side, then their summaries together, and so on
     until they fit into one request. Should summaries not get shorter, they come joined, as they are. The first request
     that fails ends a call; the error has on ``partial`` a list for each round so far, with the summaries of its parts,
@@ -50,8 +50,8 @@ class ClovaSummarizationChain(ClovaRunnable[SummaryInput, str]):
         seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
         include_ai_filters: Whether to run the AI filter.
         max_characters: Characters of a request at most, 100 to 35,000; smaller parts give longer summaries.
-        max_concurrency: Requests under way at once for one long input, from 1; a smaller ``max_concurrency`` in the
-            config of a call goes before it.
+        max_concurrency: Requests in flight at once for one long input, from 1; a smaller ``max_concurrency`` in the
+            config of a call takes precedence.
 
     Raises:
         ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of

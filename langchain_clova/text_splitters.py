@@ -54,7 +54,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         max_chunk_size: Characters of a chunk at most, from 1: a hard cap that the API does not give. What is longer is
             cut at sentence borders, then at white space, then anywhere; the pieces keep their ``topic_index``.
         add_start_index: Whether each chunk's metadata has ``start_index``, its place in the source in characters.
-        max_concurrency: Requests under way at once, at most, for several texts or windows; from 1.
+        max_concurrency: Requests in flight at once, at most, for several texts or windows; from 1.
         **connection: ``client``, ``async_client``, or the client's settings by name: ``api_key``, ``base_url``,
             ``region``, ``path_prefix``, ``apigw_api_key``, ``timeout``, ``max_retries``, ``retry``, ``rate_limits``,
             ``max_wait``, ``quota_group``, ``headers``, ``http_client``, ``http_async_client``.
@@ -102,7 +102,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         """Split a text into topic paragraphs.
 
         Args:
-            text: Any text; of nothing but white space it gives no chunk and no request.
+            text: Any text; a blank one gives no chunk and no request.
 
         Returns:
             The chunks in order, each a slice of the text.
@@ -139,7 +139,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         return self._documents(texts, metadatas, await self._asplit(texts))
 
     async def asplit_documents(self, documents: Iterable[Document]) -> list[Document]:
-        """Split documents; see ``split_documents``.
+        """Split documents.
 
         Args:
             documents: The documents; they are not changed.
@@ -160,17 +160,14 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         documents: Sequence[Document],
         **kwargs: Any,  # noqa: ARG002  the base class's signature; it has none either
     ) -> Sequence[Document]:
-        """Split documents; see ``asplit_documents``.
+        """Split documents, as ``asplit_documents`` does.
 
         Args:
-            documents: As there.
+            documents: The documents; they are not changed.
             **kwargs: None are taken.
 
-        Returns:
-            As there.
-
         Raises:
-            ClovaStudioError: As there.
+            ClovaStudioError: A request failed.
         """
         return await self.asplit_documents(documents)
 

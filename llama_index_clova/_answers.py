@@ -97,12 +97,12 @@ class ResponseMaker:
         self._text += message.content
         self._thinking += message.thinking_content or ""
         for fragment in message.tool_calls or ():
-            place = fragment.index or 0
-            if place and self._single_call:
+            index = fragment.index or 0
+            if index and self._single_call:
                 continue
-            if place not in self._calls:
-                self._calls[place] = _PartialCall(fragment)
-            self._calls[place].arguments += fragment.function.partial_json or ""
+            if index not in self._calls:
+                self._calls[index] = _PartialCall(fragment)
+            self._calls[index].arguments += fragment.function.partial_json or ""
 
     def _message(
         self, text: str, thinking: str, calls: list[ToolCallBlock], result: ChatResult | None = None
@@ -124,9 +124,9 @@ class ResponseMaker:
     def _response(self, message: ChatMessage, *, result: ChatResult) -> ChatResponse:
         usage = self._flow.total_usage(result.usage)
         counts = usage.model_dump(exclude_none=True) if usage is not None else None
-        told: dict[str, Any] = {"finish_reason": result.finish_reason, "request_id": result.request_id}
+        kwargs: dict[str, Any] = {"finish_reason": result.finish_reason, "request_id": result.request_id}
         if usage is not None:
-            told |= {
+            kwargs |= {
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,
                 "total_tokens": usage.total_tokens,
@@ -135,7 +135,7 @@ class ResponseMaker:
             message=message,
             # Core's TokenCountingHandler reads raw["usage"].
             raw={**result.model_dump(exclude_none=True), "model": self._flow.model, "usage": counts},
-            additional_kwargs={**told, **self._flow.marks},
+            additional_kwargs={**kwargs, **self._flow.marks},
         )
 
 

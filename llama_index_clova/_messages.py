@@ -30,6 +30,8 @@ from clova_studio.adapters import IMAGE_PLACEHOLDER, Conversation, data_uri, ima
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from clova_studio.adapters import ClovaMessages
+
 __all__ = ["to_clova_messages", "tool_calls_of"]
 
 _SYSTEM = frozenset({MessageRole.SYSTEM, MessageRole.DEVELOPER})
@@ -39,7 +41,7 @@ _TOOL = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
 _DROPPED = (ThinkingBlock, CachePoint, ToolCallBlock)
 
 
-def to_clova_messages(messages: Sequence[ChatMessage], *, no_images: str | None = None) -> list[dict[str, Any]]:
+def to_clova_messages(messages: Sequence[ChatMessage], *, no_images: str | None = None) -> ClovaMessages:
     """Return the messages of a request.
 
     Args:
@@ -48,7 +50,7 @@ def to_clova_messages(messages: Sequence[ChatMessage], *, no_images: str | None 
             older ones become ``[image]`` with a warning.
 
     Returns:
-        Fresh dicts as ``ClovaStudio.chat`` takes them; the system messages joined into one, in front.
+        Fresh dicts in the wire's form; the system messages are joined into one, in front.
 
     Raises:
         ConfigurationError: A message holds what the service cannot take.

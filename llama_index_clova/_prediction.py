@@ -17,7 +17,7 @@ from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.types import Model, PydanticProgramMode
 
 from clova_studio import model_info
-from clova_studio.adapters import TUNED_MODEL_PREFIX
+from clova_studio.adapters import is_tuned
 from llama_index_clova._decorators import dispatcher, span
 from llama_index_clova._structured import PartialObjects, object_of, response_format
 
@@ -37,7 +37,7 @@ _OWN = ("tool_required", "tool_choice", "allow_parallel_tool_calls")
 class PredictingLLM(FunctionCallingLLM):
     """An LLM of this service with structured prediction. The fields it looks at are those of ``ChatFields``."""
 
-    if TYPE_CHECKING:  # declared here they would go before those of ChatFields
+    if TYPE_CHECKING:  # declared here they would take precedence over those of ChatFields
         model: str
         task_id: str | None
 
@@ -144,7 +144,7 @@ class PredictingLLM(FunctionCallingLLM):
         given = llm_kwargs or {}
         model = given.get("model") or given.get("model_name") or self.model
         info = model_info(model)
-        tuned = given.get("task_id", self.task_id) is not None or model.startswith(TUNED_MODEL_PREFIX)
+        tuned = is_tuned(model, given.get("task_id", self.task_id))
         mode = self.pydantic_program_mode
         if mode == PydanticProgramMode.DEFAULT and info.known and info.structured_output and not tuned:
             return "native"

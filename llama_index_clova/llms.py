@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
 from pydantic import PrivateAttr
 
-from clova_studio import UnsupportedFunctionError, model_info
+from clova_studio import model_info
 from clova_studio.adapters import (
-    TUNED_MODEL_PREFIX,
     ToolChoiceFlow,
+    WarnOnce,
     chat_options,
     default_output_tokens,
+    is_tuned,
     options_of_call,
     tool_choice_of,
     warn_of_raised_cap,
@@ -77,16 +78,16 @@ class ClovaX(PredictingLLM, ChatFields):
     prediction, by the service's structured outputs on HCX-007 and as a tool call on HCX-005 and HCX-DASH-002.
 
     Answers have at most one ``TextBlock``, a ``ThinkingBlock`` in front of it where the model thought, and
-    ``ToolCallBlock`` after it, whose arguments are text while a stream is under way and a dict once whole.
+    ``ToolCallBlock`` after it, whose arguments are text while a stream is in flight and a dict once whole.
     ``raw`` is the service's result in snake_case, with the tokens of all requests of the call as ``usage``;
     ``additional_kwargs`` has ``prompt_tokens``, ``completion_tokens``, ``total_tokens``, ``finish_reason`` and
     ``request_id``, in streams those of the last response. New thinking is ``additional_kwargs["thinking_delta"]``.
 
-    Every option can also be given per call (``chat(messages, top_k=3)``); a call's options go before the constructor's,
-    and None leaves an option to the service. Further options of a call: ``tools``, ``tool_choice`` (``"auto"``,
-    ``"none"``, ``"any"``, the name of a tool or a dict that names one), ``parallel_tool_calls`` (False keeps the first
-    tool call only), ``response_format``, ``request_id``, ``max_retries``. An argument that does not exist is refused by
-    name. Ranges and combinations are checked before anything is sent.
+    Every option can also be given per call (``chat(messages, top_k=3)``). A call's options take precedence over the
+    constructor's; None leaves an option to the service. Further options of a call: ``tools``, ``tool_choice``
+    (``"auto"``, ``"none"``, ``"any"``, the name of a tool or a dict that names one), ``parallel_tool_calls`` (False
+    keeps the first tool call only), ``response_format``, ``request_id``, ``max_retries``. An argument that does not
+    exist is refused by name. Ranges and combinations are checked before anything is sent.
 
     The service has no "required" tool choice: ``tool_required=True`` and ``"any"`` force a single tool by its name;
     with several they ask for a call in words, once more when the answer is text, and mark an answer that is text all
@@ -104,7 +105,7 @@ class ClovaX(PredictingLLM, ChatFields):
     reach the service. Keys are never part of ``to_dict`` and ``to_json``; a pickle holds them.
     """
 
-    _warned: bool = PrivateAttr(default=False)
+    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 
     @classmethod
     def class_name(cls) -> str:
@@ -119,13 +120,12 @@ class ClovaX(PredictingLLM, ChatFields):
         output may have together.
         """
         info = model_info(self.model)
-        tuned = self.task_id is not None or self.model.startswith(TUNED_MODEL_PREFIX)
         num_output = default_output_tokens(self.model, self.thinking) if self.max_tokens is None else self.max_tokens
         return LLMMetadata(
             context_window=min(info.context_window, info.max_input_tokens + num_output),
             num_output=num_output,
             is_chat_model=True,
-            is_function_calling_model=info.tools and not tuned,
+            is_function_calling_model=info.tools and not is_tuned(self.model, self.task_id),
             model_name=self.model,
             system_role=MessageRole.SYSTEM,
         )
@@ -216,29 +216,13 @@ class ClovaX(PredictingLLM, ChatFields):
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         call = self._call(messages, kwargs)
-        flow, client = call.flow, call.connection.sync
-        while True:
-            try:
-                result = client.chat(**flow.request)
-            except UnsupportedFunctionError as error:
-                flow.refused(error)
-            else:
-                if flow.answered(result):
-                    return call.maker.whole(result)
+        return call.maker.whole(call.flow.run(call.connection.sync))
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         if self._connection.asynchronous is None:
             return await asyncio.to_thread(self._chat, messages, **kwargs)
         call = self._call(messages, kwargs)
-        flow, client = call.flow, call.connection.needed_async
-        while True:
-            try:
-                result = await client.chat(**flow.request)
-            except UnsupportedFunctionError as error:
-                flow.refused(error)
-            else:
-                if flow.answered(result):
-                    return call.maker.whole(result)
+        return call.maker.whole(await call.flow.arun(call.connection.needed_async))
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         # What is wrong with the call is said now, not when the generator is first asked.
@@ -248,16 +232,13 @@ class ClovaX(PredictingLLM, ChatFields):
     def _responses(self, call: _Call, client: ClovaStudio) -> ChatResponseGen:
         flow, maker = call.flow, call.maker
         while not flow.done:
-            try:
-                with client.stream_chat(**flow.request) as stream:
-                    for arrived in stream:
-                        for piece, last in flow.streamed(arrived):
-                            if last:
-                                yield maker.last(piece, stream.result())
-                            elif (response := maker.piece(piece)) is not None:
-                                yield response
-            except UnsupportedFunctionError as error:
-                flow.refused(error)
+            with flow.open(client) as stream:
+                for arrived in stream:
+                    for piece, last in flow.streamed(arrived):
+                        if last:
+                            yield maker.last(piece, stream.result())
+                        elif (response := maker.piece(piece)) is not None:
+                            yield response
 
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         if self._connection.asynchronous is None:
@@ -268,16 +249,13 @@ class ClovaX(PredictingLLM, ChatFields):
     async def _aresponses(self, call: _Call, client: AsyncClovaStudio) -> ChatResponseAsyncGen:
         flow, maker = call.flow, call.maker
         while not flow.done:
-            try:
-                async with client.stream_chat(**flow.request) as stream:
-                    async for arrived in stream:
-                        for piece, last in flow.streamed(arrived):
-                            if last:
-                                yield maker.last(piece, stream.result())
-                            elif (response := maker.piece(piece)) is not None:
-                                yield response
-            except UnsupportedFunctionError as error:
-                flow.refused(error)
+            async with await flow.aopen(client) as stream:
+                async for arrived in stream:
+                    for piece, last in flow.streamed(arrived):
+                        if last:
+                            yield maker.last(piece, stream.result())
+                        elif (response := maker.piece(piece)) is not None:
+                            yield response
 
     def _call(self, messages: Sequence[ChatMessage], given: Mapping[str, Any]) -> _Call:
         options = options_of_call(given, own=_OURS, ignored=(), what=type(self).__name__, fixed_hint=_FIXED_HINT)
@@ -293,9 +271,8 @@ class ClovaX(PredictingLLM, ChatFields):
             tools_and_format_hint=_TOOLS_AND_FORMAT_HINT,
         )
         chat.request["messages"] = to_clova_messages(messages, no_images=chat.no_images)
-        if chat.raised_cap is not None and not self._warned:
-            self._warned = True
-            warn_of_raised_cap(chat.raised_cap)
+        if chat.raised_cap is not None:
+            warn_of_raised_cap(chat.raised_cap, self._warn_once)
         connection = self._connection
         if ours.get("max_retries") is not None:
             connection = connection.with_max_retries(ours["max_retries"])
@@ -345,7 +322,7 @@ class ClovaX(PredictingLLM, ChatFields):
         """Return the tool calls of a response.
 
         Args:
-            response: A response; of a stream that is under way, with the arguments as far as they have arrived.
+            response: A response; of a stream in flight, with the arguments as far as they have arrived.
             error_on_no_tool_call: Whether a response without a tool call is an error.
             **kwargs: None are taken.
 

@@ -233,25 +233,14 @@ class _Asked:
     def result(self) -> ClovaRerankResult:
         """The answer in terms of nodes; callbacks, events and the caller get the same object."""
         answer = self.request.answer(self._result)
-        kept = [_marked(self.nodes[i], {"cited": True, "rank": rank}) for rank, i in enumerate(answer.cited, 1)]
-        if self._rerank.keep_uncited:
-            kept += [_marked(self.nodes[i], {"cited": False}) for i in answer.uncited]
+        rerank = self._rerank
         return ClovaRerankResult(
-            nodes=kept[: self._rerank.top_n],
-            answer=answer.text,
-            raw=answer.raw,
-            citations=[
-                ClovaRerankCitation(
-                    text=answer.text[cited.start : cited.end],
-                    start=cited.start,
-                    end=cited.end,
-                    node=self.nodes[place],
-                )
-                for place, cited in answer.passages
-            ],
-            suggested_queries=answer.suggested_queries,
-            usage=None if self._result is None else self._result.usage,
-            request_id=None if self._result is None else self._result.request_id,
+            nodes=answer.kept(
+                lambda i, marks: _marked(self.nodes[i], marks), keep_uncited=rerank.keep_uncited, top_n=rerank.top_n
+            ),
+            citations=[ClovaRerankCitation(node=self.nodes[i], **passage) for i, passage in answer.citations()],
+            usage=answer.usage,
+            **answer.fields(),
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clova_studio import ConfigurationError
+from clova_studio.adapters import key_from_env
 from langchain_clova._demo._articles import article_index
 
 if TYPE_CHECKING:
@@ -134,8 +135,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _settings(stack: ExitStack) -> dict[str, Any]:
     """Return the client's settings: the service if there is a key, else an emulator that runs as long as the stack."""
-    from clova_studio.adapters import key_from_env
-
     if key_from_env() is not None:
         return {}
     from clova_studio.emulator import serve

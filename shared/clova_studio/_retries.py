@@ -145,8 +145,8 @@ class Attempts(Generic[ResultT]):
             ) from self._error
         if wait.least > _LOGGED_WAIT and not self._logged:
             self._logged = True
-            name, request_id = self.limiter.name, self.call.request_id
-            logger.warning("quota of %s is used up: request %s waits %.1f s", name, request_id, wait.least)
+            facts = self.limiter.name, self.call.request_id, wait.least
+            logger.warning("quota of %s is used up: request %s waits %.1f s", *facts)
         # A little longer than the bound, so that it is over when asked again.
         return min(wait.nap, left + _MOMENT)
 

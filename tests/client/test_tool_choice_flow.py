@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,8 +19,11 @@ from clova_studio import (
     Usage,
 )
 from clova_studio._streaming.chat_assembler import ChatAssembler
-from clova_studio.adapters import ToolChoiceFlow
+from clova_studio.adapters import ClovaMessages, ForcedTool, ToolChoiceFlow
 from clova_studio.types import CompletionTokensDetails
+
+if TYPE_CHECKING:
+    from clova_studio.adapters._tool_choice import ToolChoice
 
 USER = {"role": "user", "content": "서울 날씨는?"}
 TOOLS = [
@@ -38,9 +41,9 @@ def place(request: pytest.FixtureRequest) -> str:
 
 
 def flow(
-    choice: str | None, place: str | None = None, fallback: str = "after_tool_result", **more: Any
+    choice: ToolChoice | None, place: str | None = None, fallback: str = "after_tool_result", **more: Any
 ) -> ToolChoiceFlow:
-    """Return an flow about the weather."""
+    """Return a flow about the weather."""
     request = {"model": "HCX-005", "messages": [USER], "tools": TOOLS, **more}
     return ToolChoiceFlow(request, choice=choice, tool_fallback=fallback, base_url=place)
 
@@ -204,36 +207,36 @@ def test_the_given_request_is_never_changed() -> None:
 
 def test_refused_force_is_remembered_for_its_place_and_model(place: str) -> None:
     """40009 to a forced choice: that tool alone, and once it was accepted so, no force there again."""
-    given = flow("=find_train", place)
+    given = flow(ForcedTool("find_train"), place)
     assert given.request["tool_choice"] == {"type": "function", "function": {"name": "find_train"}}
     given.refused(REFUSED)
     assert given.request["tool_choice"] == "auto"
     assert given.request["tools"] == TOOLS[1:]
     # Not before it was accepted: the tool may have been what was refused.
-    assert flow("=find_train", place).request["tool_choice"] != "auto"
+    assert flow(ForcedTool("find_train"), place).request["tool_choice"] != "auto"
     assert given.answered(whole(call=True))
-    later = flow("=get_weather", place)
+    later = flow(ForcedTool("get_weather"), place)
     assert (later.request["tool_choice"], later.request["tools"]) == ("auto", TOOLS[:1])
-    assert flow("=get_weather", f"{place}/other").request["tool_choice"] != "auto"
-    assert flow("=get_weather", place, model="HCX-007").request["tool_choice"] != "auto"
+    assert flow(ForcedTool("get_weather"), f"{place}/other").request["tool_choice"] != "auto"
+    assert flow(ForcedTool("get_weather"), place, model="HCX-007").request["tool_choice"] != "auto"
 
 
 def test_refused_force_is_remembered_from_a_stream_too(place: str) -> None:
     """A streamed answer teaches the same as a whole one."""
-    given = flow("=find_train", place)
+    given = flow(ForcedTool("find_train"), place)
     given.refused(REFUSED)
     assert feed(given, *called(), end()) == [("call", False), ("", True)]
-    assert flow("=find_train", place).request["tool_choice"] == "auto"
+    assert flow(ForcedTool("find_train"), place).request["tool_choice"] == "auto"
 
 
 def test_a_tool_refused_alone_too_teaches_nothing(place: str) -> None:
     """Where the tool itself is refused, forced or not, the error is raised and nothing is remembered."""
-    given = flow("=find_train", place)
+    given = flow(ForcedTool("find_train"), place)
     given.refused(REFUSED)
     with pytest.raises(UnsupportedFunctionError) as caught:
         given.refused(REFUSED)
     assert caught.value is REFUSED
-    assert flow("=find_train", place).request["tool_choice"] != "auto"
+    assert flow(ForcedTool("find_train"), place).request["tool_choice"] != "auto"
 
 
 def test_going_on_without_tools_drops_what_was_held(caplog: pytest.LogCaptureFixture) -> None:
@@ -258,7 +261,7 @@ def test_going_on_without_tools_drops_what_was_held(caplog: pytest.LogCaptureFix
         (None, "always", {"tools": None}),
     ],
 )
-def test_40009_is_raised_where_nothing_helps(choice: str | None, fallback: str, more: dict[str, Any]) -> None:
+def test_40009_is_raised_where_nothing_helps(choice: ToolChoice | None, fallback: str, more: dict[str, Any]) -> None:
     """Without leave, without tools, or when there was no tool to call, the error reaches the caller."""
     with pytest.raises(UnsupportedFunctionError):
         flow(choice, fallback=fallback, **more).refused(REFUSED)
@@ -268,3 +271,11 @@ def test_unknown_fallback_is_refused() -> None:
     """A fourth policy does not exist."""
     with pytest.raises(ConfigurationError, match="tool_fallback"):
         flow(None, fallback="sometimes")
+
+
+def test_messages_of_a_stranger_stay_to_be_translated() -> None:
+    """Plain messages with an instruction added are still checked and translated by the client; an adapter's are not."""
+    plain = flow("any", messages=[USER]).request["messages"]
+    made = flow("any", messages=ClovaMessages([USER])).request["messages"]
+    assert plain == made
+    assert [type(plain), type(made)] == [list, ClovaMessages]

@@ -15,7 +15,7 @@ from clova_studio._errors import ConfigurationError
 if TYPE_CHECKING:
     from clova_studio._catalogue import ModelInfo
 
-__all__ = ["MAX_IMAGES", "to_clova_messages"]
+__all__ = ["MAX_IMAGES", "ClovaMessages", "kind_of", "to_clova_messages"]
 
 MAX_IMAGES = 5
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
@@ -34,6 +34,18 @@ _FIELDS = {
     "thinking_content": "",
     "thinkingContent": "",
 }
+
+
+class ClovaMessages(list[dict[str, Any]]):
+    """Messages in the wire's form, made by an adapter: only what depends on the request is checked, nothing copied.
+
+    Contents are strings, or lists of parts with an image among them; v3's names are used for all fields.
+    """
+
+
+def kind_of(messages: Sequence[Any]) -> type[list[dict[str, Any]]]:
+    """Return the list type for more messages of the same kind: made by an adapter, or still to be translated."""
+    return ClovaMessages if isinstance(messages, ClovaMessages) else list
 
 
 def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: str | None) -> list[dict[str, Any]]:
@@ -59,6 +71,11 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
         )
     if not messages:
         raise ConfigurationError("messages is empty: give at least one message")
+    if isinstance(messages, ClovaMessages):
+        for i, message in enumerate(messages):
+            _check_message(message, f"messages[{i}]", v1=v1)
+        _check_images(messages, info=info, text_only=text_only)
+        return messages
     wire = [_message(message, f"messages[{i}]", v1=v1) for i, message in enumerate(messages)]
     systems = sum(message["role"] == "system" for message in wire)
     if systems > 1 and not v1:
@@ -74,10 +91,7 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
 def _message(message: Any, where: str, *, v1: bool) -> dict[str, Any]:
     given = _fields_of(message, where)
     role = given.get("role")
-    roles = _ROLES_V1 if v1 else _ROLES_V3
-    if role not in roles:
-        hint = "; tools need a v3 model" if v1 and role == "tool" else ""
-        raise ConfigurationError(f"{where}.role must be one of {', '.join(roles)}, got {role!r}{hint}")
+    _check_role(role, where, v1=v1)
     wire: dict[str, Any] = {"role": role, "content": _content(given.get("content"), f"{where}.content", v1=v1)}
     calls = given.get("toolCalls")
     if calls:
@@ -93,6 +107,30 @@ def _message(message: Any, where: str, *, v1: bool) -> dict[str, Any]:
     if _is_blank(wire["content"]) and role != "tool" and not calls:
         raise ConfigurationError(f"{where}.content is empty: the service refuses empty text, leave the message out")
     return wire
+
+
+def _check_role(role: Any, where: str, *, v1: bool) -> None:
+    roles = _ROLES_V1 if v1 else _ROLES_V3
+    if role not in roles:
+        hint = "; tools need a v3 model" if v1 and role == "tool" else ""
+        raise ConfigurationError(f"{where}.role must be one of {', '.join(roles)}, got {role!r}{hint}")
+
+
+def _check_message(message: dict[str, Any], where: str, *, v1: bool) -> None:
+    """Check what an adapter cannot know of a message: the API, and values that its caller gave."""
+    role, content = message["role"], message["content"]
+    _check_role(role, where, v1=v1)
+    calls = message.get("toolCalls")
+    if calls and v1:
+        raise ConfigurationError(f"{where}.tool_calls belongs to an assistant message of a v3 model")
+    for i, call in enumerate(calls or ()):
+        _tool_call(call, f"{where}.tool_calls[{i}]")
+    if role == "tool" and (not isinstance(message["toolCallId"], str) or not message["toolCallId"]):
+        raise ConfigurationError(f"{where}.tool_call_id is missing: name the id of the call that this answers")
+    if not isinstance(content, str):
+        _content(content, f"{where}.content", v1=v1)
+    if _is_blank(content) and role != "tool" and not calls:
+        raise ConfigurationError(f"{where}.content is empty: the service refuses empty text, leave the message out")
 
 
 def _fields_of(message: Any, where: str) -> dict[str, Any]:

@@ -12,8 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clova_studio._catalogue import TUNED_MODEL_PREFIX, is_tuned
     from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
     from clova_studio._rate_limits.estimates import estimate_message_tokens, estimate_tokens
+    from clova_studio._requests.chat_options import refuse_tools_with_format
+    from clova_studio._requests.messages import ClovaMessages
     from clova_studio.adapters._chat_fields import ChatFields
     from clova_studio.adapters._citations import Cited, parse_citations
     from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env
@@ -23,39 +26,42 @@ if TYPE_CHECKING:
     from clova_studio.adapters._images import IMAGE_PLACEHOLDER, data_uri, image_part
     from clova_studio.adapters._options import (
         CHAT_OPTIONS,
-        TUNED_MODEL_PREFIX,
         ChatRequest,
         chat_options,
         default_output_tokens,
         options_of_call,
-        tool_choice_of,
         warn_of_raised_cap,
     )
     from clova_studio.adapters._reranking import RerankAnswer, RerankRequest
     from clova_studio.adapters._schemas import clean_schema, response_schema, wire_function, wire_response_format
     from clova_studio.adapters._segmentation import TopicSpan, asegment_texts, segment_texts
     from clova_studio.adapters._summaries import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
+    from clova_studio.adapters._tool_choice import ForcedTool, tool_choice_of
     from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
+    from clova_studio.adapters._warn_once import WarnOnce
 
 _HOMES = {
+    "clova_studio._catalogue": ("TUNED_MODEL_PREFIX", "is_tuned"),
     "clova_studio._concurrency": ("WorkQueue", "run_tasks", "run_threads"),
     "clova_studio._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
+    "clova_studio._requests.chat_options": ("refuse_tools_with_format",),
+    "clova_studio._requests.messages": ("ClovaMessages",),
     "clova_studio.adapters._chat_fields": ("ChatFields",),
     "clova_studio.adapters._citations": ("Cited", "parse_citations"),
     "clova_studio.adapters._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
     "clova_studio.adapters._conversation": ("Conversation", "json_text", "text_part", "with_instruction"),
+    "clova_studio.adapters._tool_choice": ("ForcedTool", "tool_choice_of"),
     "clova_studio.adapters._tool_choice_flow": ("ToolChoiceFlow",),
+    "clova_studio.adapters._warn_once": ("WarnOnce",),
     "clova_studio.adapters._embeddings": ("aembed_texts",),
     "clova_studio.adapters._fields": ("ConnectionFields", "refuse_unknown"),
     "clova_studio.adapters._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part"),
     "clova_studio.adapters._options": (
         "CHAT_OPTIONS",
-        "TUNED_MODEL_PREFIX",
         "ChatRequest",
         "chat_options",
         "default_output_tokens",
         "options_of_call",
-        "tool_choice_of",
         "warn_of_raised_cap",
     ),
     "clova_studio.adapters._reranking": ("RerankAnswer", "RerankRequest"),
@@ -74,13 +80,16 @@ __all__ = [
     "ChatFields",
     "ChatRequest",
     "Cited",
+    "ClovaMessages",
     "Connection",
     "ConnectionFields",
     "Conversation",
+    "ForcedTool",
     "RerankAnswer",
     "RerankRequest",
     "ToolChoiceFlow",
     "TopicSpan",
+    "WarnOnce",
     "WorkQueue",
     "aembed_texts",
     "asegment_texts",
@@ -92,10 +101,12 @@ __all__ = [
     "estimate_message_tokens",
     "estimate_tokens",
     "image_part",
+    "is_tuned",
     "json_text",
     "key_from_env",
     "options_of_call",
     "parse_citations",
+    "refuse_tools_with_format",
     "refuse_unknown",
     "response_schema",
     "run_tasks",

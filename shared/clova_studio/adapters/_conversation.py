@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError
+from clova_studio._requests.messages import ClovaMessages, kind_of
 from clova_studio.adapters._images import IMAGE_PLACEHOLDER
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ def text_part(text: str) -> dict[str, Any]:
 
 
 def with_instruction(wire: Sequence[dict[str, Any]], instruction: str) -> list[dict[str, Any]]:
-    """Return the messages of a request with a sentence more in the system message.
+    """Return the messages of a request with one more sentence in the system message.
 
     Args:
         wire: The messages in the wire's form; they are not changed. Without a system message in front, one is made.
         instruction: The sentence.
     """
+    kind = kind_of(wire)
     if wire and wire[0]["role"] == "system":
-        return [{"role": "system", "content": f"{wire[0]['content']}\n\n{instruction}"}, *wire[1:]]
-    return [{"role": "system", "content": instruction}, *wire]
+        wire, instruction = wire[1:], f"{wire[0]['content']}\n\n{instruction}"
+    return kind([{"role": "system", "content": instruction}, *wire])
 
 
 class Conversation:
@@ -55,7 +57,7 @@ class Conversation:
         self._no_images = no_images
         self._parse_json = parse_json
         self._system: list[str] = []
-        self._wire: list[dict[str, Any]] = []
+        self._wire = ClovaMessages()
         self._replaced = 0
 
     def add_system(self, parts: list[dict[str, Any]], where: str) -> None:
@@ -63,7 +65,7 @@ class Conversation:
 
         Args:
             parts: Parts of text.
-            where: The message's place, for the message of an error.
+            where: The message's name in an error, as ``messages[0]``.
 
         Raises:
             ConfigurationError: One part is an image.
@@ -77,7 +79,7 @@ class Conversation:
 
         Args:
             parts: Parts of text and image.
-            where: The message's place, for the message of an error.
+            where: The message's name in an error, as ``messages[0]``.
             is_last_turn: Whether no message of the user follows.
 
         Raises:
@@ -120,8 +122,8 @@ class Conversation:
         self._replaced += images
         self._wire.append({"role": "tool", "toolCallId": call_id, "content": text})
 
-    def finished(self) -> list[dict[str, Any]]:
-        """Return the messages: fresh dicts as ``ClovaStudio.chat`` takes them."""
+    def finished(self) -> ClovaMessages:
+        """Return the messages: fresh dicts, which the client does not translate again."""
         if self._replaced:
             reason = self._no_images or "tool results"
             warnings.warn(

@@ -28,7 +28,7 @@ __all__ = ["ConnectionFields", "refuse_unknown"]
 
 # Arguments of other packages that have another name or no meaning here.
 _HINTS = {
-    "n": "the service gives one answer a request: use a batch for several",
+    "n": "the service gives one answer per request: use a batch for several",
     "logprobs": "the service gives no log probabilities",
     "top_logprobs": "the service gives no log probabilities",
     "logit_bias": "the service takes no token biases",
@@ -76,15 +76,15 @@ class ConnectionFields(BaseModel):
         api_key: A test or service key; else ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``.
         apigw_api_key: The second key of the old pair.
         region: ``"public"`` or ``"gov"``.
-        base_url: Another address (or ``CLOVASTUDIO_BASE_URL``, or ``CLOVASTUDIO_API_BASE_URL``); goes before
-            ``region``. An ending ``/v1/openai`` is taken off. Also ``naver_api_base``.
+        base_url: Another address (or ``CLOVASTUDIO_BASE_URL``, or ``CLOVASTUDIO_API_BASE_URL``); takes precedence
+            over ``region``. An ending ``/v1/openai`` is taken off. Also ``naver_api_base``.
         path_prefix: ``"testapp"`` or ``"serviceapp"`` for apps that still have it in their paths.
         timeout: Seconds, ``clova_studio.Timeouts`` or an httpx timeout. Also ``request_timeout``.
         max_retries: Retries after the first request; None for the client's 5. There is no other layer of retries.
         retry: A ``clova_studio.RetryPolicy``.
         rate_limits: The account's limits, as ``clova_studio.ClovaStudio`` takes them: ``RateLimits({...})``,
             ``"test"`` or ``"service"``.
-        max_wait: Seconds a call may wait at its quota's gate, None for no bound.
+        max_wait: Seconds a call may wait for its rate limiter, None for no bound.
         quota_group: A name shared by the keys of one main account.
         headers: Headers to send with every request. Also ``default_headers``.
         http_client: An ``httpx.Client`` of yours for synchronous calls; it is not closed.

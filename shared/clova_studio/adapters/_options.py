@@ -5,7 +5,6 @@ Source: the Chat Completions v3, function calling and structured outputs pages o
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,14 +21,14 @@ from clova_studio.adapters._schemas import wire_response_format
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from clova_studio.adapters._warn_once import WarnOnce
+
 __all__ = [
     "CHAT_OPTIONS",
-    "TUNED_MODEL_PREFIX",
     "ChatRequest",
     "chat_options",
     "default_output_tokens",
     "options_of_call",
-    "tool_choice_of",
     "warn_of_raised_cap",
 ]
 
@@ -127,7 +126,7 @@ def chat_options(
 
     Args:
         defaults: The options of the constructor that are set.
-        options: The options of the call; they go before those of the constructor.
+        options: The options of the call; they take precedence over those of the constructor.
         tools: Tools as the wire has them, empty for none.
         response_format: OpenAI's or the service's, None for none. ``{"type": "json_object"}``, which the service does
             not have, is left for words to ask for.
@@ -191,50 +190,14 @@ def default_output_tokens(model: str, thinking: Any = None) -> int:
     return DEFAULT_OUTPUT_BY_EFFORT.get(effort or "low", DEFAULT_TOKENS)
 
 
-def warn_of_raised_cap(cap: int) -> None:
-    """Warn that an output cap of the constructor was too small for tools, and was raised to 1,024 tokens.
+def warn_of_raised_cap(cap: int, once: WarnOnce) -> None:
+    """Warn once that an output cap of the constructor was too small for tools, and was raised to 1,024 tokens.
 
     Args:
         cap: The cap that was given, in tokens.
+        once: The component's own.
     """
-    warnings.warn(
+    once.warn(
+        "raised cap",
         f"max_tokens={cap} raised to {MIN_TOKENS_WITH_TOOLS}: with tools the service takes no smaller output cap",
-        stacklevel=2,
     )
-
-
-def tool_choice_of(given: Any, names: Sequence[str]) -> str | None:
-    """Return a tool choice in this package's words.
-
-    Args:
-        given: None, ``"auto"``, ``"none"``, ``"any"``, ``"required"``, True, a tool's name, or a dict of OpenAI's or
-            Anthropic's form.
-        names: The names of the tools.
-
-    Returns:
-        None, ``"auto"``, ``"none"``, ``"any"`` (for several tools only), or ``"="`` and a name.
-
-    Raises:
-        ConfigurationError: It names no tool, or is no tool choice.
-    """
-    if not names:
-        if given in (None, "auto", "none"):
-            return None
-        raise ConfigurationError(f"tool_choice={given!r} needs tools: give tools, or leave tool_choice out")
-    if given is None:
-        return None
-    if given in ("auto", "none"):
-        return str(given)
-    if given is True or given in ("any", "required"):
-        return "any" if len(names) > 1 else f"={names[0]}"
-    name = given
-    if isinstance(given, Mapping):
-        function = given.get("function")
-        name = function.get("name") if isinstance(function, Mapping) else given.get("name")
-        if name is None and given.get("type") in {"auto", "none", "any"}:  # Anthropic's form
-            return tool_choice_of(given["type"], names)
-    if name not in names:
-        raise ConfigurationError(
-            f"tool_choice={given!r} is none of 'auto', 'none', 'any' and the tools: {', '.join(names)}"
-        )
-    return f"={name}"

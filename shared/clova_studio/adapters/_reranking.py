@@ -1,15 +1,15 @@
-"""Documents on their way through the reranker: as sent, and which of them the answer cites. Pure."""
+"""A request to the reranker, and its answer in terms of the caller's documents. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clova_studio.adapters._citations import Cited, parse_citations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from clova_studio.types import RerankResult
+    from clova_studio.types import RerankResult, Usage
 
 __all__ = ["RerankAnswer", "RerankRequest"]
 
@@ -17,15 +17,17 @@ _ANSWER = "답변:"
 
 
 class RerankAnswer(NamedTuple):
-    """What the reranker said about the documents of a request, which it names by their places there.
+    """What the reranker says about the documents of a request, by their indices there.
 
     Attributes:
-        cited: The places of the cited documents, best first, each once.
-        uncited: The places of all others, in order.
+        cited: The indices of the cited documents, best first, each once.
+        uncited: The indices of all others, in order.
         text: The answer that was written from the documents, without citation tags.
         raw: The answer as it came.
-        passages: The tagged passages of ``text``, with the place of a document each.
+        passages: The tagged passages of ``text``, each with the index of a document.
         suggested_queries: Other queries to try, when the documents hold no answer.
+        usage: Tokens; None if nothing was sent.
+        request_id: The id of the request; None if nothing was sent.
     """
 
     cited: list[int]
@@ -34,40 +36,71 @@ class RerankAnswer(NamedTuple):
     raw: str
     passages: list[tuple[int, Cited]]
     suggested_queries: list[str]
+    usage: Usage | None
+    request_id: str | None
+
+    def kept(self, mark: Callable[[int, dict[str, Any]], Any], *, keep_uncited: bool, top_n: int | None) -> list[Any]:
+        """Return the documents that are kept: the cited ones, best first, then perhaps the others.
+
+        Args:
+            mark: Returns a copy of the document at an index with metadata: ``cited``, and ``rank`` from 1 if cited.
+            keep_uncited: Whether the others follow.
+            top_n: Documents at most, None for all.
+        """
+        found = [mark(i, {"cited": True, "rank": rank}) for rank, i in enumerate(self.cited, 1)]
+        if keep_uncited:
+            found += [mark(i, {"cited": False}) for i in self.uncited]
+        return found[:top_n]
+
+    def fields(self) -> dict[str, Any]:
+        """Return what is the same in each framework's result, by the names of its fields."""
+        return {
+            "answer": self.text,
+            "raw": self.raw,
+            "suggested_queries": self.suggested_queries,
+            "request_id": self.request_id,
+        }
+
+    def citations(self) -> list[tuple[int, dict[str, Any]]]:
+        """Return the index of a document and the fields ``text``, ``start`` and ``end`` for each tagged passage."""
+        return [
+            (i, {"text": self.text[cited.start : cited.end], "start": cited.start, "end": cited.end})
+            for i, cited in self.passages
+        ]
 
 
 class RerankRequest:
     """Texts as the reranker takes them.
 
-    Ids are the places in the request, ``doc1`` being the first: the answer's tags count like that, whatever the ids.
+    Ids count the texts that are sent, from ``doc1``: the answer's tags count like that, whatever the ids are.
 
     Args:
         texts: The documents' texts; blank ones, which the service refuses, are not sent.
 
     Attributes:
         documents: What to send; empty if there is nothing to ask.
-        place_of: For each id that is sent, the text's place among ``texts``, from 0.
+        index_of: For each id that is sent, the text's index in ``texts``.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._count = len(texts)
         self.documents: list[dict[str, str]] = []
-        self.place_of: dict[str, int] = {}
+        self.index_of: dict[str, int] = {}
         for i, text in enumerate(texts):
             if text.strip():
                 name = f"doc{len(self.documents) + 1}"
                 self.documents.append({"id": name, "doc": text})
-                self.place_of[name] = i
+                self.index_of[name] = i
 
     def answer(self, result: RerankResult | None) -> RerankAnswer:
-        """Return what the reranker said.
+        """Return what the reranker says.
 
         Args:
-            result: The answer; None where nothing was sent. Ids that were not sent are left out.
+            result: The answer; None if nothing was sent. Ids that were not sent are left out.
         """
         if result is None:
-            return RerankAnswer([], list(range(self._count)), "", "", [], [])
-        known = (self.place_of[found.id] for found in result.cited_documents if found.id in self.place_of)
+            return RerankAnswer([], list(range(self._count)), "", "", [], [], None, None)
+        known = (self.index_of[found.id] for found in result.cited_documents if found.id in self.index_of)
         cited = list(dict.fromkeys(known))
         text, passages = parse_citations(result.result.removeprefix(_ANSWER).lstrip())
         return RerankAnswer(
@@ -75,6 +108,8 @@ class RerankRequest:
             uncited=[i for i in range(self._count) if i not in cited],
             text=text,
             raw=result.result,
-            passages=[(self.place_of[passage.id], passage) for passage in passages if passage.id in self.place_of],
+            passages=[(self.index_of[passage.id], passage) for passage in passages if passage.id in self.index_of],
             suggested_queries=list(result.suggested_queries),
+            usage=result.usage,
+            request_id=result.request_id,
         )

@@ -156,7 +156,7 @@ class _Cleaner:
                 parts.append(self._lookup(reference))
             if not parts:
                 return merged, inside
-            # What stands beside a reference (a description) goes before what it refers to.
+            # What stands beside a reference (a description) takes precedence over what it refers to.
             schema = _joined(parts)
 
     def _lookup(self, reference: str) -> Mapping[str, Any]:

@@ -1,10 +1,10 @@
-"""The requests that one call consists of, and what is made of their answers. No I/O, so sync and async share it.
+"""The requests that one call of a chat model needs, and the loops that send them. All decisions are pure methods.
 
-Usually that is one request. The service has no "required" tool choice, may answer a forced one with 40009, and answers
-a tool that the model invented with 40009 too, so a call with tools can be a second one:
+Usually that is one request. The service has no "required" tool choice, may answer a forced one with 40009, and also
+answers 40009 when the model invents a tool, so a call with tools may need a second request:
 
-* any of several tools: ``auto`` with an instruction; when the answer is text, asked once more; when that is text too,
-  the mark ``tool_choice_unmet`` says so;
+* any of several tools: ``auto`` with an instruction; if the answer is text, it is asked once more; if that answer is
+  text too, it is marked ``tool_choice_unmet``;
 * one certain tool: forced by name; after 40009 that tool alone, as above, which is remembered;
 * 40009 otherwise: the same without tools where ``tool_fallback`` allows it, marked ``tool_fallback``.
 """
@@ -14,12 +14,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._errors import ConfigurationError
+from clova_studio._errors import ConfigurationError, UnsupportedFunctionError
+from clova_studio._requests.messages import kind_of
 from clova_studio.adapters._conversation import with_instruction
 from clova_studio.types import CompletionTokensDetails, Usage
 
 if TYPE_CHECKING:
-    from clova_studio._errors import UnsupportedFunctionError
+    from clova_studio import AsyncClovaStudio, ClovaStudio
+    from clova_studio._streaming.streams import AsyncChatStream, ChatStream
+    from clova_studio.adapters._tool_choice import ToolChoice
     from clova_studio.types import ChatChunk, ChatResult
 
 __all__ = ["ToolChoiceFlow"]
@@ -45,11 +48,11 @@ def forget_refusals() -> None:
 
 
 class ToolChoiceFlow:
-    """One call: its next request, and its answer once no request is left.
+    """One call of a chat model: its next request, and its answer once no request is left.
 
     Args:
-        request: Arguments for ``chat`` or ``stream_chat``, with ``messages`` as the wire has them, without tool choice.
-        choice: None, ``"auto"``, ``"none"``, ``"any"``, or the name of a tool after ``"="``.
+        request: Arguments for ``chat`` or ``stream_chat``, with ``messages`` in the wire's form, without tool choice.
+        choice: The tool choice, as ``tool_choice_of`` returns it.
         tool_fallback: When to go on without tools after 40009: ``"after_tool_result"``, ``"always"`` or ``"never"``.
         base_url: Where the request goes, as far as it is known.
 
@@ -58,12 +61,12 @@ class ToolChoiceFlow:
 
     Attributes:
         request: Arguments of the next request.
-        done: Whether the answer is there, so that no request is left.
-        marks: What is to be said about the answer: ``tool_fallback`` or ``tool_choice_unmet``.
+        done: Whether the answer is complete, so that no request is left.
+        marks: Marks to put on the answer: ``tool_fallback`` or ``tool_choice_unmet``.
     """
 
     def __init__(
-        self, request: dict[str, Any], *, choice: str | None, tool_fallback: str, base_url: str | None
+        self, request: dict[str, Any], *, choice: ToolChoice | None, tool_fallback: str, base_url: str | None
     ) -> None:
         if tool_fallback not in {"after_tool_result", "always", "never"}:
             raise ConfigurationError(
@@ -71,14 +74,14 @@ class ToolChoiceFlow:
             )
         self._plain = request
         self._tool_fallback = tool_fallback
-        self._place: tuple[str | None, str] = (base_url, request["model"])
+        self._target: tuple[str | None, str] = (base_url, request["model"])
         self._must_call = False
         self._asked_again = False
         self._forced: str | None = None
         self._doubted_force = False
         self._spent: Usage | None = None
         self.marks: dict[str, Any] = {}
-        # Of the streamed answer that is under way.
+        # Of the streamed answer that is arriving.
         self._held: list[tuple[ChatChunk, bool]] = []
         self._text: list[str] = []
         self._has_calls = False
@@ -89,20 +92,72 @@ class ToolChoiceFlow:
     @property
     def model(self) -> str:
         """The model that is asked."""
-        return self._place[1]
+        return self._target[1]
 
-    def _first(self, choice: str | None) -> dict[str, Any]:
+    def run(self, client: ClovaStudio) -> ChatResult:
+        """Return the answer, after as many requests as it takes.
+
+        Args:
+            client: The client that sends them.
+
+        Raises:
+            ClovaStudioError: A request failed, or was wrong and not sent.
+        """
+        while True:
+            try:
+                result = client.chat(**self.request)
+            except UnsupportedFunctionError as error:
+                self.refused(error)
+            else:
+                if self.answered(result):
+                    return result
+
+    async def arun(self, client: AsyncClovaStudio) -> ChatResult:
+        """Async variant of ``run``."""
+        while True:
+            try:
+                result = await client.chat(**self.request)
+            except UnsupportedFunctionError as error:
+                self.refused(error)
+            else:
+                if self.answered(result):
+                    return result
+
+    def open(self, client: ClovaStudio) -> ChatStream:
+        """Return the stream of the next answer, opened; its pieces go to ``streamed``, until the flow is ``done``.
+
+        Args:
+            client: The client that sends the requests.
+
+        Raises:
+            ClovaStudioError: A request failed, or was wrong and not sent.
+        """
+        while True:
+            try:
+                # 40009 comes in place of a first chunk: an open stream is never refused.
+                return client.stream_chat(**self.request).__enter__()
+            except UnsupportedFunctionError as error:
+                self.refused(error)
+
+    async def aopen(self, client: AsyncClovaStudio) -> AsyncChatStream:
+        """Async variant of ``open``."""
+        while True:
+            try:
+                return await client.stream_chat(**self.request).__aenter__()
+            except UnsupportedFunctionError as error:
+                self.refused(error)
+
+    def _first(self, choice: ToolChoice | None) -> dict[str, Any]:
         if choice is None:
             return self._plain
-        if choice in {"auto", "none"}:
-            return {**self._plain, "tool_choice": choice}
         if choice == "any":
             return self._demand(self._plain["tools"])
-        name = choice[1:]
-        if self._place in _refuses_forced:
-            return self._demand(self._only(name))
-        self._forced = name
-        return {**self._plain, "tool_choice": {"type": "function", "function": {"name": name}}}
+        if isinstance(choice, str):
+            return {**self._plain, "tool_choice": choice}
+        if self._target in _refuses_forced:
+            return self._demand(self._only(choice.name))
+        self._forced = choice.name
+        return {**self._plain, "tool_choice": {"type": "function", "function": {"name": choice.name}}}
 
     def _only(self, name: str) -> list[dict[str, Any]]:
         return [tool for tool in self._plain["tools"] if tool["function"]["name"] == name]
@@ -118,17 +173,18 @@ class ToolChoiceFlow:
         request = self.request
         names = ", ".join(tool["function"]["name"] for tool in request["tools"])
         said = [{"role": "assistant", "content": text}] if text.strip() else []
-        messages = [*request["messages"], *said, {"role": "user", "content": _AGAIN.format(names=names)}]
+        again = {"role": "user", "content": _AGAIN.format(names=names)}
+        messages = kind_of(request["messages"])([*request["messages"], *said, again])
         return {**request, "messages": messages}
 
     def refused(self, error: UnsupportedFunctionError) -> None:
-        """Take a 40009: there is another request then, or the error is raised.
+        """Take a 40009: prepare another request, or raise the error.
 
         Args:
             error: The refusal of the current request.
 
         Raises:
-            UnsupportedFunctionError: It, when no other request can help.
+            UnsupportedFunctionError: The same error, if no other request can help.
         """
         request = self.request
         if not request.get("tools") or request.get("tool_choice") == "none":
@@ -138,9 +194,9 @@ class ToolChoiceFlow:
             self.request = self._demand(self._only(self._forced))
         elif self._may_do_without_tools():
             logger.warning(
-                "%s answered 40009 (request id %s), which mostly is a tool that the model invented: asked once more "
-                "without tools",
-                self._place[1],
+                "%s answered 40009 (request id %s), mostly because the model invented a tool: asking once more without "
+                "tools",
+                self.model,
                 error.request_id,
             )
             self._must_call = self._doubted_force = False
@@ -162,7 +218,7 @@ class ToolChoiceFlow:
             result: The answer to the current request.
 
         Returns:
-            Whether it stands; otherwise there is another request.
+            Whether it is final; otherwise there is another request.
         """
         self._learn()
         if self._asks_again(calls=bool(result.message.tool_calls), text=result.message.content, usage=result.usage):
@@ -174,7 +230,7 @@ class ToolChoiceFlow:
         """Return the tokens of all requests of the call.
 
         Args:
-            usage: Those of the last one; None where the service did not say.
+            usage: Those of the last one; None if the service did not report them.
         """
         return usage if self._spent is None else _sum(self._spent, usage)
 
@@ -185,7 +241,7 @@ class ToolChoiceFlow:
             piece: The next chunk of the answer to the current request.
 
         Returns:
-            The pieces that can be given out, each with whether it is the last one.
+            The pieces that can be passed on, each with whether it is the last one.
         """
         if self._at_end:  # of the answer before this one
             self._start_over()
@@ -196,7 +252,7 @@ class ToolChoiceFlow:
         self._look_at(piece)
         if self._asked_again:
             return [(piece, False)]
-        # A text may have to be taken back for a tool call: nothing is given out before there is one.
+        # Text may have to be dropped for a tool call: nothing is passed on before there is one.
         self._held.append((piece, False))
         return self._released() if self._has_calls else []
 
@@ -227,8 +283,8 @@ class ToolChoiceFlow:
 
     def _learn(self) -> None:
         if self._doubted_force:
-            # The tool alone was accepted, so it was the forced choice that was not.
-            _refuses_forced.add(self._place)
+            # The tool alone was accepted, so the forced choice was what the service refused.
+            _refuses_forced.add(self._target)
 
     def _released(self) -> list[tuple[ChatChunk, bool]]:
         held, self._held = self._held, []
