@@ -74,7 +74,7 @@ class BaseClient:
             timeout=timeout,
             headers=headers,
             quota_group=quota_group,
-            # A caller's own HTTP client has limits of its own; ours go before them only if asked for.
+            # A caller's own HTTP client has limits of its own; ours take precedence only if given.
             own_timeouts=http_client is None,
         )
         self._policy = (retry or RetryPolicy()).with_attempts(max_retries)

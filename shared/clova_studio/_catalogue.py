@@ -118,7 +118,12 @@ DEFAULT_OUTPUT_BY_EFFORT: Mapping[str, int] = MappingProxyType(
 
 
 def is_tuned(model: str, task_id: str | None = None) -> bool:
-    """Return whether a chat goes to a tuned model: it has a task's id, or a name that starts with ``ft:``."""
+    """Return whether a chat goes to a tuned model.
+
+    Args:
+        model: A model's name; ``ft:`` and a task's id is a tuned model.
+        task_id: The task of a tuned model.
+    """
     return task_id is not None or model.startswith(TUNED_MODEL_PREFIX)
 
 

@@ -1,9 +1,8 @@
 """When a failed request is sent again, and the one loop that sends it: wait, send once, decide once.
 
 tenacity decides about the repetition: ``Attempts`` hands each failure to its state machine, which asks whether it is
-worth another attempt, how long to back off, and whether to stop, each once. The first attempt pays for none of it. A
-refusal for the quota needs no back-off: it closes the quota for everybody in ``_rate_limits``, and the next attempt
-waits there.
+worth another attempt, how long to back off, and whether to stop, each once; the first attempt pays for none of it. A
+refusal for the quota needs no back-off: it closes the quota for everybody, and the next attempt waits for the limiter.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ _ROUNDING = 1e-6
 
 
 def run_attempts(attempts: Attempts[Any], waiter: ThreadWaiter, send: Callable[[], T]) -> T:
-    """Return what ``send`` returns, called as often as ``attempts`` allows."""
+    """Return what ``send`` returns; it is called as often as ``attempts`` allows."""
     while True:
         waiter.wait(attempts)
         try:
@@ -277,12 +276,10 @@ class Attempts(Generic[ResultT]):
         return state.attempt_number > self.policy.attempts or spent + state.upcoming_sleep > self.policy.total
 
     def _log_retry(self, state: RetryCallState) -> None:
-        code = getattr(self._error, "code", None)
         logger.warning(
-            "request %s failed with %s%s: retry %d of %d %s",
+            "request %s failed with %s: retry %d of %d %s",
             self.call.request_id,
-            type(self._error).__name__,
-            f" {code}" if code else "",
+            f"{type(self._error).__name__} {getattr(self._error, 'code', None) or ''}".strip(),
             state.attempt_number,
             self.policy.attempts,
             "when its quota opens" if self._closes_quota else f"in {state.upcoming_sleep:.1f} s",

@@ -37,7 +37,7 @@ WORDS = {
     r"(?<!=)\bexchanges?\b": "attempt, call, ToolChoiceFlow or HttpConnection",
     r"\bjudge\(|\bjudges? the (answer|response)": "parse_response",
     r"\bwire_messages\b": "to_clova_messages",
-    r"\bchat_request\b": "build_chat_request or chat_options",
+    r"(?<!rules\.)\bchat_request\b": "build_chat_request or chat_options",
     r"\b(the|a|of|native|compatible|what) verbs?\b(?! ending)": "method, resource",
     r"\bclass Memory\b|_memory: Memory": "WarnOnce, TokenCountCache",
     r"(?<!skill-)\btrainers?\b": "console_apps",
