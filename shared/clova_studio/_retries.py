@@ -45,10 +45,8 @@ logger = logging.getLogger("clova_studio")
 
 _REQUEST_TIMEOUT = 408
 _NOT_IMPLEMENTED = 501
-# Of a window, for the first, second, third and every further refusal of a call.
-_QUOTA_SHARES = (1 / 6, 1 / 3, 2 / 3, 1.0)
-# Waits from so many seconds on are logged.
-_LOGGED_WAIT = 2.0
+_QUOTA_SHARES = (1 / 6, 1 / 3, 2 / 3, 1.0)  # of a window, for the first, second, third and every later refusal
+_LOGGED_WAIT = 2.0  # seconds; shorter waits are not logged
 _MOMENT = 0.001
 _ROUNDING = 1e-6
 
