@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Literal
 
-from clova_studio._client import ClovaStudio
 from clova_studio._concurrency import run_tasks
-from clova_studio._resources._embed_many import EmbedBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clova_studio._async_client import AsyncClovaStudio
+    from clova_studio._client import ClovaStudio
     from clova_studio._concurrency import WorkQueue
     from clova_studio.types.embeddings import Embedding
 
@@ -48,6 +47,10 @@ async def aembed_texts(
         ConfigurationError: A text is empty or an argument wrong; nothing was sent.
         ClovaStudioError: The first error, with what succeeded on ``partial``.
     """
+    # The client and its HTTP library are loaded with the first call, not with an adapter's module.
+    from clova_studio._client import ClovaStudio
+    from clova_studio._resources._embed_many import EmbedBatch
+
     batch = EmbedBatch(
         texts,
         model=model,
