@@ -6,15 +6,12 @@ from clova_studio.emulator.language.segments import AUTOMATIC_ALPHA, Options, se
 from clova_studio.emulator.rules.checks import boolean, integer, number, text
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success
 
 _MAX_CHARACTERS = 120_000
 _MAX_ALPHA = 1.5
 
 
-def segmentation(state: State, call: ApiCall) -> JsonAnswer:
+def segmentation(call: ApiCall) -> JsonAnswer:
     """Split a text into topic paragraphs."""
     body = call.body
     content = text(body)
@@ -37,7 +34,7 @@ def segmentation(state: State, call: ApiCall) -> JsonAnswer:
         post_process_min_size=min(300, largest) if smallest is None else smallest,
     )
     size = tokens.count(content)
-    headers = charge(state, call.key, "segmentation", size)
+    headers = call.charge("segmentation", size)
     paragraphs = segment(content, options)
     spans: list[list[int]] = []
     first = 0
@@ -49,4 +46,4 @@ def segmentation(state: State, call: ApiCall) -> JsonAnswer:
         "span": spans,  # indexes of sentences, not of characters
         "inputTokens": size,
     }
-    return JsonAnswer(success(result), headers=headers)
+    return JsonAnswer.success(result, headers)

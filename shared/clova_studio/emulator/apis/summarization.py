@@ -11,9 +11,6 @@ from clova_studio.emulator.language.text import most_central
 from clova_studio.emulator.rules.checks import boolean, integer
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success
 
 _MAX_CHARACTERS = 35_000
 _MAX_SEGMENT = 3_000
@@ -21,11 +18,8 @@ _MOST_LINES = 12
 _LINES_UNSPLIT = 3
 
 
-def summarization(state: State, call: ApiCall) -> JsonAnswer:
-    """Summarise texts.
-
-    The AI filter has no effect, as the page has no field for its results.
-    """
+def summarization(call: ApiCall) -> JsonAnswer:
+    """Summarise texts; the AI filter has no effect, as the page has no field for its results."""
     body = call.body
     texts = body.get("texts")
     if not isinstance(texts, list) or not all(isinstance(item, str) for item in texts):
@@ -51,21 +45,13 @@ def summarization(state: State, call: ApiCall) -> JsonAnswer:
         post_process_min_size=min(300, largest) if smallest is None else smallest,
     )
     size = tokens.count(whole)
-    headers = charge(state, call.key, "summarization", size)
+    headers = call.charge("summarization", size)
     result = {"text": summarise(whole, options if split else None), "inputTokens": size}
-    return JsonAnswer(success(result), headers=headers)
+    return JsonAnswer.success(result, headers)
 
 
 def summarise(text: str, options: Options | None) -> str:
-    """Pick the most central sentences.
-
-    Args:
-        text: The text.
-        options: How to split it into paragraphs, one line each; None not to split it.
-
-    Returns:
-        Lines, in the order of the text.
-    """
+    """The most central sentences as lines: one per paragraph, or the best of the whole text without options."""
     if options is None:
         lines = _central(split_sentences(text), _LINES_UNSPLIT)
     else:

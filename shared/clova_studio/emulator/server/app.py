@@ -89,11 +89,11 @@ class EmulatorApp:
         else:
             streamed = wants_stream(connection.headers.get("accept"), can_stream=route.streams)
         handler = HANDLERS[route.api]
-        call = ApiCall(route, body, key, streamed)
+        call = ApiCall(self.state, route, body, key, streamed)
         try:
             if route.api in SLOW:
-                return await asyncio.to_thread(handler, self.state, call)
-            return handler(self.state, call)
+                return await asyncio.to_thread(handler, call)
+            return handler(call)
         except Refusal:
             raise
         except Exception:  # noqa: BLE001 - a bug of the emulator: logged, and answered as the service would

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.server.faults import Fault
 from clova_studio.emulator.server.http_connection import HttpConnection
 from clova_studio.emulator.server.state import Settings
-from clova_studio.emulator.server.wire import Frames, OpenAIFrames
+from clova_studio.emulator.server.wire import Frames, OpenAIFrames, success
 
 
 @dataclass
@@ -18,23 +19,20 @@ class JsonAnswer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def success(cls, result: Any, headers: dict[str, str]) -> Self:
+        """The envelope of a result; None gives the status alone."""
+        return cls(success(result), headers=headers)
+
 
 @dataclass
 class StreamAnswer:
-    """An event stream.
+    """An event stream."""
 
-    Attributes:
-        frames: Writer of the signal and of errors inside the stream.
-        tokens: The token events.
-        results: The events that end an ordinary stream.
-        signal: Whether a signal follows the results.
-    """
-
-    frames: Frames | OpenAIFrames
+    frames: Frames | OpenAIFrames  # writes the signal and the errors inside the stream
     tokens: Iterator[bytes]
-    results: Iterator[bytes]
+    results: Iterator[bytes]  # end an ordinary stream, before the signal
     headers: dict[str, str] = field(default_factory=dict)
-    status: int = 200
     signal: bool = False
 
 
@@ -69,7 +67,7 @@ async def _deliver_stream(
     connection: HttpConnection, answer: StreamAnswer, settings: Settings, fault: Fault | None
 ) -> None:
     content_type = "text/event-stream;charset=UTF-8" if settings.observed else "text/event-stream"
-    await connection.start(answer.status, {"content-type": content_type, "cache-control": "no-cache", **answer.headers})
+    await connection.start(200, {"content-type": content_type, "cache-control": "no-cache", **answer.headers})
     kind = fault.kind if fault is not None else ""
     if kind == "reset_after_headers":
         await connection.write(b"")
