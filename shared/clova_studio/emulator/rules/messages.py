@@ -20,12 +20,7 @@ def check_messages_v3(
 ) -> list[dict[str, Any]]:
     """Check the conversation of a v3 request.
 
-    Args:
-        body: The request body.
-        model: The model that the path names.
-        plain: Name of the field that excludes images and requires contents to be strings, or empty.
-        thinking: Whether the model thinks: the page on thinking has no role ``tool``.
-        observed: Whether bare base64 images are refused.
+    ``plain`` names the field that excludes images and requires contents to be strings.
     """
     messages = message_list(body)
     images = 0
@@ -35,7 +30,7 @@ def check_messages_v3(
         role = message.get("role")
         if not is_one_of(role, _ROLES):
             raise invalid(f"{where}.role")
-        if role == "tool" and thinking:
+        if role == "tool" and thinking:  # the page on thinking does not have this role
             raise invalid("messages", "thinking")
         if role == "tool" and plain == "responseFormat":
             raise invalid("messages", "responseFormat")

@@ -119,11 +119,7 @@ class EmulatorApp:
         return self.state.pick_fault(connection.path, streamed=streamed, with_tools=with_tools)
 
     async def _strike(self, connection: HttpConnection, fault: Fault) -> bool:
-        """Apply a fault that happens before the request is checked.
-
-        Returns:
-            Whether the fault answered the request.
-        """
+        """Apply a fault that happens before the request is checked; return whether it answered the request."""
         if fault.kind == "delay":
             await connection.pause(fault.pause)
             return False
