@@ -108,8 +108,8 @@ FINDINGS: dict[str, _Words] = {
         "키를 발급한 계정으로 네이버 클라우드 콘솔에서 CLOVA Studio 이용을 신청하세요.",
     ),
     "forbidden": _Words(
-        "The key is good, but has no right to this.",
-        "Check the rights of the sub account in the console, or use a key of the owner.",
+        "The key is valid, but has no permission for this.",
+        "Check the permissions of the sub account in the console, or use a key of the owner.",
         "키는 유효하지만 이 요청에 대한 권한이 없습니다.",
         "콘솔에서 서브 계정의 권한을 확인하거나 소유자의 키를 쓰세요.",
     ),
@@ -128,7 +128,7 @@ FINDINGS: dict[str, _Words] = {
         "잠시 뒤 다시 시도하세요.",
     ),
     "model_unavailable": _Words(
-        "The key is good, but the model {model} is not to be had: {message}.",
+        "The key is good, but the model {model} is not available: {message}.",
         "Choose another with --model ('clova-studio models' lists them).",
         "키는 유효하지만 {model} 모델을 쓸 수 없습니다: {message}.",
         "--model로 다른 모델을 고르세요('clova-studio models' 참고).",

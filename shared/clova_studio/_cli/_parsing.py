@@ -32,7 +32,7 @@ _NEW_KEY = "nv-"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that keeps the lines of its help, guesses no option, and repeats no key in its complaints."""
+    """A parser that keeps the lines of its help, guesses no option, and repeats no key in its errors."""
 
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
             names = [word.partition("=")[0] for word in words if word.startswith("-")]
             message = f"unrecognized arguments: {' '.join(names)}" if names else "too many arguments (quote the text?)"
         if message.endswith(("required: COMMAND", "required: ACTION")):
-            # Who names no command wants to know which there are.
+            # A user who names no command is shown which ones there are.
             self.print_help(sys.stderr)
             self.exit(2)
         super().error(scrub(message))
@@ -61,7 +61,7 @@ class _RefusedSecret(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, _namespace: Any, _values: Any, option: str | None = None
     ) -> None:
-        parser.error(f"{option} is not taken: arguments show in process lists and shell histories. {self.const}")
+        parser.error(f"{option} is not accepted: arguments show in process lists and shell histories. {self.const}")
 
 
 def refuse_secret(parser: argparse.ArgumentParser, *options: str, instead: str) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 _PREFIXES = ("", "testapp", "serviceapp")
-# Only to ask where requests would go, before any key is looked at; it is never sent.
+# Only to find out where requests would go, before the key is read; it is never sent.
 _NO_KEY = "none"
 _ONCE: dict[str, Any] = {"max_retries": 0, "max_wait": 0.0}
 _HELLO = {"role": "user", "content": "안녕"}
@@ -157,7 +157,7 @@ def _is_object(body: bytes) -> bool:
 def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str | None, report: Report) -> None:
     try:
         if key_settings()["api_key"][0] in _QUOTES:
-            raise ConfigurationError("it stands in quotation marks")
+            raise ConfigurationError("it is in quotation marks")
         client = connect(arguments, **_ONCE)
     except ConfigurationError as error:
         # The environment does not hold a valid key: the options were good without it.
@@ -182,7 +182,7 @@ def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str
 
 
 def _try(report: Report, name: str, quota: str, send: Callable[[], Result]) -> ClovaStudioError | None:
-    """Send a request and note how it went; return its error, None if there was none."""
+    """Send a request and report it; return its error, None if there was none."""
     started = time.perf_counter()
     try:
         result = send()
@@ -210,7 +210,7 @@ def _check(
 def _diagnosed(
     error: ClovaStudioError, arguments: argparse.Namespace, situation: Situation, also: str | None
 ) -> Finding:
-    """Return what an error means, after asking in another way where that tells."""
+    """Return what an error means, after other requests where these help to find the cause."""
     found = diagnose(error, situation)
     if found.id in {"service_key_without_app", "wrong_path"}:
         others = (prefix for prefix in _PREFIXES if prefix != arguments.path_prefix)
@@ -228,12 +228,12 @@ def _diagnosed(
 
 
 def _is_good(arguments: argparse.Namespace, **settings: Any) -> bool:
-    """Return whether the key is taken with other settings."""
+    """Return whether the service accepts the key with other settings."""
     try:
         with connect(arguments, **_ONCE, **settings) as client:
             _count(client, arguments.model)
     except RateLimitError:
-        return True  # the quota is looked at after the key
+        return True  # the service checks the quota after the key
     except ClovaStudioError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What the commands read and write: colour only for people, secrets for nobody."""
+"""What the commands read and write: colours only on a terminal, and never a secret."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def hide(secret: str) -> str:
 
 
 def scrub(text: str) -> str:
-    """Return a text without keys: nothing of what a service or a gateway repeats may show one."""
+    """Return a text without keys, which a service or a gateway may repeat in its answers."""
     for secret in [*_hidden, *(os.environ.get(name, "").strip() for name in SECRET_VARIABLES)]:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
@@ -56,7 +56,7 @@ def scrub(text: str) -> str:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person sits at a stream; False also for a stream that is closed or missing."""
+    """Whether a stream is a terminal; False also for a stream that is closed or missing."""
     try:
         return stream.isatty()
     except (AttributeError, ValueError):
@@ -141,7 +141,7 @@ def read_text(path: str | None) -> str:
     if is_terminal(sys.stdin):
         note("reading stdin; end with Ctrl-D", colour="dim")
     raw = getattr(sys.stdin, "buffer", None)
-    # Bytes where there are any: the text layer goes by the locale.
+    # Bytes where possible: the text layer decodes by the locale.
     text = sys.stdin.read() if raw is None else raw.read().decode("utf-8-sig")
     if not text.strip():
         raise ConfigurationError("stdin is empty: give a text as the argument, or pipe one in")

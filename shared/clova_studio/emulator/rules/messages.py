@@ -60,15 +60,15 @@ def _check_content(message: Mapping[str, Any], where: str, model: Model, *, plai
         raise invalid(f"{where}.content")
     images = 0
     for number, part in enumerate(content):
-        place = f"{where}.content[{number}]"
+        field = f"{where}.content[{number}]"
         kind = part.get("type") if isinstance(part, dict) else None
         if kind == "text":
-            _check_text(part, place)
+            _check_text(part, field)
         elif kind == "image_url":
             images += 1
-            _check_image_part(part, place, model, role, plain=plain, observed=observed)
+            _check_image_part(part, field, model, role, plain=plain, observed=observed)
         else:
-            raise invalid(f"{place}.type")
+            raise invalid(f"{field}.type")
     if images > 1:
         raise Refusal("40000", "Each user message can contain only one image")
     if plain:
@@ -76,23 +76,23 @@ def _check_content(message: Mapping[str, Any], where: str, model: Model, *, plai
     return images
 
 
-def _check_text(part: Mapping[str, Any], place: str) -> None:
+def _check_text(part: Mapping[str, Any], field: str) -> None:
     if not isinstance(part.get("text"), str):
-        raise invalid(f"{place}.text")
+        raise invalid(f"{field}.text")
     if not part["text"]:
         raise Refusal("40004")
 
 
 def _check_image_part(
-    part: Mapping[str, Any], place: str, model: Model, role: str, *, plain: str, observed: bool
+    part: Mapping[str, Any], field: str, model: Model, role: str, *, plain: str, observed: bool
 ) -> None:
     if not model.images:
         raise Refusal("40009", "Unsupported input format")
     if plain:
         raise invalid(plain, "image_url")
     if role != "user":
-        raise invalid(place)
-    check_image(part, place, observed=observed)
+        raise invalid(field)
+    check_image(part, field, observed=observed)
 
 
 def _check_calls(message: Mapping[str, Any], where: str) -> set[str]:
