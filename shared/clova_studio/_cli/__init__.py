@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser(argv).parse_args(argv)
         code = int(arguments.run(arguments))
-        # Here and not at exit: a reader that is gone is found out by writing.
+        # Here and not at exit: only a write shows that nobody reads the output any more.
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_stdout()

@@ -35,25 +35,15 @@ OLD_HOSTS = ("clovastudio.apigw.ntruss.com", "clovastudio.apigw.gov-ntruss.com")
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a diagnosis needs to know besides the error.
+    """What a diagnosis needs to know besides the error."""
 
-    Attributes:
-        host: Host and port that requests go to.
-        key_kind: Kind of the key.
-        source: The environment variable that holds it.
-        region: ``"public"``, ``"gov"``, or None for another address.
-        quota: The model or tool whose quota counts.
-        model: The chat model.
-        proxy: Host and port of the proxy in use, without credentials.
-    """
-
-    host: str
+    host: str  # host and port that requests go to
     key_kind: KeyKind = "new"
-    source: str = "CLOVASTUDIO_API_KEY"
-    region: str | None = None
-    quota: str = ""
-    model: str = ""
-    proxy: str | None = None
+    source: str = "CLOVASTUDIO_API_KEY"  # the environment variable that holds the key
+    region: str | None = None  # "public" or "gov"; None for another address
+    quota: str = ""  # the model or tool whose quota counts
+    model: str = ""  # the chat model
+    proxy: str | None = None  # host and port, without credentials
 
 
 def diagnose(error: ClovaStudioError, situation: Situation) -> Finding:
@@ -96,14 +86,9 @@ def _about_key(error: AuthenticationError, situation: Situation, name: str) -> F
         return finding(name, error, code=error.code)
     if "service app" in error.message.lower():
         return finding("service_key_without_app", error)
-    public = situation.region != "gov"
-    return finding(
-        "wrong_key",
-        error,
-        other="government" if public else "public",
-        other_ko="공공기관(gov)" if public else "민간(public)",
-        region="gov" if public else "public",
-    )
+    if situation.region == "gov":
+        return finding("wrong_key", error, other="public", other_ko="민간(public)", region="public")
+    return finding("wrong_key", error, other="government", other_ko="공공기관(gov)", region="gov")
 
 
 def _other(error: ClovaStudioError) -> Finding:
@@ -118,23 +103,19 @@ def _other(error: ClovaStudioError) -> Finding:
 
 
 def network_id(error: BaseException, *, proxied: bool) -> str:
-    """Return the name of the finding for a connection that failed.
-
-    Args:
-        error: The error; what caused it tells more than it does.
-        proxied: Whether the connection was one to a proxy.
-    """
+    """Return the name of the finding for a connection that failed, from the error and its causes."""
     chain = list(_causes(error))
-    names = {cls.__name__ for item in chain for cls in type(item).__mro__}
-    if any(isinstance(item, ssl.SSLCertVerificationError) for item in chain):
+    classes = {cls for item in chain for cls in type(item).__mro__}
+    names = {cls.__name__ for cls in classes}
+    if ssl.SSLCertVerificationError in classes:
         return "tls_certificate"
-    if any(isinstance(item, ssl.SSLError) for item in chain):
+    if ssl.SSLError in classes:
         return "tls"
     if "ProxyError" in names or (proxied and "ConnectError" in names):
         return "proxy"
-    if any(isinstance(item, socket.gaierror) for item in chain):
+    if socket.gaierror in classes:
         return "dns"
-    if any(isinstance(item, ConnectionRefusedError) for item in chain):
+    if ConnectionRefusedError in classes:
         return "refused"
     numbers = {item.errno for item in chain if isinstance(item, OSError)}
     if numbers & {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}:

@@ -108,8 +108,8 @@ FINDINGS: dict[str, _Words] = {
         "키를 발급한 계정으로 네이버 클라우드 콘솔에서 CLOVA Studio 이용을 신청하세요.",
     ),
     "forbidden": _Words(
-        "The key is good, but has no right to this.",
-        "Check the rights of the sub account in the console, or use a key of the owner.",
+        "The key is valid, but has no permission for this.",
+        "Check the permissions of the sub account in the console, or use a key of the owner.",
         "키는 유효하지만 이 요청에 대한 권한이 없습니다.",
         "콘솔에서 서브 계정의 권한을 확인하거나 소유자의 키를 쓰세요.",
     ),
@@ -128,7 +128,7 @@ FINDINGS: dict[str, _Words] = {
         "잠시 뒤 다시 시도하세요.",
     ),
     "model_unavailable": _Words(
-        "The key is good, but the model {model} is not to be had: {message}.",
+        "The key is good, but the model {model} is not available: {message}.",
         "Choose another with --model ('clova-studio models' lists them).",
         "키는 유효하지만 {model} 모델을 쓸 수 없습니다: {message}.",
         "--model로 다른 모델을 고르세요('clova-studio models' 참고).",
@@ -240,39 +240,27 @@ FINDINGS: dict[str, _Words] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, and the way out.
+    """One thing that is wrong, and the way out, in English and Korean."""
 
-    Attributes:
-        id: Its name for scripts, such as ``wrong_key``.
-        severity: ``"error"``, or ``"warning"`` for what does not stop anything.
-        problem: What is wrong, in English and Korean.
-        remedy: What to do, in English and Korean.
-        status_code: HTTP status of the answer, None without one.
-        code: The service's code, None without one.
-        message: The service's message or the connection's error, None without one.
-        request_id: The id to name to the support.
-    """
-
-    id: str
-    severity: str
+    id: str  # its name for scripts, such as wrong_key
+    severity: str  # "error", or "warning" for what does not stop requests
     problem: dict[str, str]
     remedy: dict[str, str]
     status_code: int | None = None
-    code: str | None = None
-    message: str | None = None
-    request_id: str | None = None
+    code: str | None = None  # the service's
+    message: str | None = None  # the service's message, or the connection's error
+    request_id: str | None = None  # for questions to the support
 
 
 def finding(name: str, error: BaseException | None = None, **facts: Any) -> Finding:
     """Return a finding by its name, with the facts of the error that led to it."""
     words = FINDINGS[name]
-    status = getattr(error, "status_code", None)
     return Finding(
         id=name,
         severity=words.severity,
         problem={"en": words.problem.format(**facts), "ko": words.problem_ko.format(**facts)},
         remedy={"en": words.remedy.format(**facts), "ko": words.remedy_ko.format(**facts)},
-        status_code=status,
+        status_code=getattr(error, "status_code", None),
         code=getattr(error, "code", None),
         message=getattr(error, "message", None if error is None else str(error)),
         request_id=getattr(error, "request_id", None),

@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 
     from clova_studio import ClovaStudio
 
-__all__ = [
-    "EXIT_CODES",
-    "Parser",
-    "add_connection_options",
-    "connect",
-    "key_settings",
-    "refuse_secret",
-]
+__all__ = ["EXIT_CODES", "Parser", "add_connection_options", "connect", "key_settings", "refuse_secret"]
 
 EXIT_CODES = (
     "exit codes: 0 good, 1 the service refused or could not be reached, 2 wrong use, 130 interrupted,\n"
@@ -39,7 +32,7 @@ _NEW_KEY = "nv-"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that keeps the lines of its help, guesses no option, and repeats no key in its complaints."""
+    """A parser that keeps the lines of its help, guesses no option, and repeats no key in its errors."""
 
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -53,7 +46,7 @@ class Parser(argparse.ArgumentParser):
             names = [word.partition("=")[0] for word in words if word.startswith("-")]
             message = f"unrecognized arguments: {' '.join(names)}" if names else "too many arguments (quote the text?)"
         if message.endswith(("required: COMMAND", "required: ACTION")):
-            # Who names no command wants to know which there are.
+            # A user who names no command is shown which ones there are.
             self.print_help(sys.stderr)
             self.exit(2)
         super().error(scrub(message))
@@ -68,27 +61,16 @@ class _RefusedSecret(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, _namespace: Any, _values: Any, option: str | None = None
     ) -> None:
-        parser.error(f"{option} is not taken: arguments show in process lists and shell histories. {self.const}")
+        parser.error(f"{option} is not accepted: arguments show in process lists and shell histories. {self.const}")
 
 
 def refuse_secret(parser: argparse.ArgumentParser, *options: str, instead: str) -> None:
-    """Refuse options that would show a secret in process lists.
-
-    Args:
-        parser: The parser.
-        *options: The names that people try.
-        instead: What to do instead, a sentence.
-    """
+    """Refuse options that would show a secret in process lists; ``instead`` is a sentence that says what to do."""
     parser.add_argument(*options, dest=argparse.SUPPRESS, action=_RefusedSecret, const=instead, default=None)
 
 
 def add_connection_options(parser: argparse.ArgumentParser, *, retries: bool = True) -> None:
-    """Add where to send, how long to wait, and the refusal of keys.
-
-    Args:
-        parser: The parser.
-        retries: Whether the command repeats requests, and so has ``--max-retries``.
-    """
+    """Add the options for the address, the time limit and the retries, and the refusal of keys."""
     group = parser.add_argument_group("connection")
     where = group.add_mutually_exclusive_group()
     where.add_argument("--region", choices=("public", "gov"), help="cloud of the account (default: public)")
@@ -99,22 +81,15 @@ def add_connection_options(parser: argparse.ArgumentParser, *, retries: bool = T
     group.add_argument("--timeout", type=float, metavar="SECONDS", help="time limit of each read of an answer")
     if retries:
         group.add_argument("--max-retries", type=int, metavar="N", help="retries after a failed request (default: 5)")
-    refuse_secret(
-        parser,
-        "--api-key",
-        "--apikey",
-        "--api_key",
-        "--key",
-        "--token",
-        instead="Set the environment variable CLOVASTUDIO_API_KEY instead.",
-    )
+    names = ("--api-key", "--apikey", "--api_key", "--key", "--token")
+    refuse_secret(parser, *names, instead="Set the environment variable CLOVASTUDIO_API_KEY instead.")
     parser.epilog = f"{parser.epilog}\n\n{_ENVIRONMENT}" if parser.epilog else _ENVIRONMENT
 
 
 def key_settings() -> dict[str, str]:
     """Return the keys of the environment as the client's settings; empty without any.
 
-    The second key of the old pair often lies about long after a new key was made: a new key goes alone.
+    The second key of the old pair often stays set after a new key was made: a new key is used without it.
     """
     name = next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
     if name is None:
@@ -127,15 +102,7 @@ def key_settings() -> dict[str, str]:
 
 
 def connect(arguments: argparse.Namespace, **settings: Any) -> ClovaStudio:
-    """Return a client for the options of `add_connection_options`.
-
-    Args:
-        arguments: What the parser read.
-        **settings: Settings of the client that take precedence over the options.
-
-    Raises:
-        ConfigurationError: There is no key, or an option is wrong.
-    """
+    """Return a client for the options of `add_connection_options`; ``settings`` take precedence over them."""
     from clova_studio import ClovaStudio
 
     if arguments.region and os.environ.get("CLOVASTUDIO_BASE_URL", "").strip():

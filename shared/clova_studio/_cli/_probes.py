@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 _PREFIXES = ("", "testapp", "serviceapp")
-# Only to ask where requests would go, before any key is looked at; it is never sent.
+# Only to find out where requests would go, before the key is read; it is never sent.
 _NO_KEY = "none"
 _ONCE: dict[str, Any] = {"max_retries": 0, "max_wait": 0.0}
 _HELLO = {"role": "user", "content": "안녕"}
@@ -40,11 +40,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def examine(arguments: argparse.Namespace) -> Report:
-    """Find out what is wrong.
-
-    Raises:
-        ConfigurationError: An option is wrong.
-    """
+    """Find out what is wrong."""
     with connect(arguments, api_key=_NO_KEY, apigw_api_key=None) as client:
         base_url = client.base_url
     also = _also(arguments.also)
@@ -127,7 +123,7 @@ def _reach(base_url: str, timeout: float, situation: Situation, report: Report) 
                 headers={"Accept": "application/json", "X-NCP-CLOVASTUDIO-REQUEST-ID": request_id},
                 timeout=timeout,
             )
-    except ConfigurationError as exc:  # the proxy's address is none, or needs a package
+    except ConfigurationError as exc:  # the proxy's address is not valid, or needs a package
         report.checks.append(_check("reach", started, ok=False))
         report.findings.append(finding("proxy", exc, proxy=situation.proxy))
         return False
@@ -161,10 +157,10 @@ def _is_object(body: bytes) -> bool:
 def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str | None, report: Report) -> None:
     try:
         if key_settings()["api_key"][0] in _QUOTES:
-            raise ConfigurationError("it stands in quotation marks")
+            raise ConfigurationError("it is in quotation marks")
         client = connect(arguments, **_ONCE)
     except ConfigurationError as error:
-        # What is in the environment is no key: the options were good without it.
+        # The environment does not hold a valid key: the options were good without it.
         second = error.message.startswith("apigw_api_key")
         source = "NCP_APIGW_API_KEY" if second else situation.source
         detail = error.message.removeprefix("apigw_api_key ").removeprefix("api_key ")
@@ -186,7 +182,7 @@ def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str
 
 
 def _try(report: Report, name: str, quota: str, send: Callable[[], Result]) -> ClovaStudioError | None:
-    """Send a request and note how it went; return its error, None if there was none."""
+    """Send a request and report it; return its error, None if there was none."""
     started = time.perf_counter()
     try:
         result = send()
@@ -207,31 +203,18 @@ def _try(report: Report, name: str, quota: str, send: Callable[[], Result]) -> C
 def _check(
     name: str, started: float, *, ok: bool, status: int | None = None, code: str | None = None, note: str = ""
 ) -> dict[str, Any]:
-    milliseconds = round((time.perf_counter() - started) * 1_000, 1)
-    return {
-        "name": name,
-        "ok": ok,
-        "milliseconds": milliseconds,
-        "status_code": status,
-        "code": code,
-        "note": note,
-    }
+    spent = round((time.perf_counter() - started) * 1_000, 1)
+    return {"name": name, "ok": ok, "milliseconds": spent, "status_code": status, "code": code, "note": note}
 
 
 def _diagnosed(
     error: ClovaStudioError, arguments: argparse.Namespace, situation: Situation, also: str | None
 ) -> Finding:
-    """Return what an error means, after asking in another way where that tells."""
+    """Return what an error means, after other requests where these help to find the cause."""
     found = diagnose(error, situation)
     if found.id in {"service_key_without_app", "wrong_path"}:
-        works = next(
-            (
-                prefix
-                for prefix in _PREFIXES
-                if prefix != arguments.path_prefix and _is_good(arguments, path_prefix=prefix)
-            ),
-            None,
-        )
+        others = (prefix for prefix in _PREFIXES if prefix != arguments.path_prefix)
+        works = next((prefix for prefix in others if _is_good(arguments, path_prefix=prefix)), None)
         if works is not None:
             tried, good = (f"/{prefix}" if prefix else "''" for prefix in (arguments.path_prefix, works))
             name = "wrong_path_prefix" if works else "needless_path_prefix"
@@ -245,12 +228,12 @@ def _diagnosed(
 
 
 def _is_good(arguments: argparse.Namespace, **settings: Any) -> bool:
-    """Return whether the key is taken with other settings."""
+    """Return whether the service accepts the key with other settings."""
     try:
         with connect(arguments, **_ONCE, **settings) as client:
             _count(client, arguments.model)
     except RateLimitError:
-        return True  # the quota is looked at after the key
+        return True  # the service checks the quota after the key
     except ClovaStudioError:
         return False
     return True

@@ -13,20 +13,12 @@ __all__ = ["Report"]
 
 @dataclass
 class Report:
-    """What a run of the doctor found; the fields are those of its JSON.
+    """What a run of the doctor found; the fields are those of its JSON."""
 
-    Attributes:
-        key: Kind of the key and the variable that holds it; never the key.
-        address: Where requests go.
-        checks: What was tried, in order: name, whether it went well, milliseconds, HTTP status and code.
-        rate_limits: Model or tool -> what the headers of its answer reported, None without such headers.
-        versions: Of Python, the package and what it stands on.
-        findings: What is wrong.
-    """
-
-    key: dict[str, Any] = field(default_factory=dict)
+    key: dict[str, Any] = field(default_factory=dict)  # its kind and the variable that holds it; never the key itself
     address: dict[str, Any] = field(default_factory=dict)
-    checks: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)  # the requests that were sent, in order
+    # Model or tool -> what the headers of its answer reported, None without such headers.
     rate_limits: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     versions: dict[str, str | None] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)

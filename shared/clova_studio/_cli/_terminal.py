@@ -1,4 +1,4 @@
-"""What the commands read and write: colour only for people, secrets for nobody."""
+"""What the commands read and write: colours only on a terminal, and never a secret."""
 
 from __future__ import annotations
 
@@ -32,12 +32,7 @@ __all__ = [
     "table",
 ]
 
-SECRET_VARIABLES = (
-    *KEY_VARIABLES,
-    "NCP_APIGW_API_KEY",
-    "NCLOUD_ACCESS_KEY",
-    "NCLOUD_SECRET_KEY",
-)
+SECRET_VARIABLES = (*KEY_VARIABLES, "NCP_APIGW_API_KEY", "NCLOUD_ACCESS_KEY", "NCLOUD_SECRET_KEY")
 _HANGUL = re.compile("[가-힣]")
 _ASK_THE_DOCTOR = "'clova-studio doctor' finds out why. / 원인은 'clova-studio doctor'로 확인할 수 있습니다."
 _SHORTEST_SECRET = 6
@@ -53,7 +48,7 @@ def hide(secret: str) -> str:
 
 
 def scrub(text: str) -> str:
-    """Return a text without keys: nothing of what a service or a gateway repeats may show one."""
+    """Return a text without keys, which a service or a gateway may repeat in its answers."""
     for secret in [*_hidden, *(os.environ.get(name, "").strip() for name in SECRET_VARIABLES)]:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
@@ -61,7 +56,7 @@ def scrub(text: str) -> str:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person sits at a stream; False also for a stream that is closed or missing."""
+    """Whether a stream is a terminal; False also for a stream that is closed or missing."""
     try:
         return stream.isatty()
     except (AttributeError, ValueError):
@@ -100,13 +95,8 @@ def complain(problem: BaseException | str) -> None:
 
 
 def no_text(raw: bytes, name: str | None) -> str:
-    """Return what is to be done about a file that is not UTF-8 text.
-
-    Args:
-        raw: Its bytes.
-        name: Its path; None for stdin.
-    """
-    # What a shell takes as it is, before and behind the program that converts.
+    """Return what to do about a file that is not UTF-8 text, from its bytes and its path (None for stdin)."""
+    # What a shell takes as it is, before and after the program that converts.
     source, target = ("", "") if name is None else (f" {shlex.quote(name)}", " > utf8.txt")
     said = f"{name or 'stdin'} is not UTF-8 text"
     if raw.startswith(b"%PDF-"):
@@ -129,7 +119,7 @@ def no_text(raw: bytes, name: str | None) -> str:
 
 
 def _encoding_of(raw: bytes) -> str | None:
-    """Return the encoding that a Korean text which is not in UTF-8 is in, None where it cannot be told."""
+    """Return the encoding of a Korean text that is not UTF-8, None where it is unknown."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     try:
@@ -151,7 +141,7 @@ def read_text(path: str | None) -> str:
     if is_terminal(sys.stdin):
         note("reading stdin; end with Ctrl-D", colour="dim")
     raw = getattr(sys.stdin, "buffer", None)
-    # Bytes where there are any: the text layer goes by the locale.
+    # Bytes where possible: the text layer decodes by the locale.
     text = sys.stdin.read() if raw is None else raw.read().decode("utf-8-sig")
     if not text.strip():
         raise ConfigurationError("stdin is empty: give a text as the argument, or pipe one in")
@@ -162,15 +152,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return rows in columns, one line each, numbers to the right."""
     lines = [list(head), *(list(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    right = [all(_is_number(line[i]) for line in lines[1:]) and len(lines) > 1 for i in range(len(head))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in lines
-    )
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(",", "").isdigit()
+    right = [all(row[i].replace(",", "").isdigit() for row in lines[1:]) and len(lines) > 1 for i in range(len(head))]
+    aligned = [[f"{cell:{'>' if right[i] else '<'}{widths[i]}}" for i, cell in enumerate(line)] for line in lines]
+    return "\n".join("  ".join(line).rstrip() for line in aligned)

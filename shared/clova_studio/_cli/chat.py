@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-# Names of the options here -> names of the client's.
-_OPTIONS = (
-    "thinking",
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "repetition_penalty",
-    "stop",
-    "seed",
-)
+# The client's names of the model's options -> how they are given here.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "thinking": {"choices": ("none", "low", "medium", "high"), "help": "how much HCX-007 thinks"},
+    "max_tokens": {"type": int, "metavar": "N", "help": "output cap, thinking included"},
+    "temperature": {"type": float, "metavar": "X", "help": "0 to 1"},
+    "top_p": {"type": float, "metavar": "X", "help": "above 0, up to 1"},
+    "top_k": {"type": int, "metavar": "N", "help": "0 to 128"},
+    "repetition_penalty": {"type": float, "metavar": "X", "help": "v3: up to 2, v1: up to 10"},
+    "stop": {"action": "append", "metavar": "TEXT", "help": "where to end (can be repeated)"},
+    "seed": {"type": int, "metavar": "N", "help": "0 is random"},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,14 +47,8 @@ examples:
     parser.add_argument("--system", metavar="TEXT", help="a system message")
     parser.add_argument("--task-id", metavar="ID", help="a tuned model, whose base is --model")
     options = parser.add_argument_group("options of the model (what is left out is left to the service)")
-    options.add_argument("--thinking", choices=("none", "low", "medium", "high"), help="how much HCX-007 thinks")
-    options.add_argument("--max-tokens", type=int, metavar="N", help="output cap, thinking included")
-    options.add_argument("--temperature", type=float, metavar="X", help="0 to 1")
-    options.add_argument("--top-p", type=float, metavar="X", help="above 0, up to 1")
-    options.add_argument("--top-k", type=int, metavar="N", help="0 to 128")
-    options.add_argument("--repetition-penalty", type=float, metavar="X", help="v3: up to 2, v1: up to 10")
-    options.add_argument("--stop", action="append", metavar="TEXT", help="where to end (can be repeated)")
-    options.add_argument("--seed", type=int, metavar="N", help="0 is random")
+    for name, settings in _OPTIONS.items():
+        options.add_argument(f"--{name.replace('_', '-')}", **settings)
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print the whole answer as JSON at its end")
     output.add_argument("--quiet", action="store_true", help="nothing but the answer: no thinking, no usage")
@@ -62,20 +56,14 @@ examples:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run ``clova-studio chat``.
-
-    Raises:
-        ConfigurationError: The prompt is empty, or an option is out of range.
-        ClovaStudioError: The service refused or could not be reached; what had come of the answer is printed.
-    """
+    """Run ``clova-studio chat``; of an answer that breaks off, what came is printed."""
     talks = arguments.prompt is None and is_terminal(sys.stdin)
     if talks and arguments.json:
         raise ConfigurationError("--json is for one answer: give a PROMPT")
     with connect(arguments) as client:
         if talks:
             return _converse(client, arguments)
-        given: str | None = arguments.prompt
-        prompt = read_text(None) if given is None or given == "-" else given
+        prompt: str = read_text(None) if arguments.prompt in {None, "-"} else arguments.prompt
         if not prompt.strip():
             raise ConfigurationError("PROMPT is empty: ask something")
         messages = [*_system(arguments), {"role": "user", "content": prompt}]

@@ -22,22 +22,10 @@ _KEY_WORDS = {
     "old": "old-style key (not nv-...), alone",
     "old pair": "old pair of keys",
 }
-_PACKAGES = (
-    "clova-studio",
-    "httpx",
-    "pydantic",
-    "tenacity",
-    "langchain-core",
-    "langchain-text-splitters",
-    "llama-index-core",
-    "starlette",
-    "uvicorn",
-    "pyyaml",
-    "numpy",
-    "tqdm",
-)
-# The rest come with extras: missing is fine.
-_REQUIRED = 4
+_REQUIRED = ("clova-studio", "httpx", "pydantic", "tenacity")
+# These come with extras, so they may be missing.
+_FRAMEWORKS = ("langchain-core", "langchain-text-splitters", "llama-index-core")
+_OTHERS = ("starlette", "uvicorn", "pyyaml", "numpy", "tqdm")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,14 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run ``clova-studio doctor``.
-
-    Returns:
-        0 if requests work, 1 if not.
-
-    Raises:
-        ConfigurationError: An option is wrong.
-    """
+    """Run ``clova-studio doctor``; return 0 if requests work, 1 if not."""
     from clova_studio._cli._probes import examine
 
     report = examine(arguments)
@@ -86,11 +67,11 @@ def _versions() -> dict[str, str | None]:
     from importlib.metadata import PackageNotFoundError, version
 
     found: dict[str, str | None] = {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION}
-    for i, name in enumerate(_PACKAGES):
+    for name in (*_REQUIRED, *_FRAMEWORKS, *_OTHERS):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            if i < _REQUIRED:
+            if name in _REQUIRED:
                 found[name] = None
     return found
 
@@ -99,7 +80,8 @@ def _print(report: Report) -> None:
     source = f", from {report.key['source']}" if report.key["source"] else ""
     _line("key", f"{_KEY_WORDS[report.key['kind']]}{source}")
     address = report.address
-    _line("address", f"{address['base_url']}, {_prefix_words(address['path_prefix'])}")
+    prefix = f"path prefix /{address['path_prefix']}" if address["path_prefix"] else "no path prefix"
+    _line("address", f"{address['base_url']}, {prefix}")
     if address["proxy"]:
         _line("proxy", address["proxy"])
     for check in report.checks:
@@ -118,11 +100,9 @@ def _print(report: Report) -> None:
             finding.message or "",
             f"request id {finding.request_id}" if finding.request_id else "",
         ]
-        say()
-        say(f"{paint(finding.severity.upper(), colour, sys.stdout)} {finding.id}")
-        said = ", ".join(filter(None, facts))
-        if said:
-            say(scrub(f"  ({said})"))
+        say(f"\n{paint(finding.severity.upper(), colour, sys.stdout)} {finding.id}")
+        if any(facts):
+            say(scrub(f"  ({', '.join(filter(None, facts))})"))
         for language in ("en", "ko"):
             say(scrub(f"  {finding.problem[language]}\n    -> {finding.remedy[language]}"))
     if not report.findings:
@@ -132,10 +112,6 @@ def _print(report: Report) -> None:
 
 def _line(name: str, text: str) -> None:
     say(scrub(f"{name:<10}{text}"))
-
-
-def _prefix_words(prefix: str) -> str:
-    return f"path prefix /{prefix}" if prefix else "no path prefix"
 
 
 def _quota_words(limit: dict[str, Any] | None) -> str:

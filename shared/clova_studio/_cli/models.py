@@ -29,11 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run ``clova-studio models``.
-
-    Returns:
-        0; 1 when there is a key and the service did not list its models: the catalogue is printed all the same.
-    """
+    """Run ``clova-studio models``; return 1 when the service did not list its models. The catalogue is always shown."""
     from dataclasses import asdict
 
     from clova_studio import EMBEDDING_MODELS, MODELS
@@ -44,22 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
         say_json({"chat": chat, "embedding": [asdict(info) for info in EMBEDDING_MODELS.values()], "listed": listed})
         return code
     mark = [] if listed is None else ["LISTED"]
-    say(
-        table(
-            ["CHAT MODEL", "API", "CONTEXT", "INPUT", "OUTPUT", *mark, "ABILITIES"],
-            [[*_limits(info), *_mark(info.name, listed), _abilities(info)] for info in MODELS.values()],
-        )
-    )
-    say()
-    say(
-        table(
-            ["EMBEDDING MODEL", "INPUT", "DIMENSIONS", *mark],
-            [
-                [info.name, f"{info.max_tokens:,}", f"{info.dimensions:,}", *_mark(info.name, listed)]
-                for info in EMBEDDING_MODELS.values()
-            ],
-        )
-    )
+    head = ["CHAT MODEL", "API", "CONTEXT", "INPUT", "OUTPUT", *mark, "ABILITIES"]
+    say(table(head, [[*_limits(info), *_mark(info.name, listed), _abilities(info)] for info in MODELS.values()]))
+    rows = [
+        [info.name, f"{info.max_tokens:,}", f"{info.dimensions:,}", *_mark(info.name, listed)]
+        for info in EMBEDDING_MODELS.values()
+    ]
+    say("\n" + table(["EMBEDDING MODEL", "INPUT", "DIMENSIONS", *mark], rows))
     others = [name for name in listed or [] if name not in MODELS and name not in EMBEDDING_MODELS]
     if others:
         say("\nalso listed by the service: " + ", ".join(others))

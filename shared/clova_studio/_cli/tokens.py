@@ -38,17 +38,12 @@ examples:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run ``clova-studio tokens``.
-
-    Raises:
-        ConfigurationError: The arguments contradict each other, or the text is empty.
-    """
+    """Run ``clova-studio tokens``."""
     if arguments.text is not None and arguments.file is not None:
         raise ConfigurationError("TEXT and --file are both given: leave one of them out")
     if arguments.embedding and arguments.system is not None:
         raise ConfigurationError("--system belongs to a chat: leave it or --embedding out")
-    given = arguments.text if arguments.text not in {None, "-"} else None
-    text = given if given is not None else read_text(arguments.file)
+    text: str = read_text(arguments.file) if arguments.text in {None, "-"} else arguments.text
     if not text.strip():
         raise ConfigurationError("the text is empty")
     roles = (("system", arguments.system), ("user", text))

@@ -35,12 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run ``clova-studio tuning``.
-
-    Raises:
-        ConfigurationError: An option is wrong, or the dataset given cannot be used; nothing was sent.
-        ClovaStudioError: The service refused, could not be reached, or a task that was waited for has failed.
-    """
+    """Run ``clova-studio tuning``."""
     return int(_ACTIONS[arguments.action](arguments))
 
 
@@ -97,14 +92,8 @@ example:
     parser.add_argument("--validation-split-ratio", type=float, metavar="X", help="0 to 0.1 (service default: 0)")
     parser.add_argument("--lora-r", type=int, metavar="N", help="2 to 64 (service default: 8)")
     parser.add_argument("--lora-alpha", type=int, metavar="N", help="2 to 512 (service default: 64)")
-    refuse_secret(
-        parser,
-        "--access-key",
-        "--secret-key",
-        "--training-dataset-access-key",
-        "--training-dataset-secret-key",
-        instead=f"Set {_ACCESS_VARIABLE} and {_SECRET_VARIABLE}, or type them when asked.",
-    )
+    names = ("--access-key", "--secret-key", "--training-dataset-access-key", "--training-dataset-secret-key")
+    refuse_secret(parser, *names, instead=f"Set {_ACCESS_VARIABLE} and {_SECRET_VARIABLE}, or type them when asked.")
     _add_wait(parser)
     _finish(parser)
 
@@ -119,12 +108,8 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.all and arguments.page:
         raise ConfigurationError("--all and --page contradict each other: leave one of them out")
     with connect(arguments) as client:
-        if arguments.all:
-            tasks = list(client.tuning.iter())
-            pages = None
-        else:
-            page = client.tuning.list(page=arguments.page, size=arguments.size)
-            tasks, pages = page.content, page
+        page = None if arguments.all else client.tuning.list(page=arguments.page, size=arguments.size)
+        tasks = list(client.tuning.iter()) if page is None else page.content
     if arguments.json:
         # A list in both cases, so that a script reads one shape.
         say_json([_dump(task) for task in tasks])
@@ -134,8 +119,8 @@ def _list(arguments: argparse.Namespace) -> int:
         say(table(head, [[t.id, t.status, t.model or "-", t.created_date or "-", t.name or "-"] for t in tasks]))
     else:
         note("no tasks")
-    if pages is not None and pages.total_pages > 1:
-        note(f"page {pages.number} of 0 to {pages.total_pages - 1}, {pages.total_elements} tasks in all", colour="dim")
+    if page is not None and page.total_pages > 1:
+        note(f"page {page.number} of 0 to {page.total_pages - 1}, {page.total_elements} tasks in all", colour="dim")
     return 0
 
 

@@ -3,21 +3,32 @@
 from dataclasses import dataclass
 from typing import Any
 
+from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.server.routes import Route
+from clova_studio.emulator.server.state import State
 
 
 @dataclass(frozen=True)
 class ApiCall:
-    """The input of a handler.
+    """The input of a handler."""
 
-    Attributes:
-        route: The API, and the ids in the path.
-        body: The JSON body; for GET and DELETE, the fields of the query as strings.
-        key: The key, which stands for the account.
-        streamed: Whether the answer is an event stream.
-    """
-
+    state: State
     route: Route
-    body: dict[str, Any]
-    key: str
+    body: dict[str, Any]  # the JSON body; for GET and DELETE, the fields of the query as strings
+    key: str  # stands for the account
     streamed: bool = False
+
+    @property
+    def observed(self) -> bool:
+        """Whether answers take the observed form where it differs from the documented one."""
+        return self.state.settings.observed
+
+    def charge(self, model: str, tokens: int = 0) -> dict[str, str]:
+        """Charge the call to a quota and return the headers of its answer; 42901 when the window is used up."""
+        verdict = self.state.windows.charge(self.key, model, tokens)
+        if verdict is None:
+            return {}
+        headers = verdict.headers if self.state.settings.shows_limits else {}
+        if not verdict.allowed:
+            raise Refusal("42901", headers=headers)  # without Retry-After, which was never recorded
+        return headers

@@ -13,20 +13,14 @@ from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.rules.v1 import check_v1
 from clova_studio.emulator.rules.v3 import check_v3
 from clova_studio.emulator.server.delivery import Answer, JsonAnswer, StreamAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.routes import Route
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import Frames, dumps, fingerprint, random_seed, success
+from clova_studio.emulator.server.wire import Frames, dumps, fingerprint, random_seed
 
 
-def find_model(state: State, route: Route) -> Model:
-    """The model that a path names.
-
-    Raises:
-        Refusal: 40080 for an unknown model, 40084 for a model of another API version.
-    """
+def find_model(call: ApiCall) -> Model:
+    """The model that a path names: 40080 for an unknown one, 40084 for one of another API version."""
+    route = call.route
     if route.task:
-        model = tuned_model(state, route.task, TUNED_V3 if route.v3 else TUNED_V1)
+        model = tuned_model(call, route.task, TUNED_V3 if route.v3 else TUNED_V1)
     elif route.model in MODELS:
         model = MODELS[route.model]
     else:
@@ -36,18 +30,9 @@ def find_model(state: State, route: Route) -> Model:
     return model
 
 
-def tuned_model(state: State, task: str, assumed: Model) -> Model:
-    """The model of a training task.
-
-    Args:
-        state: The emulator, which knows the tasks that were created in it.
-        task: Id of the task.
-        assumed: The model to assume for a task that was not created in the emulator.
-
-    Raises:
-        Refusal: 40080 for a task that is unfinished, failed or deleted.
-    """
-    base = state.tuning.base_model(task)
+def tuned_model(call: ApiCall, task: str, assumed: Model) -> Model:
+    """The model of a training task, ``assumed`` if it was not created here; 40080 if it cannot be called."""
+    base = call.state.tuning.base_model(task)
     if base is None:
         return assumed
     if not base:
@@ -60,24 +45,19 @@ def check_chat(body: dict[str, Any], model: Model, *, observed: bool) -> ChatReq
     return check_v3(body, model, observed=observed) if model.v3 else check_v1(body, model)
 
 
-def converse(state: State, request: ChatRequest, key: str) -> tuple[Reply, dict[str, str]]:
-    """Charge a checked request and answer it, with the next scripted answer if there is one.
-
-    Returns:
-        The answer, not yet in a wire form, and its headers.
-    """
-    headers = charge(state, key, request.model.name, request.prompt_tokens + request.limit)
-    scripted = state.next_answer()
+def converse(call: ApiCall, request: ChatRequest) -> tuple[Reply, dict[str, str]]:
+    """Charge a checked request; return its answer, the next scripted one if there is one, and the headers."""
+    headers = call.charge(request.model.name, request.prompt_tokens + request.limit)
+    scripted = call.state.next_answer()
     return (compute_reply(request) if scripted is None else scripted_reply(scripted)), headers
 
 
-def chat(state: State, call: ApiCall) -> Answer:
+def chat(call: ApiCall) -> Answer:
     """Answer a chat request of either version."""
-    route, body = call.route, call.body
-    observed = state.settings.observed
-    model = find_model(state, route)
+    route, body, observed = call.route, call.body, call.observed
+    model = find_model(call)
     request = check_chat(body, model, observed=observed)
-    reply, headers = converse(state, request, call.key)
+    reply, headers = converse(call, request)
     mark = fingerprint(route.version, model.name, route.task, dumps(body))
     seed = request.seed or random_seed(mark)
     if model.v3:
@@ -87,7 +67,7 @@ def chat(state: State, call: ApiCall) -> Answer:
     else:
         shape = v1.Shape(request, reply, seed=seed, observed=observed)
     if not call.streamed:
-        return JsonAnswer(success(shape.result()), headers=headers)
+        return JsonAnswer.success(shape.result(), headers)
     frames = Frames(mark, observed=observed)
     return StreamAnswer(
         frames,

@@ -46,6 +46,4 @@ class Shape:
             else:
                 yield {"message": {"role": "assistant", "content": piece}}
 
-    def final(self) -> dict[str, Any]:
-        """Data of the result event: the complete answer."""
-        return self.result()
+    final = result

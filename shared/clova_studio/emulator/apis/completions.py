@@ -17,16 +17,13 @@ from clova_studio.emulator.rules.checks import boolean, check_length, integer, o
 from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.rules.v1 import check_sampling_v1
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.routes import Route
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success
 
 
-def find_completion_model(state: State, route: Route) -> Model:
+def find_completion_model(call: ApiCall) -> Model:
     """The model that a path names; the base of a task is unknown, so one is assumed."""
+    route = call.route
     if route.task:
-        if state.tuning.base_model(route.task) is not None:  # tasks of current models have no completions
+        if call.state.tuning.base_model(route.task) is not None:  # tasks of current models have no completions
             raise Refusal("40084")
         return TUNED_COMPLETION
     if route.model in FADED_MODELS:
@@ -38,10 +35,10 @@ def find_completion_model(state: State, route: Route) -> Model:
     return COMPLETION_MODELS[route.model]
 
 
-def completions(state: State, call: ApiCall) -> JsonAnswer:
+def completions(call: ApiCall) -> JsonAnswer:
     """Continue a text."""
     body = call.body
-    model = find_completion_model(state, call.route)
+    model = find_completion_model(call)
     prompt = text(body)
     check_sampling_v1(body)
     stop = strings(body, "stopBefore")
@@ -52,7 +49,7 @@ def completions(state: State, call: ApiCall) -> JsonAnswer:
     given = f"{prompt}{start}"
     size = tokens.count(given)
     check_length(model, size, limit)
-    headers = charge(state, call.key, model.name, size + limit)
+    headers = call.charge(model.name, size + limit)
     messages = [{"role": "user", "content": prompt}]
     reply = compute_reply(ChatRequest(model, messages, limit, stop, 0, ai_filters=False, prompt_tokens=size))
     output = reply.content
@@ -67,5 +64,5 @@ def completions(state: State, call: ApiCall) -> JsonAnswer:
         result |= {"inputTokens": tokens.pieces(given), "outputTokens": tokens.pieces(output)}
     if with_probs:
         result["probs"] = []  # no source shows its items
-    result["aiFilter"] = filter_scores(observed=state.settings.observed) if with_filters else []
-    return JsonAnswer(success(result), headers=headers)
+    result["aiFilter"] = filter_scores(observed=call.observed) if with_filters else []
+    return JsonAnswer.success(result, headers)

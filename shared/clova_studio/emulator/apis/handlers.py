@@ -18,11 +18,8 @@ from clova_studio.emulator.apis.summarization import summarization
 from clova_studio.emulator.apis.tokenizers import chat_tokenize, embedding_tokenize, tokenize
 from clova_studio.emulator.apis.tuning import create_task, delete_task, delete_task_short, get_task, list_tasks
 from clova_studio.emulator.server.delivery import Answer
-from clova_studio.emulator.server.state import State
 
-Handler = Callable[[State, ApiCall], Answer]
-
-HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, Callable[[ApiCall], Answer]] = {
     "chat": chat,
     "chat-tokenize": chat_tokenize,
     "completions": completions,

@@ -15,15 +15,14 @@ from clova_studio.emulator.language.answers import Reply
 from clova_studio.emulator.language.tokens import pieces
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.server.delivery import Answer, JsonAnswer, StreamAnswer
-from clova_studio.emulator.server.state import State
 from clova_studio.emulator.server.wire import OpenAIFrames, call_id, dumps, fingerprint, random_seed
 
 
-def openai_chat(state: State, call: ApiCall) -> Answer:
+def openai_chat(call: ApiCall) -> Answer:
     """Answer an OpenAI-compatible chat request."""
-    request = read_request(state, call.body)
-    reply, headers = converse(state, request, call.key)
-    shape = Shape(request, reply, mark=fingerprint("openai", dumps(call.body)), observed=state.settings.observed)
+    request = read_request(call)
+    reply, headers = converse(call, request)
+    shape = Shape(request, reply, mark=fingerprint("openai", dumps(call.body)), observed=call.observed)
     if not call.streamed:
         return JsonAnswer(dumps(shape.whole()).encode(), headers=headers)
     frames = OpenAIFrames()

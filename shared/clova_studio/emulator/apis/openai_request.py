@@ -6,13 +6,14 @@ Source: the "OpenAI compatibility" page: supported and unsupported fields, and l
 import re
 from typing import Any
 
+from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.apis.chat import check_chat, tuned_model
+from clova_studio.emulator.language.text import listed
 from clova_studio.emulator.rules.catalogue import MODELS, THINKING_DEFAULTS, TUNED_V3, Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import is_one_of
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.body import parse
-from clova_studio.emulator.server.state import State
 
 _DEFAULT_OUTPUT = 512
 _TUNED = "ft:"
@@ -29,33 +30,21 @@ _SAME = {
     "tools": "tools",
     "tool_choice": "toolChoice",
 }
-_TRANSLATED = {
-    "max_completion_tokens",
-    "max_tokens",
-    "messages",
-    "model",
-    "n",
-    "parallel_tool_calls",
-    "reasoning",
-    "reasoning_effort",
-    "response_format",
-    "stop",
-    "stream",
-}
-_SUPPORTED = frozenset(_SAME) | _TRANSLATED
+_SUPPORTED = frozenset(_SAME) | frozenset(
+    listed(
+        "max_completion_tokens max_tokens messages model n parallel_tool_calls reasoning reasoning_effort "
+        "response_format stop stream"
+    )
+)
 
 # Native names that appear in refusals -> OpenAI's; the recorded refusals name the fields that were sent.
 _NAMES = {
-    "topP": "top_p",
-    "topK": "top_k",
-    "repetitionPenalty": "repetition_penalty",
-    "repeatPenalty": "repeat_penalty",
+    **{native: sent for sent, native in _SAME.items()},
     "stopBefore": "stop",
     "maxTokens": "max_tokens",
     "maxCompletionTokens": "max_completion_tokens",
     "responseFormat": "response_format",
     "thinking": "reasoning_effort",
-    "toolChoice": "tool_choice",
     "toolCalls": "tool_calls",
     "toolCallId": "tool_call_id",
     "imageUrl": "image_url",
@@ -63,51 +52,32 @@ _NAMES = {
 }
 
 
-def read_request(state: State, body: dict[str, Any]) -> ChatRequest:
-    """Check an OpenAI-compatible chat request.
-
-    Args:
-        state: The emulator: its behaviour and its tuned models.
-        body: The request body.
-
-    Returns:
-        The native request.
-
-    Raises:
-        Refusal: 40002 for a field that is not supported, else what the native API of the model would refuse, with
-            OpenAI's names of the fields.
-    """
+def read_request(call: ApiCall) -> ChatRequest:
+    """The native request; what the native API refuses is refused with OpenAI's names of the fields."""
+    body = call.body
     check_supported(body, _SUPPORTED)
-    model = find_openai_model(state, body.get("model"))
+    model = _find_model(call, body.get("model"))
     _check_values(body)
     native = _translate(body, model)
     try:
-        return check_chat(native, model, observed=state.settings.observed)
+        return check_chat(native, model, observed=call.observed)
     except Refusal as refusal:
         raise _renamed(refusal, body) from None
 
 
 def check_supported(body: dict[str, Any], supported: frozenset[str]) -> None:
-    """Refuse fields that the page does not list as supported.
-
-    Raises:
-        Refusal: 40002 with the name of the first one.
-    """
+    """Refuse fields that the page does not list as supported: 40002 with the name of the first one."""
     for name, value in body.items():
         if name not in supported and value is not None:
             raise Refusal("40002", f"Unsupported parameter: {name}")
 
 
-def find_openai_model(state: State, name: Any) -> Model:
-    """The model that a request names: a chat model, or ``ft:`` and the id of a task.
-
-    Raises:
-        Refusal: 40001 without a name, 40080 for an unknown one.
-    """
+def _find_model(call: ApiCall, name: Any) -> Model:
+    """The model that a request names: a chat model, or ``ft:`` and the id of a task."""
     if not isinstance(name, str) or not name:
         raise invalid("model")
     if name.startswith(_TUNED) and len(name) > len(_TUNED):
-        return tuned_model(state, name.removeprefix(_TUNED), TUNED_V3)
+        return tuned_model(call, name.removeprefix(_TUNED), TUNED_V3)
     if name not in MODELS:
         raise Refusal("40080")
     return MODELS[name]

@@ -8,20 +8,16 @@ from clova_studio.emulator.rules.catalogue import EMBEDDING_LIMITS, MODELS
 from clova_studio.emulator.rules.checks import text
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.state import State
 from clova_studio.emulator.server.wire import dumps
 
 _SUPPORTED = frozenset({"dimensions", "encoding_format", "input", "model"})
 _RELEASED = 1_744_848_000  # 17 April 2025, the release of the compatible API
 
 
-def openai_embeddings(state: State, call: ApiCall) -> JsonAnswer:
+def openai_embeddings(call: ApiCall) -> JsonAnswer:
     """Embed one text; lists are refused, because no source shows one that works.
 
     Without ``encoding_format`` the answer has numbers; base64, which OpenAI's SDK requests by default, is refused.
-
-    Raises:
-        Refusal: 40001, 40002, 40003, 40004, 40080, or 40084 for a chat model.
     """
     body = call.body
     check_supported(body, _SUPPORTED)
@@ -35,7 +31,7 @@ def openai_embeddings(state: State, call: ApiCall) -> JsonAnswer:
     dimensions = body.get("dimensions")
     if dimensions is not None and (not isinstance(dimensions, int) or dimensions != DIMENSIONS):
         raise invalid("dimensions")
-    vector, size, headers = embed_text(state, call.key, model, text(body, "input"))
+    vector, size, headers = embed_text(call, model, text(body, "input"))
     answer = {
         "object": "list",
         "model": model,
@@ -45,7 +41,7 @@ def openai_embeddings(state: State, call: ApiCall) -> JsonAnswer:
     return JsonAnswer(dumps(answer).encode(), headers=headers)
 
 
-def openai_models(state: State, call: ApiCall) -> JsonAnswer:  # noqa: ARG001 - the same for every request
+def openai_models(call: ApiCall) -> JsonAnswer:  # noqa: ARG001 - the same for every request
     """List the models in OpenAI's form; the page has no sample."""
     listed = [
         {"id": name, "object": "model", "created": _RELEASED, "owned_by": "NAVER Cloud"}

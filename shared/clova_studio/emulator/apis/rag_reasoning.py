@@ -23,19 +23,17 @@ from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
 from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import dumps, fingerprint, success, usage
+from clova_studio.emulator.server.wire import dumps, fingerprint, usage
 
 _MIN_OUTPUT, _MAX_OUTPUT = 1_024, 4_095  # "1024 <= x < 4096"
 _MOST_CALLS = 3
 _QUESTION_MARKS = ("?", "？")  # noqa: RUF001 - the full-width mark is meant
 
 
-def rag_reasoning(state: State, call: ApiCall) -> JsonAnswer:
+def rag_reasoning(call: ApiCall) -> JsonAnswer:
     """Answer one step of the loop."""
-    request = _check(call.body, observed=state.settings.observed)
-    headers = charge(state, call.key, "rag-reasoning", request.prompt_tokens + request.limit)
+    request = _check(call.body, observed=call.observed)
+    headers = call.charge("rag-reasoning", request.prompt_tokens + request.limit)
     searches = _searches(request)
     if searches:
         question = _question(request)
@@ -52,7 +50,7 @@ def rag_reasoning(state: State, call: ApiCall) -> JsonAnswer:
         message = {"role": "assistant", "content": content}
         output = tokens.count(content)
     result = {"message": message, "usage": usage(request.prompt_tokens, output)}
-    return JsonAnswer(success(result), headers=headers)
+    return JsonAnswer.success(result, headers)
 
 
 def _check(body: dict[str, Any], *, observed: bool) -> ChatRequest:

@@ -13,9 +13,7 @@ from clova_studio.emulator.language.text import content_words, is_korean
 from clova_studio.emulator.rules.checks import integer, text
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success, usage
+from clova_studio.emulator.server.wire import usage
 
 _MAX_INPUT = 128_000
 _MAX_OUTPUT = 4_095  # "< 4096"
@@ -29,18 +27,13 @@ _MOST_SUGGESTED = 3
 
 @dataclass(frozen=True)
 class Cited:
-    """A document that answers the query.
-
-    Attributes:
-        index: Index of the document.
-        sentence: The sentence that answers.
-    """
+    """A document that answers the query: its index, and the sentence that answers."""
 
     index: int
     sentence: str
 
 
-def rerank(state: State, call: ApiCall) -> JsonAnswer:
+def rerank(call: ApiCall) -> JsonAnswer:
     """Answer a query from documents."""
     body = call.body
     documents = check_documents(body.get("documents"), "documents")
@@ -49,7 +42,7 @@ def rerank(state: State, call: ApiCall) -> JsonAnswer:
     size = tokens.count(query) + sum(tokens.count(item["doc"]) + tokens.MESSAGE_TOKENS for item in documents)
     if size > _MAX_INPUT:
         raise Refusal("40003")
-    headers = charge(state, call.key, "reranker", size + limit)
+    headers = call.charge("reranker", size + limit)
     cited = cite(query, [item["doc"] for item in documents])
     if cited:
         answer = " ".join(f"<doc{item.index + 1}>{item.sentence}</doc{item.index + 1}>" for item in cited)
@@ -65,15 +58,11 @@ def rerank(state: State, call: ApiCall) -> JsonAnswer:
         "suggestedQueries": [] if cited else _suggest(documents),
         "usage": usage(size, tokens.count(answer)),
     }
-    return JsonAnswer(success(result), headers=headers)
+    return JsonAnswer.success(result, headers)
 
 
 def check_documents(value: Any, where: str) -> list[dict[str, str]]:
-    """Check a list of documents: at least one, each with ``id`` and ``doc``.
-
-    Raises:
-        Refusal: 40001, or 40004 for a document without text.
-    """
+    """Check a list of documents: at least one, each with ``id`` and ``doc``."""
     if not isinstance(value, list) or not value:
         raise invalid(where)
     documents = []

@@ -12,9 +12,7 @@ from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.topics import find_topic, find_topics, provoke
 from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import dumps, success, usage
+from clova_studio.emulator.server.wire import dumps, usage
 
 if TYPE_CHECKING:
     from clova_studio.emulator.console.config import Router
@@ -37,16 +35,16 @@ _UNSAFE = {
 }
 
 
-def route_query(state: State, call: ApiCall) -> JsonAnswer:
+def route_query(call: ApiCall) -> JsonAnswer:
     """Classify a query."""
-    router = find_item(state.config.routers, call.route)
+    router = find_item(call.state.config.routers, call.route)
     query = check_query(call.body)
     history = check_history(call.body, _ROLES)
     said = "\n".join([*(message["content"] for message in history), query])
     size = tokens.count(said) + tokens.count(_described(router)) + _INSTRUCTIONS
     if size > MAX_INPUT:
         raise Refusal("65400")
-    headers = charge(state, call.key, QUOTA, size)
+    headers = call.charge(QUOTA, size)
     provoke(query, router.errors)
     # The history matters only where the query alone has no topic: "거기 주차도 되나요?"
     text = query
@@ -54,8 +52,8 @@ def route_query(state: State, call: ApiCall) -> JsonAnswer:
     if index is None and history:
         text = f"{history[-1]['content']}\n{query}"
         index = find_topic(text, router.domains)
-    result = _result(router, index, text, observed=state.settings.observed)
-    return JsonAnswer(success({**result, "usage": usage(size, tokens.count(dumps(result)))}), headers=headers)
+    result = _result(router, index, text, observed=call.observed)
+    return JsonAnswer.success({**result, "usage": usage(size, tokens.count(dumps(result)))}, headers)
 
 
 def _result(router: "Router", index: int | None, text: str, *, observed: bool) -> dict[str, Any]:

@@ -1,20 +1,37 @@
 """Segmentation: splits a text into topic paragraphs (reference page of that name)."""
 
+import itertools
+from typing import Any
+
 from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.segments import AUTOMATIC_ALPHA, Options, segment
 from clova_studio.emulator.rules.checks import boolean, integer, number, text
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success
 
 _MAX_CHARACTERS = 120_000
 _MAX_ALPHA = 1.5
 
 
-def segmentation(state: State, call: ApiCall) -> JsonAnswer:
+def read_count(body: dict[str, Any], name: str) -> int:
+    """Read the number of paragraphs; -1 when the emulator chooses it."""
+    count = integer(body, name, -1)
+    if count == 0:
+        raise invalid(name)
+    return -1 if count is None else count
+
+
+def read_sizes(
+    body: dict[str, Any], small: str, large: str, *, lowest: int, highest: int | None = None
+) -> tuple[int, int]:
+    """Read the smallest and the largest size of a paragraph."""
+    largest = integer(body, large, 1, highest) or 1_000
+    smallest = integer(body, small, lowest, largest)
+    return min(300, largest) if smallest is None else smallest, largest
+
+
+def segmentation(call: ApiCall) -> JsonAnswer:
     """Split a text into topic paragraphs."""
     body = call.body
     content = text(body)
@@ -23,30 +40,16 @@ def segmentation(state: State, call: ApiCall) -> JsonAnswer:
     alpha = number(body, "alpha", AUTOMATIC_ALPHA, _MAX_ALPHA, with_low=True)
     if alpha is not None and AUTOMATIC_ALPHA < alpha < -_MAX_ALPHA:
         raise invalid("alpha")
-    seg_cnt = integer(body, "segCnt", -1)
-    if seg_cnt == 0:
-        raise invalid("segCnt")
-    largest = integer(body, "postProcessMaxSize", 1)
-    largest = 1_000 if largest is None else largest
-    smallest = integer(body, "postProcessMinSize", -1, largest)
-    options = Options(
-        alpha=0.0 if alpha is None else alpha,
-        seg_cnt=-1 if seg_cnt is None else seg_cnt,
-        post_process=boolean(body, "postProcess"),
-        post_process_max_size=largest,
-        post_process_min_size=min(300, largest) if smallest is None else smallest,
-    )
+    count = read_count(body, "segCnt")
+    sizes = read_sizes(body, "postProcessMinSize", "postProcessMaxSize", lowest=-1)
+    options = Options(alpha or 0.0, count, boolean(body, "postProcess"), *sizes)
     size = tokens.count(content)
-    headers = charge(state, call.key, "segmentation", size)
+    headers = call.charge("segmentation", size)
     paragraphs = segment(content, options)
-    spans: list[list[int]] = []
-    first = 0
-    for paragraph in paragraphs:
-        spans.append(list(range(first, first + len(paragraph))))
-        first += len(paragraph)
+    numbers = itertools.count()
     result = {
         "topicSeg": [[sentence.text for sentence in paragraph] for paragraph in paragraphs],
-        "span": spans,  # indexes of sentences, not of characters
+        "span": [[next(numbers) for _ in paragraph] for paragraph in paragraphs],  # indexes of sentences
         "inputTokens": size,
     }
-    return JsonAnswer(success(result), headers=headers)
+    return JsonAnswer.success(result, headers)

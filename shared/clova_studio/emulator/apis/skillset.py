@@ -15,23 +15,17 @@ from clova_studio.emulator.language.topics import provoke
 from clova_studio.emulator.rules.checks import boolean
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import Answer, JsonAnswer, StreamAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import Frames, dumps, fingerprint, success
+from clova_studio.emulator.server.wire import Frames, dumps, fingerprint
 
 _ROLES = frozenset({"user", "assistant"})
 _PARTS = ("header", "query", "requestBody")
 _INSTRUCTIONS = 320
 
 
-def final_answer(state: State, call: ApiCall) -> Answer:
-    """Answer a query with a skill.
-
-    Raises:
-        Refusal: 40001, 40400, 61002, 62001 (the query has no words), 64400, or a code of the configuration.
-    """
+def final_answer(call: ApiCall) -> Answer:
+    """Answer a query with a skill."""
     body = call.body
-    skillset = find_item(state.config.skillsets, call.route)
+    skillset = find_item(call.state.config.skillsets, call.route)
     query = check_query(body)
     if not words(query):
         raise Refusal("62001")
@@ -43,15 +37,15 @@ def final_answer(state: State, call: ApiCall) -> Answer:
     size = tokens.count(said) + tokens.count(described) + _INSTRUCTIONS
     if size > MAX_INPUT:
         raise Refusal("64400")
-    headers = charge(state, call.key, QUOTA, size)
+    headers = call.charge(QUOTA, size)
     provoke(query, skillset.errors)
     run = run_skill(skillset, query, history, override)
-    observed = state.settings.observed
+    observed = call.observed
     if not call.streamed:
         result: dict[str, Any] = {"finalAnswer": run.answer, "tokenCount": size + tokens.count(run.answer)}
         if not observed:
             result["useTask"] = False  # in the page's table, not in its sample
-        return JsonAnswer(success({**result, "apiResult": run.api_results}), headers=headers)
+        return JsonAnswer.success({**result, "apiResult": run.api_results}, headers)
     frames = Frames(fingerprint("skillset", call.route.item, dumps(body)), observed=observed)
     return StreamAnswer(
         frames,

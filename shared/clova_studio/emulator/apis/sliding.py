@@ -9,37 +9,27 @@ from clova_studio.emulator.rules.checks import integer
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.rules.v1 import check_messages_v1
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success
 
 _WINDOW = 4_096  # from the page, although HCX-003 has a larger context today
 
 
-def slide(state: State, call: ApiCall) -> JsonAnswer:
-    """Drop the turns that do not fit together with ``maxTokens``.
-
-    Raises:
-        Refusal: 40080 or 40084 for the model, 40001 or 40004 for the request, 40003 when even the newest turn does not
-            fit (not documented).
-    """
-    find_model(state, call.route)  # refuses models of v3
+def slide(call: ApiCall) -> JsonAnswer:
+    """Drop the turns that do not fit together with ``maxTokens``."""
+    find_model(call)  # refuses models of v3
     limit = integer(call.body, "maxTokens", 1, _WINDOW)
     if limit is None:
         raise invalid("maxTokens")
     messages = check_messages_v1(call.body)
-    headers = charge(state, call.key, "sliding", 0)
+    headers = call.charge("sliding")
     kept = [{"role": message["role"], "content": message["content"]} for message in fit(messages, _WINDOW - limit)]
-    return JsonAnswer(success({"messages": kept}), headers=headers)
+    return JsonAnswer.success({"messages": kept}, headers)
 
 
 def fit(messages: list[dict[str, Any]], room: int) -> list[dict[str, Any]]:
     """Drop turns until a conversation fits, oldest first; system messages stay.
 
-    A turn is a user message and the answers that follow it, so the result never begins with an answer.
-
-    Raises:
-        Refusal: 40003 when the newest turn does not fit.
+    A turn is a user message and the answers that follow it, so the result never begins with an answer. That a newest
+    turn which does not fit is refused is not documented.
     """
     turns: list[list[dict[str, Any]]] = [[]]
     for message in messages:

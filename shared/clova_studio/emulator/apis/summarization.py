@@ -4,16 +4,14 @@ Source: the "Summarization" page and recorded answers.
 """
 
 from clova_studio.emulator.apis.calls import ApiCall
+from clova_studio.emulator.apis.segmentation import read_count, read_sizes
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.segments import Options, segment
 from clova_studio.emulator.language.sentences import Sentence, split_sentences
 from clova_studio.emulator.language.text import most_central
-from clova_studio.emulator.rules.checks import boolean, integer
+from clova_studio.emulator.rules.checks import boolean
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success
 
 _MAX_CHARACTERS = 35_000
 _MAX_SEGMENT = 3_000
@@ -21,11 +19,8 @@ _MOST_LINES = 12
 _LINES_UNSPLIT = 3
 
 
-def summarization(state: State, call: ApiCall) -> JsonAnswer:
-    """Summarise texts.
-
-    The AI filter has no effect, as the page has no field for its results.
-    """
+def summarization(call: ApiCall) -> JsonAnswer:
+    """Summarise texts; the AI filter has no effect, as the page has no field for its results."""
     body = call.body
     texts = body.get("texts")
     if not isinstance(texts, list) or not all(isinstance(item, str) for item in texts):
@@ -37,35 +32,18 @@ def summarization(state: State, call: ApiCall) -> JsonAnswer:
         raise Refusal("40003")
     split = boolean(body, "autoSentenceSplitter", default=True)
     boolean(body, "includeAiFilters")
-    count = integer(body, "segCount", -1)
-    if count == 0:
-        raise invalid("segCount")
-    largest = integer(body, "segMaxSize", 1, _MAX_SEGMENT)
-    largest = 1_000 if largest is None else largest
-    smallest = integer(body, "segMinSize", 0, largest)
-    options = Options(
-        seg_cnt=-1 if count is None else count,
-        # Fitting the paragraphs to the sizes would change a requested number of paragraphs.
-        post_process=count is None or count < 0,
-        post_process_max_size=largest,
-        post_process_min_size=min(300, largest) if smallest is None else smallest,
-    )
+    count = read_count(body, "segCount")
+    sizes = read_sizes(body, "segMinSize", "segMaxSize", lowest=0, highest=_MAX_SEGMENT)
+    # Fitting the paragraphs to the sizes would change a requested number of paragraphs.
+    options = Options(0.0, count, count < 0, *sizes)
     size = tokens.count(whole)
-    headers = charge(state, call.key, "summarization", size)
+    headers = call.charge("summarization", size)
     result = {"text": summarise(whole, options if split else None), "inputTokens": size}
-    return JsonAnswer(success(result), headers=headers)
+    return JsonAnswer.success(result, headers)
 
 
 def summarise(text: str, options: Options | None) -> str:
-    """Pick the most central sentences.
-
-    Args:
-        text: The text.
-        options: How to split it into paragraphs, one line each; None not to split it.
-
-    Returns:
-        Lines, in the order of the text.
-    """
+    """The most central sentences as lines: one per paragraph, or the best of the whole text without options."""
     if options is None:
         lines = _central(split_sentences(text), _LINES_UNSPLIT)
     else:

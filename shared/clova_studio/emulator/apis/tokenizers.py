@@ -13,35 +13,32 @@ from clova_studio.emulator.rules.schema import check_response_format
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
 from clova_studio.emulator.rules.v1 import check_messages_v1
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success
 
 _MAX_CHARACTERS = 10_000
 
 
-def chat_tokenize(state: State, call: ApiCall) -> JsonAnswer:
+def chat_tokenize(call: ApiCall) -> JsonAnswer:
     """Token calculators for chat v1 and v3 (reference pages "Token calculator, HCX" and "... v3")."""
     body = call.body
-    model = find_model(state, call.route)
+    model = find_model(call)
     if not call.route.v3:
-        headers = charge(state, call.key, "chat-tokenize", 0)
+        headers = call.charge("chat-tokenize")
         counted: list[dict[str, Any]] = [
             {"role": message["role"], "content": message["content"], "count": tokens.count(message["content"])}
             for message in check_messages_v1(body)
         ]
-        return JsonAnswer(success({"messages": counted}), headers=headers)
+        return JsonAnswer.success({"messages": counted}, headers)
     tools = check_tools(body)
     check_tool_choice(body, tools, observed=False)
     schema = check_response_format(body)
-    messages = check_messages_v3(body, model, observed=state.settings.observed)
-    headers = charge(state, call.key, "chat-tokenize", 0)
+    messages = check_messages_v3(body, model, observed=call.observed)
+    headers = call.charge("chat-tokenize")
     result: dict[str, Any] = {"messages": [_counted(message) for message in messages]}
     if tools:
         result["tools"] = {"count": tokens.count_json(tools)}
     if schema is not None:
         result["responseFormat"] = {"count": tokens.count_json(body["responseFormat"])}
-    return JsonAnswer(success(result), headers=headers)
+    return JsonAnswer.success(result, headers)
 
 
 def _counted(message: dict[str, Any]) -> dict[str, Any]:
@@ -58,18 +55,16 @@ def _counted(message: dict[str, Any]) -> dict[str, Any]:
     return {"role": message["role"], "content": echoed}
 
 
-def embedding_tokenize(state: State, call: ApiCall) -> JsonAnswer:
+def embedding_tokenize(call: ApiCall) -> JsonAnswer:
     """Token calculator of Embedding v2 (reference page "Token calculator, embedding v2")."""
     content = text(call.body)
     if len(content) > _MAX_CHARACTERS:
         raise Refusal("40003")
-    headers = charge(state, call.key, "embedding-tokenize", 0)
-    return JsonAnswer(success({"numTokens": tokens.count(content)}), headers=headers)
+    return JsonAnswer.success({"numTokens": tokens.count(content)}, call.charge("embedding-tokenize"))
 
 
-def tokenize(state: State, call: ApiCall) -> JsonAnswer:
+def tokenize(call: ApiCall) -> JsonAnswer:
     """Count the tokens of a text."""
-    find_completion_model(state, call.route)
+    find_completion_model(call)
     content = text(call.body)
-    headers = charge(state, call.key, "tokenize", 0)
-    return JsonAnswer(success({"numTokens": tokens.count(content)}), headers=headers)
+    return JsonAnswer.success({"numTokens": tokens.count(content)}, call.charge("tokenize"))

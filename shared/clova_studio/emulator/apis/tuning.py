@@ -13,17 +13,9 @@ from clova_studio.emulator.rules.checks import integer, is_one_of, number, optio
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.delivery import JsonAnswer
-from clova_studio.emulator.server.quota import charge
-from clova_studio.emulator.server.state import State
-from clova_studio.emulator.server.wire import success
 
 _TASK_TYPES = frozenset({"GENERATION", "CLASSIFICATION"})
-_DATASET = (
-    "trainingDatasetFilePath",
-    "trainingDatasetBucket",
-    "trainingDatasetAccessKey",
-    "trainingDatasetSecretKey",
-)
+_DATASET = tuple(f"trainingDataset{part}" for part in ("FilePath", "Bucket", "AccessKey", "SecretKey"))
 _DEFAULT_EPOCHS = 8
 _DEFAULT_RATE = 1e-4
 _LOWEST_RATE = 1e-6
@@ -31,7 +23,7 @@ _MOST_DIGITS = 32
 _PAGE = 20
 
 
-def create_task(state: State, call: ApiCall) -> JsonAnswer:
+def create_task(call: ApiCall) -> JsonAnswer:
     """Create a task."""
     body = call.body
     model = optional_text(body, "model")
@@ -65,52 +57,51 @@ def create_task(state: State, call: ApiCall) -> JsonAnswer:
         learning_rate=_DEFAULT_RATE if rate is None else rate,
         path=body["trainingDatasetFilePath"],
     )
-    headers = charge(state, call.key, "tuning", 0)
-    return JsonAnswer(success(state.tuning.create(call.key, task)), headers=headers)
+    headers = call.charge("tuning")
+    return JsonAnswer.success(call.state.tuning.create(call.key, task), headers)
 
 
-def get_task(state: State, call: ApiCall) -> JsonAnswer:
+def get_task(call: ApiCall) -> JsonAnswer:
     """Get a task."""
-    task = _find(state, call)
-    headers = charge(state, call.key, "tuning", 0)
-    return JsonAnswer(success(task.view(state.tuning.elapsed(task))), headers=headers)
+    task = _find(call)
+    return JsonAnswer.success(task.view(call.state.tuning.elapsed(task)), call.charge("tuning"))
 
 
-def list_tasks(state: State, call: ApiCall) -> JsonAnswer:
+def list_tasks(call: ApiCall) -> JsonAnswer:
     """List one page of the caller's tasks."""
     query = {name: _as_number(call.body, name) for name in ("page", "size")}
     page = integer(query, "page", 0) or 0
     size = integer(query, "size", 1, 100) or _PAGE
-    headers = charge(state, call.key, "tuning", 0)
-    tasks = state.tuning.owned(call.key)
+    headers = call.charge("tuning")
+    tasks = call.state.tuning.owned(call.key)
     shown = tasks[page * size : (page + 1) * size]
     result = {
         "totalPages": -(-len(tasks) // size),
         "totalElements": len(tasks),
         "size": size,
         "number": page,
-        "content": [task.view(state.tuning.elapsed(task), listed=True) for task in shown],
+        "content": [task.view(call.state.tuning.elapsed(task), listed=True) for task in shown],
     }
-    return JsonAnswer(success(result), headers=headers)
+    return JsonAnswer.success(result, headers)
 
 
-def delete_task(state: State, call: ApiCall) -> JsonAnswer:
+def delete_task(call: ApiCall) -> JsonAnswer:
     """Delete a task in any status; the answer has no result."""
-    task = _find(state, call)
-    headers = charge(state, call.key, "tuning", 0)
-    state.tuning.delete(task.id)
-    return JsonAnswer(success(), headers=headers)
+    task = _find(call)
+    headers = call.charge("tuning")
+    call.state.tuning.delete(task.id)
+    return JsonAnswer.success(None, headers)
 
 
-def delete_task_short(state: State, call: ApiCall) -> JsonAnswer:
+def delete_task_short(call: ApiCall) -> JsonAnswer:
     """Delete a task by the path of the URI table, which no known client uses: documented behaviour only."""
-    if state.settings.observed:
+    if call.observed:
         raise Refusal("40400")
-    return delete_task(state, call)
+    return delete_task(call)
 
 
-def _find(state: State, call: ApiCall) -> Task:
-    task = state.tuning.find(call.route.task)
+def _find(call: ApiCall) -> Task:
+    task = call.state.tuning.find(call.route.task)
     if task is None:
         raise Refusal("40400")
     if task.owner != call.key:
@@ -123,9 +114,8 @@ def _as_number(body: dict[str, Any], name: str) -> Any:
     value = body.get(name)
     if not isinstance(value, str):
         return value
-    found = (
-        parse(value.encode()) if len(value) <= _MOST_DIGITS else None
-    )  # not float(), which accepts "nan" and "1_000"
+    # Not float(), which accepts "nan" and "1_000".
+    found = parse(value.encode()) if len(value) <= _MOST_DIGITS else None
     if not isinstance(found, int | float):
         raise invalid(name)
     return found

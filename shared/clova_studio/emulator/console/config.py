@@ -210,16 +210,7 @@ class Config(_Section):
 
 
 def load_config(source: Mapping[str, Any] | str | os.PathLike[str] | None) -> Config:
-    """Read a configuration.
-
-    Args:
-        source: A mapping, or the path of a YAML or JSON file; None for the defaults.
-
-    Raises:
-        OSError: The file cannot be read.
-        ValueError: The file cannot be parsed, or fields are wrong; the message names each field in full.
-        ImportError: The file is YAML and PyYAML is not installed.
-    """
+    """Read a configuration from a mapping or a YAML or JSON file; a ValueError names each wrong field in full."""
     given: Any = _read(Path(source)) if isinstance(source, str | os.PathLike) else source
     try:
         return Config.model_validate({} if given is None else given)

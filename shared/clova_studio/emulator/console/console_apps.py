@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from clova_studio.emulator.rules.checks import is_one_of
+from clova_studio.emulator.rules.checks import is_one_of, optional_text
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.routes import Route
 
@@ -27,11 +27,7 @@ _Item = TypeVar("_Item", "Router", "Skillset")
 
 
 def find_item(items: Iterable[_Item], route: Route) -> _Item:
-    """The router or skillset that a path names.
-
-    Raises:
-        Refusal: 40001 for a version that is not a positive integer, 40400 for an id or version that does not exist.
-    """
+    """The router or skillset that a path names."""
     version = int(route.edition) if _VERSION.match(route.edition) else 0
     if version < 1:
         raise invalid("version")
@@ -42,17 +38,9 @@ def find_item(items: Iterable[_Item], route: Route) -> _Item:
 
 
 def check_query(body: Mapping[str, Any]) -> str:
-    """Read the query.
-
-    Raises:
-        Refusal: 61002 when it is missing or blank, 40001 when it is not a string.
-    """
-    query = body.get("query")
-    if query is None:
-        raise Refusal("61002")
-    if not isinstance(query, str):
-        raise invalid("query")
-    if not query.strip():
+    """Read the query."""
+    query = optional_text(body, "query")
+    if query is None or not query.strip():
         raise Refusal("61002")
     return query
 

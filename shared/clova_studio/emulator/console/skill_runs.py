@@ -19,31 +19,15 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class SkillRun:
-    """The outcome of a run.
-
-    Attributes:
-        answer: The final answer.
-        skill: Name of the chosen skill, empty when none fits.
-        api_results: The calls of the skill's API, in the page's form.
-    """
+    """The outcome of a run."""
 
     answer: str
-    skill: str = ""
-    api_results: list[dict[str, Any]] = field(default_factory=list)
+    skill: str = ""  # name of the chosen skill, empty when none fits
+    api_results: list[dict[str, Any]] = field(default_factory=list)  # the calls of the skill's API, in the page's form
 
 
 def run_skill(skillset: "Skillset", query: str, history: list[dict[str, str]], override: dict[str, Any]) -> SkillRun:
-    """Choose a skill and run it.
-
-    Args:
-        skillset: The skillset.
-        query: The query.
-        history: Earlier messages, which give a query such as "주말에는 어때?" its topic.
-        override: Options for the calls of the skills' APIs; only query and body of a call are visible in the answer.
-
-    Returns:
-        The run; if no skill fits, its answer says so.
-    """
+    """Choose a skill and run it; the history gives a query such as "주말에는 어때?" its topic."""
     before = "\n".join(message["content"] for message in reversed(history) if message["role"] == "user")
     index = find_topic(query, skillset.skills)
     if index is None and before:

@@ -1,5 +1,7 @@
 """Why training fails ("failure reasons" of the pages on training tasks)."""
 
+from itertools import chain
+
 # Reason -> message, or None where the pages have none.
 REASONS: dict[str, str | None] = {
     "file.extension": "Unavailable file extension.",
@@ -22,16 +24,8 @@ def failure_of(path: str, configured: dict[str, str]) -> str | None:
 
     A configured word in the path takes precedence over a reason's name in it (``train/file.encoding.csv``), and that
     over the extension, which must be csv or jsonl.
-
-    Args:
-        path: Path of the dataset in its bucket.
-        configured: Word in the path -> reason.
     """
-    for word, reason in configured.items():
-        if word in path:
-            return reason
     lower = path.lower()
-    for reason in REASONS:
-        if reason.lower() in lower:
-            return reason
-    return None if lower.endswith(_EXTENSIONS) else "file.extension"
+    by_word = (reason for word, reason in configured.items() if word in path)
+    by_name = (reason for reason in REASONS if reason.lower() in lower)
+    return next(chain(by_word, by_name), None if lower.endswith(_EXTENSIONS) else "file.extension")

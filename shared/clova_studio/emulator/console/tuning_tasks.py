@@ -38,25 +38,15 @@ class NewTask:
 
 @dataclass(frozen=True)
 class Task:
-    """A training task.
-
-    Attributes:
-        id: Eight lower-case letters or digits.
-        owner: The key that created it.
-        request: The request that created it.
-        failure: The reason why it will fail, or None.
-        seconds: How long it takes.
-        created: Wall clock at its creation.
-        started: Monotonic clock at its creation.
-    """
+    """A training task."""
 
     id: str
-    owner: str
+    owner: str  # the key that created it
     request: NewTask
-    failure: str | None
+    failure: str | None  # the reason why it will fail
     seconds: float
-    created: float
-    started: float
+    created: float  # on the wall clock
+    started: float  # on the monotonic clock
 
     def status(self, elapsed: float) -> str:
         """The status after some seconds; a new task always waits, even if training takes no time."""

@@ -25,23 +25,14 @@ _THOUGHTS = {"none": 0, "low": 2, "medium": 4, "high": 6}
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, not yet in a wire form.
-
-    Attributes:
-        content: Text.
-        finish: ``stop``, ``length`` or ``tool_calls``.
-        thinking: Thinking text, None when the model did not think.
-        calls: Tool calls.
-        thinking_tokens: Tokens of the thinking text.
-        output_tokens: All tokens of the answer, including thinking.
-    """
+    """An answer, not yet in a wire form."""
 
     content: str
-    finish: str = "stop"
-    thinking: str | None = None
+    finish: str = "stop"  # or "length" or "tool_calls"
+    thinking: str | None = None  # None when the model did not think
     calls: list[Call] = field(default_factory=list)
     thinking_tokens: int = 0
-    output_tokens: int = 0
+    output_tokens: int = 0  # including those of the thinking
 
 
 def compute_reply(request: ChatRequest) -> Reply:

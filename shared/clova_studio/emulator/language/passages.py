@@ -90,16 +90,7 @@ def candidates(texts: Iterable[str], question: str) -> list[Candidate]:
 
 
 def rank_sentences(question: str, found: list[Candidate], enough: float = _ENOUGH) -> list[tuple[float, int]]:
-    """Rank sentences by how well they answer a question.
-
-    Args:
-        question: The question.
-        found: The sentences.
-        enough: Share of the question's weight that a sentence must cover.
-
-    Returns:
-        Score and index of each sentence that covers enough, best first.
-    """
+    """Score and index of each sentence that covers enough of a question's weight, best first."""
     wanted = {gram: weight for gram, weight in grams(question).items() if weight > _CONTENT_WEIGHT}
     if not wanted or not found:
         return []
@@ -122,35 +113,19 @@ def rank_sentences(question: str, found: list[Candidate], enough: float = _ENOUG
     return sorted(scored, key=lambda pair: (-pair[0], pair[1]))
 
 
-def best_sentences(question: str, found: list[Candidate]) -> list[Candidate]:
-    """The best sentence, and a second one that is nearly as good; empty when none fits."""
-    scored = rank_sentences(question, found)
-    if not scored:
-        return []
-    best = scored[0][0]
-    return [found[index] for score, index in scored[:2] if score >= _NEARLY_AS_GOOD * best]
-
-
-def summarise(found: list[Candidate]) -> list[Candidate]:
-    """The most central sentences, in their order."""
-    return [found[index] for index in most_central((item.text for item in found), _SUMMARY_SENTENCES)]
-
-
 def answer_from(question: str, texts: list[str]) -> str | None:
-    """Answer a question from some texts.
+    """The sentences of some texts that answer a question, with the labels of their passages; None when none fits.
 
-    Args:
-        question: The question.
-        texts: Messages or tool results that may hold the answer.
-
-    Returns:
-        The answering sentences with the labels of their passages, or None when no sentence fits.
+    These are the most central ones for a summary, else the best one and a second one that is nearly as good.
     """
     found = candidates(texts, question)
-    chosen = summarise(found) if _SUMMARY.search(question) and found else best_sentences(question, found)
-    if not chosen:
-        return None
-    return " ".join(f"{item.text} [{item.label}]" if item.label else item.text for item in chosen)
+    if _SUMMARY.search(question):
+        chosen = most_central((item.text for item in found), _SUMMARY_SENTENCES)
+    else:
+        scored = rank_sentences(question, found)
+        chosen = [index for score, index in scored[:2] if score >= _NEARLY_AS_GOOD * scored[0][0]]
+    answer = (found[index] for index in chosen)
+    return " ".join(f"{item.text} [{item.label}]" if item.label else item.text for item in answer) or None
 
 
 def has_labelled_passages(texts: Iterable[str]) -> bool:

@@ -46,11 +46,7 @@ _MOST_VALUES = 2_000  # more than any answer has, whatever the schema requires
 
 
 class Source:
-    """A text, and the values in it that are not used yet.
-
-    Attributes:
-        text: The whole text.
-    """
+    """A text, and the values in it that are not used yet."""
 
     def __init__(self, text: str, known: Iterable[str] = ()) -> None:
         self.text = text
@@ -89,12 +85,9 @@ class Source:
         return any(self._rank(start, written, names)[0] < 0 for start, written in self._numbers)
 
     def _rank(self, start: int, written: str, names: list[str]) -> tuple[int, int]:
-        """How near a number is to some names; smaller is nearer.
+        """How near a number is to some names: the negated number of names, and the characters between.
 
         A name counts between the previous number and this one, or directly after this one ("4 people").
-
-        Returns:
-            The negated number of names that count, and the number of characters between them and the number.
         """
         before = re.split(r"\d", self.text[max(0, start - _NEAR) : start].lower())[-1]
         behind = self.text[start + len(written) :].lower().removeprefix(" ")
@@ -154,14 +147,10 @@ def name_parts(name: str) -> list[str]:
 
 
 def fill(schema: dict[str, Any], source: Source, name: str = "", *, everything: bool = False) -> Any:
-    """Make a value that fits a schema.
+    """Make a value that fits a schema, for the property ``name``.
 
-    Args:
-        schema: JSON schema. Unknown keywords and invalid values are ignored, because the parameters of a tool are not
-            checked before.
-        source: The text and its unused values.
-        name: Name of the property that the value is for.
-        everything: Whether to fill optional properties too, as in a structured answer.
+    Unknown keywords and invalid values are ignored, because the parameters of a tool are not checked before. With
+    ``everything`` optional properties are filled too, as in a structured answer.
     """
     values = _list_of(schema, "enum")
     if values:
@@ -305,10 +294,8 @@ def _string(schema: dict[str, Any], source: Source, name: str) -> str:
     labelled = source.take_labelled([name, name.replace("_", " ")]) if name else None
     if labelled:
         return labelled
-    parts = set(name_parts(name))
-    if parts & _WHOLE_TEXT:
-        return source.text.strip() or "-"
-    return source.take_span() or source.take_word() or source.text.strip() or "-"
+    value = None if _WHOLE_TEXT.intersection(name_parts(name)) else source.take_span() or source.take_word()
+    return value or source.text.strip() or "-"
 
 
 def _formatted(kind: str, source: Source) -> str:

@@ -32,27 +32,21 @@ class Options:
     alpha: float = 0.0
     seg_cnt: int = -1
     post_process: bool = False
-    post_process_max_size: int = 1_000
     post_process_min_size: int = 300
+    post_process_max_size: int = 1_000
 
 
 def segment(text: str, options: Options) -> list[list[Sentence]]:
-    """Split a text into topic paragraphs.
+    """Split a text into topic paragraphs, each a list of its sentences.
 
-    Args:
-        text: The document.
-        options: Settings; a given number of paragraphs takes precedence over ``alpha`` (no page says which one does).
-
-    Returns:
-        The paragraphs, each a list of its sentences, in the order of the document.
+    A given number of paragraphs takes precedence over ``alpha`` (no page says which one does).
     """
     sentences = split_sentences(text)
     if not sentences:
         return []
     scores = _gap_scores(sentences)
     if options.seg_cnt > 0:
-        lowest = sorted(range(len(scores)), key=lambda gap: (scores[gap], gap))[: options.seg_cnt - 1]
-        borders = set(lowest)
+        borders = set(sorted(range(len(scores)), key=lambda gap: (scores[gap], gap))[: options.seg_cnt - 1])
     else:
         automatic = options.alpha == AUTOMATIC_ALPHA
         threshold = _AUTOMATIC_THRESHOLD if automatic else options.alpha - _ALPHA_SHIFT

@@ -31,15 +31,7 @@ _LOOK_BACK = 40
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence and its offsets.
-
-    Attributes:
-        text: The slice ``source[start:end]``, stripped of white space.
-        start: Offset of its first character.
-        end: Offset after its last character.
-        after_blank_line: Whether it follows an empty line.
-        after_line_break: Whether it begins a line.
-    """
+    """A sentence: the slice ``source[start:end]``, stripped of white space."""
 
     text: str
     start: int

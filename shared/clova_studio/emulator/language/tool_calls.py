@@ -111,12 +111,7 @@ def _vocabulary(function: dict[str, Any]) -> dict[str, float]:
 
 
 def fitness(text: str, functions: list[dict[str, Any]]) -> list[float]:
-    """How well each tool fits a text: the sum of shared words, weighted by their rarity among the tools.
-
-    Args:
-        text: A request.
-        functions: Tools, or other mappings with ``name`` and ``description``.
-    """
+    """How well each tool fits a text: the sum of shared words, weighted by their rarity among the tools."""
     vocabularies = [_vocabulary(function) for function in functions]
     spread = Counter(word for vocabulary in vocabularies for word in vocabulary)
     said = [*content_words(text), *operation_words(text)]

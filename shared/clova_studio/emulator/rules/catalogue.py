@@ -5,33 +5,19 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Model:
-    """Facts about one chat model.
-
-    Attributes:
-        name: Name in the path.
-        version: API version that serves it: 1 or 3.
-        context: Largest number of input and output tokens together.
-        max_input: Largest number of input tokens.
-        max_output: Largest output limit that a request may set.
-        images: Accepts image parts.
-        thinking: Has the ``thinking`` field.
-        structured: Has the ``responseFormat`` field.
-        tools: Has function calling.
-        tunable: Can be the base of a training task (page on training tasks: "not HCX-007").
-        default_output: Output limit of a request that sets none.
-    """
+    """Facts about one chat model."""
 
     name: str
-    version: int
-    context: int
+    version: int  # of the API that serves it: 1 or 3
+    context: int  # largest number of input and output tokens together
     max_input: int
     max_output: int
     images: bool = False
     thinking: bool = False
-    structured: bool = False
+    structured: bool = False  # whether it has the responseFormat field
     tools: bool = False
-    tunable: bool = True
-    # The v3 page no longer prints a default for `maxTokens`; its edition of 2025 said 100, which is also v1's.
+    tunable: bool = True  # page on training tasks: "not HCX-007"
+    # Of a request that sets no limit. The v3 page no longer prints it; its edition of 2025 said 100, as v1's does.
     default_output: int = 100
 
     @property

@@ -15,30 +15,16 @@ class ForcedTool:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A checked chat request.
-
-    Attributes:
-        model: The model that answers.
-        messages: The conversation.
-        limit: Output limit in tokens, including thinking.
-        stop: Strings that end the answer.
-        seed: Requested seed; 0 means a random one.
-        ai_filters: Whether the answer carries filter scores.
-        prompt_tokens: Input tokens.
-        tools: Tools that may be called.
-        tool_choice: ``auto``, ``none``, or the tool that must be called.
-        effort: Thinking effort; ``none`` where the model does not think.
-        schema: JSON schema of the answer, or None for free text.
-    """
+    """A checked chat request."""
 
     model: Model
     messages: list[dict[str, Any]]
-    limit: int
+    limit: int  # output limit in tokens, including thinking
     stop: list[str]
-    seed: int
-    ai_filters: bool
+    seed: int  # 0 means a random one
+    ai_filters: bool  # whether the answer carries filter scores
     prompt_tokens: int
     tools: list[dict[str, Any]] = field(default_factory=list)
-    tool_choice: str | ForcedTool = "auto"
-    effort: str = "none"
-    schema: dict[str, Any] | None = None
+    tool_choice: str | ForcedTool = "auto"  # "auto", "none", or the tool that must be called
+    effort: str = "none"  # of thinking
+    schema: dict[str, Any] | None = None  # of the answer; None for free text

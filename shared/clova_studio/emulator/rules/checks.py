@@ -52,11 +52,7 @@ def strings(body: Mapping[str, Any], name: str) -> list[str]:
 
 
 def text(body: Mapping[str, Any], name: str = "text") -> str:
-    """Read a required text.
-
-    Raises:
-        Refusal: 40001 when it is not a string, 40004 when it is blank.
-    """
+    """Read a required text, which must not be blank."""
     value = body.get(name)
     if not isinstance(value, str):
         raise invalid(name)
@@ -74,14 +70,7 @@ def optional_text(body: Mapping[str, Any], name: str) -> str | None:
 
 
 def check_sampling(body: Mapping[str, Any], penalty: str, most: float, *, zero_temperature: bool = False) -> None:
-    """Check the sampling parameters.
-
-    Args:
-        body: The request body.
-        penalty: Name of the repetition penalty.
-        most: Its upper bound.
-        zero_temperature: Whether the temperature may be 0.
-    """
+    """Check the sampling parameters; ``penalty`` names the repetition penalty, and ``most`` is its upper bound."""
     number(body, "temperature", 0, 1, with_low=zero_temperature)
     number(body, "topP", 0, 1, with_low=False)
     number(body, penalty, 0, most, with_low=False)
@@ -100,14 +89,10 @@ def is_one_of(value: Any, allowed: Collection[str]) -> bool:
 
 
 def message_list(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Read the conversation: a list of objects with at least one entry.
-
-    Raises:
-        Refusal: 40000 when it is missing or empty (recorded for the empty list), 40001 when it has the wrong type.
-    """
+    """Read the conversation: a list of objects with at least one entry."""
     value = body.get("messages")
     if value is None or value == []:
-        raise Refusal("40000")
+        raise Refusal("40000")  # recorded for the empty list
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise invalid("messages")
     return value

@@ -24,16 +24,7 @@ _DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?:;[^,]*)?,(?P<data>.*)\Z", re.DO
 
 
 def check_image(part: Mapping[str, Any], where: str, *, observed: bool) -> None:
-    """Check one image part.
-
-    Args:
-        part: The part of the message.
-        where: Name of the field for the refusal.
-        observed: Whether to refuse bare base64, as recorded, although the page documents it.
-
-    Raises:
-        Refusal: 40001 for a wrong form, 4006x for a wrong image.
-    """
+    """Check one image part; bare base64 is refused as recorded, although the page documents it."""
     url, data = part.get("imageUrl"), part.get("dataUri")
     if url is not None and data is not None:
         raise invalid("imageUrl", "dataUri")
@@ -92,14 +83,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def image_size(raw: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels from the header of a PNG, BMP, WEBP or JPEG file.
-
-    Returns:
-        The size, or None where the header does not contain it.
-
-    Raises:
-        Refusal: 40060 for a known format that the service does not accept, 40063 for bytes that are not an image.
-    """
+    """Width and height in pixels from the header of a PNG, BMP, WEBP or JPEG file; None where it does not have them."""
     if raw.startswith((b"GIF8", b"II*\0", b"MM\0*", b"%PDF")):
         raise Refusal("40060")
     try:

@@ -20,12 +20,7 @@ def check_messages_v3(
 ) -> list[dict[str, Any]]:
     """Check the conversation of a v3 request.
 
-    Args:
-        body: The request body.
-        model: The model that the path names.
-        plain: Name of the field that excludes images and requires contents to be strings, or empty.
-        thinking: Whether the model thinks: the page on thinking has no role ``tool``.
-        observed: Whether bare base64 images are refused.
+    ``plain`` names the field that excludes images and requires contents to be strings.
     """
     messages = message_list(body)
     images = 0
@@ -35,7 +30,7 @@ def check_messages_v3(
         role = message.get("role")
         if not is_one_of(role, _ROLES):
             raise invalid(f"{where}.role")
-        if role == "tool" and thinking:
+        if role == "tool" and thinking:  # the page on thinking does not have this role
             raise invalid("messages", "thinking")
         if role == "tool" and plain == "responseFormat":
             raise invalid("messages", "responseFormat")
@@ -65,15 +60,15 @@ def _check_content(message: Mapping[str, Any], where: str, model: Model, *, plai
         raise invalid(f"{where}.content")
     images = 0
     for number, part in enumerate(content):
-        place = f"{where}.content[{number}]"
+        field = f"{where}.content[{number}]"
         kind = part.get("type") if isinstance(part, dict) else None
         if kind == "text":
-            _check_text(part, place)
+            _check_text(part, field)
         elif kind == "image_url":
             images += 1
-            _check_image_part(part, place, model, role, plain=plain, observed=observed)
+            _check_image_part(part, field, model, role, plain=plain, observed=observed)
         else:
-            raise invalid(f"{place}.type")
+            raise invalid(f"{field}.type")
     if images > 1:
         raise Refusal("40000", "Each user message can contain only one image")
     if plain:
@@ -81,23 +76,23 @@ def _check_content(message: Mapping[str, Any], where: str, model: Model, *, plai
     return images
 
 
-def _check_text(part: Mapping[str, Any], place: str) -> None:
+def _check_text(part: Mapping[str, Any], field: str) -> None:
     if not isinstance(part.get("text"), str):
-        raise invalid(f"{place}.text")
+        raise invalid(f"{field}.text")
     if not part["text"]:
         raise Refusal("40004")
 
 
 def _check_image_part(
-    part: Mapping[str, Any], place: str, model: Model, role: str, *, plain: str, observed: bool
+    part: Mapping[str, Any], field: str, model: Model, role: str, *, plain: str, observed: bool
 ) -> None:
     if not model.images:
         raise Refusal("40009", "Unsupported input format")
     if plain:
         raise invalid(plain, "image_url")
     if role != "user":
-        raise invalid(place)
-    check_image(part, place, observed=observed)
+        raise invalid(field)
+    check_image(part, field, observed=observed)
 
 
 def _check_calls(message: Mapping[str, Any], where: str) -> set[str]:

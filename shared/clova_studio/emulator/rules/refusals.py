@@ -64,14 +64,7 @@ _RATE_LIMIT = "42901"
 
 
 class Refusal(Exception):  # noqa: N818 - an answer of the service, not an error of the emulator
-    """The service refuses the request: HTTP status, five-digit code and message.
-
-    Attributes:
-        status: HTTP status.
-        code: Code of the envelope, five digits as a string.
-        message: Message of the envelope.
-        headers: Response headers that go with the refusal.
-    """
+    """The service refuses the request: HTTP status and headers, five-digit code and message of the envelope."""
 
     def __init__(
         self, code: str, message: str | None = None, *, status: int | None = None, headers: dict[str, str] | None = None
@@ -85,11 +78,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of the service, not an error
 
 
 def invalid(*names: str) -> Refusal:
-    """40001 with the names of the invalid parameters, as the service lists them.
-
-    Args:
-        *names: Parameter names; several names are features that exclude each other.
-    """
+    """40001 with the names of the invalid parameters; several names are features that exclude each other."""
     return Refusal("40001", f"Invalid parameter: {', '.join(names)}" if names else "Invalid parameter")
 
 

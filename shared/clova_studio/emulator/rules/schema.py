@@ -25,15 +25,7 @@ _KEYWORDS = {
 
 
 def check_response_format(body: Mapping[str, Any], *, structured: bool = True) -> dict[str, Any] | None:
-    """Check the response format of a request.
-
-    Args:
-        body: The request body.
-        structured: Whether the model has structured output.
-
-    Returns:
-        The schema; None when no format was sent.
-    """
+    """Check the response format of a request and return its schema; None when no format was sent."""
     response_format = body.get("responseFormat")
     if response_format is None:
         return None
@@ -45,14 +37,7 @@ def check_response_format(body: Mapping[str, Any], *, structured: bool = True) -
 
 
 def check_schema(schema: Any) -> dict[str, Any]:
-    """Check the schema of a response format.
-
-    Args:
-        schema: The value of ``responseFormat.schema``.
-
-    Returns:
-        The schema.
-    """
+    """Check the schema of a response format and return it."""
     if not isinstance(schema, dict) or schema.get("type") != "object":
         raise Refusal("40055")  # "JSON Schema(object)": the root is an object
     _check(schema)

@@ -9,13 +9,10 @@ from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 
 def check_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Check the tools of a request.
+    """Check the tools of a request, which may have none.
 
     ``type`` may be missing, as in the page's cURL sample. An empty list is refused, because it is most likely a mistake
     of the caller; what the service does is not documented.
-
-    Returns:
-        The tools; empty when the request has none.
     """
     tools = body.get("tools")
     if tools is None:
@@ -42,13 +39,10 @@ def check_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, observed: bool) -> str | ForcedTool:
-    """Check the tool choice.
+    """Check the tool choice: ``auto``, ``none``, or the forced tool.
 
     The page allows an object that names one function; in recorded traffic the answer is 40009. ``required`` is not
     documented and is refused.
-
-    Returns:
-        ``auto``, ``none``, or the forced tool.
     """
     choice = body.get("toolChoice")
     if choice is None:

@@ -23,12 +23,7 @@ def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool) -> ChatRe
 
     Unknown fields are ignored in both behaviours, including the v1 names ``repeatPenalty`` and ``stopBefore``: the
     sample of the function-calling page sends them, and no source shows a refusal. Fields that the API has but the model
-    does not support are refused.
-
-    Args:
-        body: The request body.
-        model: The model that the path names.
-        observed: Whether to refuse what was refused in recorded traffic, although it is documented.
+    does not support are refused; with ``observed`` also what was refused in recorded traffic although it is documented.
     """
     effort = _check_effort(body, model)
     schema = check_response_format(body, structured=model.structured)

@@ -89,11 +89,11 @@ class EmulatorApp:
         else:
             streamed = wants_stream(connection.headers.get("accept"), can_stream=route.streams)
         handler = HANDLERS[route.api]
-        call = ApiCall(route, body, key, streamed)
+        call = ApiCall(self.state, route, body, key, streamed)
         try:
             if route.api in SLOW:
-                return await asyncio.to_thread(handler, self.state, call)
-            return handler(self.state, call)
+                return await asyncio.to_thread(handler, call)
+            return handler(call)
         except Refusal:
             raise
         except Exception:  # noqa: BLE001 - a bug of the emulator: logged, and answered as the service would
@@ -119,11 +119,7 @@ class EmulatorApp:
         return self.state.pick_fault(connection.path, streamed=streamed, with_tools=with_tools)
 
     async def _strike(self, connection: HttpConnection, fault: Fault) -> bool:
-        """Apply a fault that happens before the request is checked.
-
-        Returns:
-            Whether the fault answered the request.
-        """
+        """Apply a fault that happens before the request is checked; return whether it answered the request."""
         if fault.kind == "delay":
             await connection.pause(fault.pause)
             return False

@@ -19,17 +19,7 @@ def redact(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *, with_pair: bool = True) -> str:
-    """Check the key of a request.
-
-    Args:
-        headers: Request headers with lower-case names.
-        prefix: ``testapp``, ``serviceapp`` or empty.
-        settings: Settings of the emulator: the accepted keys.
-        with_pair: Whether the older pair of headers is accepted; it is not on the OpenAI-compatible paths.
-
-    Returns:
-        The key, which names the quota too.
-    """
+    """Check the key of a request and return it; the OpenAI-compatible paths do not accept the older pair of headers."""
     bearer = headers.get("authorization")
     if bearer is None:
         studio, gateway = headers.get("x-ncp-clovastudio-api-key", ""), headers.get("x-ncp-apigw-api-key", "")

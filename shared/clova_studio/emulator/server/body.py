@@ -11,13 +11,10 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def parse(raw: bytes) -> Any:
-    """Read a body.
+    """The JSON value of a body, or None when it is not valid.
 
     JSON is UTF-8. ``NaN`` and ``Infinity``, numbers too large for a double, lone surrogates and nesting deeper than 100
     levels are rejected too.
-
-    Returns:
-        The value, or None when the bytes are not valid JSON in this sense.
     """
     if not raw:
         return None

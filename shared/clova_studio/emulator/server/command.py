@@ -103,17 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM.
-
-    Args:
-        args: The parsed options of `add_arguments`.
-
-    Returns:
-        Exit code 0; 1 when the address cannot be used.
-
-    Raises:
-        ImportError: The extra ``emulator`` is not installed.
-    """
+    """Serve until Ctrl-C or SIGTERM; exit code 1 when the address cannot be used."""
     from clova_studio.emulator import serve
 
     server = serve(

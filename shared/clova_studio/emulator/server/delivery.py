@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.server.faults import Fault
 from clova_studio.emulator.server.http_connection import HttpConnection
 from clova_studio.emulator.server.state import Settings
-from clova_studio.emulator.server.wire import Frames, OpenAIFrames
+from clova_studio.emulator.server.wire import Frames, OpenAIFrames, success
 
 
 @dataclass
@@ -18,23 +19,20 @@ class JsonAnswer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def success(cls, result: Any, headers: dict[str, str]) -> Self:
+        """The envelope of a result; None gives the status alone."""
+        return cls(success(result), headers=headers)
+
 
 @dataclass
 class StreamAnswer:
-    """An event stream.
+    """An event stream."""
 
-    Attributes:
-        frames: Writer of the signal and of errors inside the stream.
-        tokens: The token events.
-        results: The events that end an ordinary stream.
-        signal: Whether a signal follows the results.
-    """
-
-    frames: Frames | OpenAIFrames
+    frames: Frames | OpenAIFrames  # writes the signal and the errors inside the stream
     tokens: Iterator[bytes]
-    results: Iterator[bytes]
+    results: Iterator[bytes]  # end an ordinary stream, before the signal
     headers: dict[str, str] = field(default_factory=dict)
-    status: int = 200
     signal: bool = False
 
 
@@ -45,35 +43,27 @@ _BREAKING = frozenset({"cut", "cut_abrupt", "error_event", "truncate"})
 
 async def deliver(connection: HttpConnection, answer: Answer, settings: Settings, fault: Fault | None) -> None:
     """Send an answer, with the fault that hits the request, if any."""
-    if isinstance(answer, JsonAnswer):
-        await _deliver_json(connection, answer, fault)
-    else:
-        await _deliver_stream(connection, answer, settings, fault)
-
-
-async def _deliver_json(connection: HttpConnection, answer: JsonAnswer, fault: Fault | None) -> None:
-    headers = {"content-type": "application/json", **answer.headers}
-    body = answer.body
     kind = fault.kind if fault is not None else ""
-    if kind == "truncate":
-        body = body[: max(1, len(body) // 2)]
-    await connection.start(answer.status, headers, len(body))
+    if isinstance(answer, JsonAnswer):
+        body = answer.body[: max(1, len(answer.body) // 2)] if kind == "truncate" else answer.body
+        await connection.start(answer.status, {"content-type": "application/json", **answer.headers}, len(body))
+    else:
+        content_type = "text/event-stream;charset=UTF-8" if settings.observed else "text/event-stream"
+        await connection.start(200, {"content-type": content_type, "cache-control": "no-cache", **answer.headers})
     if kind == "reset_after_headers":
         await connection.write(b"")  # sends the headers before the connection breaks
         await connection.drop(reset=True)
-    await _write(connection, body, fault)
+    if isinstance(answer, JsonAnswer):
+        await _write(connection, body, fault)
+    else:
+        await _write_events(connection, answer, settings, fault)
     await connection.write(b"", more=False)
 
 
-async def _deliver_stream(
+async def _write_events(
     connection: HttpConnection, answer: StreamAnswer, settings: Settings, fault: Fault | None
 ) -> None:
-    content_type = "text/event-stream;charset=UTF-8" if settings.observed else "text/event-stream"
-    await connection.start(answer.status, {"content-type": content_type, "cache-control": "no-cache", **answer.headers})
     kind = fault.kind if fault is not None else ""
-    if kind == "reset_after_headers":
-        await connection.write(b"")
-        await connection.drop(reset=True)
     broken = fault if fault is not None and kind in _BREAKING else None
     for number, frame in enumerate(answer.tokens):
         if broken is not None and number >= broken.after:
@@ -92,7 +82,6 @@ async def _deliver_stream(
             await _write(connection, answer.frames.signal(), fault)
         if kind == "hang_after_result":
             await connection.hang()
-    await connection.write(b"", more=False)
 
 
 async def _break_stream(connection: HttpConnection, answer: StreamAnswer, fault: Fault) -> None:

@@ -29,11 +29,7 @@ class BodyTooLargeError(Exception):
 
 
 class HttpConnection:
-    """An HTTP request being answered: read it, wait, write the answer, drop the connection.
-
-    Attributes:
-        on_start: Called with the status before the answer begins.
-    """
+    """An HTTP request being answered: read it, wait, write the answer, drop the connection."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
@@ -42,19 +38,14 @@ class HttpConnection:
         self.raw_path = raw.partition(b"?")[0].decode("latin-1")
         self.query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
         self.headers = {name.lower(): value for name, value in Headers(scope=scope).items()}
-        self.on_start: Callable[[int], None] | None = None
+        self.on_start: Callable[[int], None] | None = None  # called with the status before the answer begins
         self._receive = receive
         self._send = send
         self._transport: asyncio.Transport | None = (scope.get("state") or {}).get(TRANSPORT)
         self._chunked = False
 
     async def read(self) -> bytes:
-        """Read the request body.
-
-        Raises:
-            BodyTooLargeError: It is over 50 MB. It is still read to its end, so that the client receives the answer.
-            ClientGoneError: The client disconnected before the end.
-        """
+        """Read the request body; one over 50 MB is still read to its end, so that the client receives the answer."""
         parts: list[bytes] = []
         size = 0
         while True:
@@ -74,11 +65,7 @@ class HttpConnection:
         return b"".join(parts)
 
     async def pause(self, seconds: float) -> None:
-        """Wait, but only while the client is connected.
-
-        Raises:
-            ClientGoneError: The client disconnected, or the server stops.
-        """
+        """Wait, but only while the client is connected."""
         if seconds <= 0:
             return
         with contextlib.suppress(TimeoutError):
@@ -86,11 +73,7 @@ class HttpConnection:
                 await self.hang()
 
     async def hang(self) -> None:
-        """Wait until the client disconnects or the server stops.
-
-        Raises:
-            ClientGoneError: Always, at the end of the wait.
-        """
+        """Wait until the client disconnects or the server stops, and raise `ClientGoneError`."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         raise ClientGoneError
@@ -102,15 +85,8 @@ class HttpConnection:
             fields["content-length"] = str(length)
         if self.on_start is not None:
             self.on_start(status)
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [
-                    (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()
-                ],
-            }
-        )
+        encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """Send a part of the body."""
@@ -122,15 +98,7 @@ class HttpConnection:
         await self.write(body, more=False)
 
     async def drop(self, *, reset: bool) -> None:
-        """Drop the TCP connection in the middle of the answer.
-
-        Args:
-            reset: Send a TCP reset; otherwise close after everything written so far has been sent.
-
-        Raises:
-            ClientGoneError: Always, as the connection is gone.
-            RuntimeError: The application runs without the emulator's own server and has no connection to drop.
-        """
+        """Drop the TCP connection: by a TCP reset, or after everything written so far has been sent."""
         transport = self._transport
         if transport is None:
             raise RuntimeError("Only the emulator's own server can drop a connection; start it with serve().")

@@ -9,12 +9,7 @@ _JSON_RANGES = frozenset({"*/*", "application/*", "application/json"})
 
 
 def check_content_type(value: str | None, *, multipart: bool = False) -> None:
-    """Refuse a body that is not declared as JSON.
-
-    Args:
-        value: The header, None when it was not sent.
-        multipart: Whether JSON may be declared as multipart, as in the cURL sample of the page on training tasks.
-    """
+    """Refuse a body that is not declared as JSON, or as multipart as in the cURL sample of the page on training."""
     media, _, parameters = (value or "").partition(";")
     media = media.strip().lower()
     if media == "multipart/form-data" and multipart:
@@ -26,15 +21,7 @@ def check_content_type(value: str | None, *, multipart: bool = False) -> None:
 
 
 def wants_stream(accept: str | None, *, can_stream: bool) -> bool:
-    """Whether the answer is an event stream: in the native APIs only ``Accept`` decides that.
-
-    Args:
-        accept: The header, None when it was not sent.
-        can_stream: Whether the API can stream.
-
-    Raises:
-        Refusal: 406 40600 when the API serves none of the accepted types.
-    """
+    """Whether the answer is an event stream: in the native APIs only ``Accept`` decides that."""
     if accept is None or not accept.strip():
         return False
     ranges: list[tuple[float, str]] = []

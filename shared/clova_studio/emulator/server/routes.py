@@ -11,27 +11,16 @@ from urllib.parse import unquote
 
 @dataclass(frozen=True)
 class Route:
-    """The API that a path names.
+    """The API that a path names; a part that the path does not have is empty."""
 
-    Attributes:
-        api: Name of the API, as in the dispatch table of the application.
-        version: API version of chat paths and of the chat tokeniser.
-        model: Model name in the path, else an empty string.
-        task: Id of a tuned model or training task, else an empty string.
-        item: Id of a router or skillset, else an empty string.
-        edition: Version of a router or skillset as written, else an empty string.
-        prefix: ``testapp``, ``serviceapp`` or empty.
-        streams: Whether the API can answer with an event stream.
-    """
-
-    api: str
-    version: int = 1
+    api: str  # name of the API, as in the table of handlers
+    version: int = 1  # API version of chat paths and of the chat tokeniser
     model: str = ""
-    task: str = ""
-    item: str = ""
-    edition: str = ""
-    prefix: str = ""
-    streams: bool = False
+    task: str = ""  # id of a tuned model or training task
+    item: str = ""  # id of a router or skillset
+    edition: str = ""  # version of a router or skillset, as written
+    prefix: str = ""  # testapp or serviceapp
+    streams: bool = False  # whether the API can answer with an event stream
 
     @property
     def v3(self) -> bool:
@@ -84,15 +73,7 @@ _PATTERNS: tuple[tuple[str, str, bool, re.Pattern[str]], ...] = tuple(
 
 
 def find_route(method: str, raw_path: str) -> Route | None:
-    """Find the API of a request.
-
-    Args:
-        method: HTTP method.
-        raw_path: Path as sent, still percent-encoded, without the query.
-
-    Returns:
-        The route, or None when no API has this path and method; the guide does not document 405.
-    """
+    """Find the API of a percent-encoded path; None when none has this method, as the guide does not document 405."""
     for api, known_method, streams, pattern in _PATTERNS:
         found = pattern.match(raw_path) if known_method == method else None
         if found is None:
@@ -100,16 +81,9 @@ def find_route(method: str, raw_path: str) -> Route | None:
         parts = found.groupdict(default="")
         if parts.get("app") and not parts["prefix"]:
             return None  # only prefixed paths have a trailing app id
-        return Route(
-            api=api,
-            version=int(parts.get("version") or 1),
-            model=unquote(parts.get("model", "")),
-            task=unquote(parts.get("task", "")),
-            item=unquote(parts.get("item", "")),
-            edition=unquote(parts.get("edition", "")),
-            prefix=parts.get("prefix", ""),
-            streams=streams,
-        )
+        version = int(parts.pop("version", "") or 1)
+        parts.pop("app", None)
+        return Route(api, version, streams=streams, **{name: unquote(part) for name, part in parts.items()})
     return None
 
 

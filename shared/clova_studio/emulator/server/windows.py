@@ -58,15 +58,9 @@ class Windows:
             self._windows.clear()
 
     def charge(self, key: str, model: str, tokens: int) -> Verdict | None:
-        """Charge a request to the quota.
+        """Charge a request to the quota of a model or tool; None when that has no limit.
 
-        Args:
-            key: The key of the request.
-            model: Model or tool that is charged.
-            tokens: Input tokens plus requested maximum output.
-
-        Returns:
-            The verdict, or None when the model has no limit.
+        The tokens are those of the input plus the requested maximum output.
         """
         limits = self._limits.get(model, self._limits.get("*"))
         if limits is None:
@@ -85,10 +79,7 @@ class Windows:
                 used.tokens += tokens
             reset = as_reset(used.start + self._length - now)
             headers: dict[str, str] = {}
-            for name, most, spent in (
-                ("requests", most_requests, used.requests),
-                ("tokens", most_tokens, used.tokens),
-            ):
+            for name, most, spent in (("requests", most_requests, used.requests), ("tokens", most_tokens, used.tokens)):
                 if most is not None:
                     headers[f"x-ratelimit-limit-{name}"] = str(most)
                     headers[f"x-ratelimit-remaining-{name}"] = str(max(0, most - spent))

@@ -11,8 +11,8 @@ def dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def success(result: Any = None) -> bytes:
-    """The envelope of an answer; without a result it has the status alone."""
+def success(result: Any) -> bytes:
+    """The envelope of an answer; None gives the status alone."""
     envelope: dict[str, Any] = {"status": {"code": "20000", "message": "OK"}}
     if result is not None:
         envelope["result"] = result
