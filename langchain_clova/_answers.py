@@ -30,13 +30,7 @@ _SPOILERS = ("}", "]", '"}', '"]', '\\"}', '\\"]', "}}", "]]")
 
 
 def chat_result_of(result: ChatResult, flow: ToolChoiceFlow, *, single_call: bool) -> LangChainResult:
-    """Return a whole answer.
-
-    Args:
-        result: The answer.
-        flow: The call that it ends.
-        single_call: Whether to keep only the first tool call (``parallel_tool_calls=False``).
-    """
+    """Return a whole answer."""
     message = result.message
     calls = message.tool_calls or []
     if single_call:
@@ -92,13 +86,7 @@ def _call_id() -> str:
 
 
 class ChunkMaker:
-    """Turns the chunks of one streamed answer into LangChain's.
-
-    Args:
-        flow: The call that is answered.
-        with_usage: Whether the last chunk carries the usage.
-        single_call: Whether to keep only the first tool call.
-    """
+    """Turns the chunks of one streamed answer into LangChain's."""
 
     __slots__ = ("_arguments", "_flow", "_single_call", "_with_usage")
 
@@ -109,12 +97,7 @@ class ChunkMaker:
         self._arguments: dict[int, str] = {}
 
     def chunk(self, piece: ChatChunk, *, last: bool) -> ChatGenerationChunk:
-        """Return the next chunk.
-
-        Args:
-            piece: What arrived.
-            last: Whether it is the end of the answer.
-        """
+        """Return the next chunk."""
         message = piece.message
         values: dict[str, Any] = {"content": message.content, "response_metadata": {"model_provider": PROVIDER}}
         if message.thinking_content:

@@ -152,14 +152,7 @@ _BRIDGES: dict[type, type[ClovaStudioError]] = {
 
 
 def translated(error: ClovaStudioError) -> ClovaStudioError:
-    """Return an error of the client as one that is LangChain's too.
-
-    Args:
-        error: Any error of the client; one that is LangChain's already comes back as it is.
-
-    Returns:
-        An error with the same attributes, cause and traceback.
-    """
+    """Return an error of the client as one that is LangChain's too, with the same attributes, cause and traceback."""
     if isinstance(error, ModelError):
         return error
     bridge = next(_BRIDGES[base] for base in type(error).__mro__ if base in _BRIDGES)

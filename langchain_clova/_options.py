@@ -33,14 +33,7 @@ _JSON_INSTRUCTION = (
 
 
 class Prepared(NamedTuple):
-    """A call, ready to be sent.
-
-    Attributes:
-        request: Arguments for ``chat`` and ``stream_chat``, without tool choice.
-        choice: The tool choice, as ``tool_choice_of`` returns it.
-        ours: Options of the call that the adapter itself heeds.
-        raised_cap: The output cap of the constructor if it had to be raised, None otherwise.
-    """
+    """A call, ready to be sent."""
 
     request: dict[str, Any]
     choice: Literal["auto", "none", "any"] | ForcedTool | None
@@ -51,17 +44,7 @@ class Prepared(NamedTuple):
 def prepare(
     messages: Sequence[BaseMessage], defaults: Mapping[str, Any], given: Mapping[str, Any], what: str
 ) -> Prepared:
-    """Return a call of a chat model.
-
-    Args:
-        messages: The conversation.
-        defaults: The options of the constructor that are set.
-        given: The options of the call; they take precedence over those of the constructor.
-        what: The name of the chat model's class.
-
-    Raises:
-        ConfigurationError: An option does not exist or contradicts another one.
-    """
+    """Return a call of a chat model."""
     options = options_of_call(given, own=_OURS, ignored=_CORES, what=what, fixed_hint=_FIXED_HINT)
     ours = {name: options.pop(name) for name in _OURS if name in options}
     tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]

@@ -26,7 +26,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
         >>> len(embeddings.embed_query("대한민국의 수도는?"))  # doctest: +SKIP
         1024
 
-    The API takes one text a request; ``max_concurrency`` of them are under way at once, and a full quota is waited for.
+    The API takes one text a request; ``max_concurrency`` of them are in flight at once, and a full quota is waited for.
     Vectors are lists of 1,024 floats, not of unit length.
 
     LangChain's ``CacheBackedEmbeddings`` stores vectors after each of its batches, by default after all texts: give it
@@ -37,7 +37,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
     Attributes:
         model: ``bge-m3`` (v2, up to 8,192 tokens a text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1, 500
             tokens). Vectors of different models cannot be compared.
-        max_concurrency: Requests under way at once, from 1.
+        max_concurrency: Requests in flight at once, from 1.
         show_progress_bar: Whether to draw a progress bar for several texts (needs ``tqdm``).
         on_error: ``"raise"`` stops at the first error, with the vectors that succeeded on its ``partial``;
             ``"return"`` goes on and puts each error in its text's place.

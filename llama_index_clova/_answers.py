@@ -23,12 +23,7 @@ __all__ = ["ResponseMaker"]
 
 
 class ResponseMaker:
-    """Turns the answer of one call into LlamaIndex's responses.
-
-    Args:
-        flow: The call that is answered.
-        single_call: Whether to keep only the first tool call.
-    """
+    """Turns the answer of one call into LlamaIndex's responses."""
 
     def __init__(self, flow: ToolChoiceFlow, *, single_call: bool) -> None:
         self._flow = flow
@@ -61,12 +56,7 @@ class ResponseMaker:
         return response
 
     def last(self, piece: ChatChunk, result: ChatResult) -> ChatResponse:
-        """Return the last response of a streamed answer: whole, with the tokens.
-
-        Args:
-            piece: The last piece.
-            result: The whole answer.
-        """
+        """Return the last response of a streamed answer: whole, with the tokens."""
         self._take(piece)
         called = result.message.tool_calls or []
         if called and result.finish_reason != "length":

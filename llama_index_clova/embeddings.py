@@ -38,7 +38,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         >>> len(embed_model.get_query_embedding("대한민국의 수도는?"))  # doctest: +SKIP
         1024
 
-    The API takes one text a request; ``max_concurrency`` of them are under way at once, and batches wait for a full
+    The API takes one text a request; ``max_concurrency`` of them are in flight at once, and batches wait for a full
     quota. Vectors are lists of 1,024 floats, not of unit length.
 
     Blank texts are refused by their index before anything is sent. When a text of a list fails, no further batch is
@@ -46,7 +46,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
     the error in its place and None elsewhere.
 
     With ``embeddings_cache``, what succeeded before a failure is stored, and long batches are stored part by part, so
-    that the next run embeds only what is missing. A killed process loses the part of each batch under way:
+    that the next run embeds only what is missing. A killed process loses the part of each batch in flight:
     ``max_concurrency`` texts with a slow service or a full quota, up to 8 times as many while parts take less than a
     second. LlamaIndex's ``SimpleKVStore`` is in memory alone; a store that writes at once outlives a kill.
     Caches have the text alone as their key: give each model a cache of its own, or vectors of one model will be taken
@@ -55,13 +55,13 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
     Attributes:
         model_name: ``bge-m3`` (v2, up to 8,192 tokens a text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1, 500
             tokens). Vectors of different models cannot be compared. Also ``model``.
-        max_concurrency: Requests under way at once, from 1: of this instance in one event loop, however many batches
+        max_concurrency: Requests in flight at once, from 1: of this instance in one event loop, however many batches
             and queries there are, and of each synchronous call.
         on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
         embed_batch_size: Texts of one event, one turn of ``rate_limiter`` and one step of the progress bar, 1 to 2,048.
             It is not what a request takes, that is always one text: a batch ends with its slowest request, so small
             batches leave most of ``max_concurrency`` unused. Hence 1,024 and not LlamaIndex's 10.
-        num_workers: Batches under way at once in asynchronous calls, from 1; None for as many as ``max_concurrency``
+        num_workers: Batches in flight at once in asynchronous calls, from 1; None for as many as ``max_concurrency``
             has use for.
         embeddings_cache: A key-value store of LlamaIndex; not part of dumps.
         rate_limiter: A rate limiter of LlamaIndex, asked once a batch or single text, whatever the number of requests.

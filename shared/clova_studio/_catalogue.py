@@ -118,7 +118,12 @@ DEFAULT_OUTPUT_BY_EFFORT: Mapping[str, int] = MappingProxyType(
 
 
 def is_tuned(model: str, task_id: str | None = None) -> bool:
-    """Return whether a chat goes to a tuned model: it has a task's id, or a name that starts with ``ft:``."""
+    """Return whether a chat goes to a tuned model: it has a task's id, or a name that starts with ``ft:``.
+
+    Args:
+        model: The model's name.
+        task_id: The id of a tuning task, None for none.
+    """
     return task_id is not None or model.startswith(TUNED_MODEL_PREFIX)
 
 

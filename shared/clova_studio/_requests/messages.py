@@ -49,21 +49,7 @@ def kind_of(messages: Sequence[Any]) -> type[list[dict[str, Any]]]:
 
 
 def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: str | None) -> list[dict[str, Any]]:
-    """Return the messages of a request.
-
-    Args:
-        messages: Mappings or ``Message`` objects in order; at least one. ``content`` is a string, or on v3 a list of
-            parts: ``{"type": "text", "text": ...}``, ``{"type": "image_url", "imageUrl": {"url": ...}}`` (a public URL)
-            or ``{"type": "image_url", "dataUri": {"data": "data:image/png;base64,..."}}``; ``image_url`` as OpenAI
-            writes it is taken too.
-        info: The model.
-        v1: Whether the request goes to the v1 API: strings only.
-        text_only: Why images cannot go with this request, None if they can. Then, too, each content is one string, as
-            the pages of tools and structured outputs ask for.
-
-    Raises:
-        ConfigurationError: A rule of the API is broken; the message names the index as ``messages[i]``.
-    """
+    """Return the messages of a request."""
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         raise ConfigurationError(
             "messages must be a list of messages like {'role': 'user', 'content': '...'}, got "
