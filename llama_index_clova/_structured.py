@@ -43,8 +43,7 @@ class PartialObjects:
         self._seen: dict[str, Any] = {}
 
     def take(self, response: ChatResponse) -> BaseModel | None:
-        """Return the object so far: of the class if it fits it already, else with any field missing; None if not new.
-        """
+        """Return the object so far: of the class if it fits already, else with any field missing; None if not new."""
         self._last = response
         if response.additional_kwargs.get("finish_reason") is not None:
             return None  # the end, which is ``whole``'s
