@@ -1,30 +1,29 @@
-"""Options of the constructor and of the call -> the arguments of one call of the client. Pure."""
+"""What a call of the chat model has of its own: names of options, hints for errors, an instruction. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from clova_studio.adapters import chat_options, options_of_call, tool_choice_of, with_instruction
+from clova_studio.adapters import with_instruction
 from langchain_clova._messages import to_clova_messages
-from langchain_clova._schemas import wire_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from langchain_core.messages import BaseMessage
 
-    from clova_studio.adapters import ForcedTool
+    from clova_studio.adapters import ChatRequest
 
-__all__ = ["TOOLS_AND_FORMAT_HINT", "Prepared", "prepare"]
+__all__ = ["CORE_OPTIONS", "FIXED_HINT", "OWN_OPTIONS", "TOOLS_AND_FORMAT_HINT", "messages_of_chat"]
 
 TOOLS_AND_FORMAT_HINT = (
     ". With create_agent give response_format=ToolStrategy(Schema), which asks for the answer as a tool call"
 )
-# Options of a call that the adapter itself heeds.
-_OURS = ("stream_usage", "tool_fallback", "parallel_tool_calls", "max_retries")
-# What langchain-core hands through for itself.
-_CORES = ("stream", "ls_structured_output_format", "structured_output_format")
-_FIXED_HINT = "it belongs to the instance: make another one, or use configurable_fields({name}=...)"
+FIXED_HINT = "it belongs to the instance: make another one, or use configurable_fields({name}=...)"
+OWN_OPTIONS = ("stream_usage", "tool_fallback", "parallel_tool_calls", "max_retries")
+"""Options of a call that the adapter itself heeds."""
+CORE_OPTIONS = ("stream", "ls_structured_output_format", "structured_output_format")
+"""What langchain-core hands through for itself."""
 
 _JSON_INSTRUCTION = (
     "Answer with one JSON object and nothing else: no other text, no code fence. / "
@@ -32,31 +31,7 @@ _JSON_INSTRUCTION = (
 )
 
 
-class Prepared(NamedTuple):
-    """A call, ready to be sent."""
-
-    request: dict[str, Any]
-    choice: Literal["auto", "none", "any"] | ForcedTool | None
-    ours: dict[str, Any]
-    raised_cap: int | None
-
-
-def prepare(
-    messages: Sequence[BaseMessage], defaults: Mapping[str, Any], given: Mapping[str, Any], what: str
-) -> Prepared:
-    """Return a call of a chat model."""
-    options = options_of_call(given, own=_OURS, ignored=_CORES, what=what, fixed_hint=_FIXED_HINT)
-    ours = {name: options.pop(name) for name in _OURS if name in options}
-    tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
-    choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
-    response_format = options.pop("response_format", None)
-    chat = chat_options(
-        defaults,
-        options,
-        tools=tools,
-        response_format=response_format,
-        tools_and_format_hint=TOOLS_AND_FORMAT_HINT,
-    )
+def messages_of_chat(messages: Sequence[BaseMessage], chat: ChatRequest) -> list[dict[str, Any]]:
+    """Return the messages of a chat, with an instruction where JSON has to be asked for in words."""
     wire = to_clova_messages(messages, no_images=chat.no_images)
-    chat.request["messages"] = with_instruction(wire, _JSON_INSTRUCTION) if chat.as_json else wire
-    return Prepared(chat.request, choice, ours, chat.raised_cap)
+    return with_instruction(wire, _JSON_INSTRUCTION) if chat.as_json else wire

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import functools
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import model_validator
 
 from clova_studio.adapters import (
-    ToolChoiceFlow,
-    WarnOnce,
     is_tuned,
     refuse_tools_with_format,
     tool_choice_of,
-    warn_of_raised_cap,
     wire_response_format,
 )
-from langchain_clova._answers import ChunkMaker, chat_result_of
+from langchain_clova._answers import AnswerMaker
 from langchain_clova._blocks import PROVIDER
 from langchain_clova._counting import CountingChatModel
 from langchain_clova._errors import langchain_errors
-from langchain_clova._options import TOOLS_AND_FORMAT_HINT, prepare
+from langchain_clova._options import (
+    CORE_OPTIONS,
+    FIXED_HINT,
+    OWN_OPTIONS,
+    TOOLS_AND_FORMAT_HINT,
+    messages_of_chat,
+)
 from langchain_clova._profile import profile_of
 from langchain_clova._schemas import wire_tool
 
@@ -36,8 +39,10 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-    from clova_studio.adapters import Connection
+    from clova_studio.adapters import Connection, ToolChoiceFlow
     from langchain_clova._structured import Method
+
+    _Call: TypeAlias = tuple[ToolChoiceFlow, Connection, AnswerMaker]
 
 __all__ = ["ChatClovaX"]
 
@@ -82,8 +87,6 @@ class ChatClovaX(CountingChatModel):
     # instances, as a ban on streaming.
     streaming: bool | None = None
     stream_usage: bool = True
-
-    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 
     @model_validator(mode="after")
     def _set_langchain_clova_version(self) -> Self:
@@ -147,9 +150,8 @@ class ChatClovaX(CountingChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with langchain_errors:
-            call = self._call(messages, stop, kwargs)
-            result = call.flow.run(call.connection.sync)
-            return chat_result_of(result, call.flow, single_call=call.single_call)
+            flow, connection, maker = self._call(messages, stop, kwargs)
+            return maker.whole(flow.run(connection.sync))
 
     async def _agenerate(
         self,
@@ -161,9 +163,8 @@ class ChatClovaX(CountingChatModel):
         with langchain_errors:
             if self._connection.asynchronous is None:
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
-            call = self._call(messages, stop, kwargs)
-            result = await call.flow.arun(call.connection.needed_async)
-            return chat_result_of(result, call.flow, single_call=call.single_call)
+            flow, connection, maker = self._call(messages, stop, kwargs)
+            return maker.whole(await flow.arun(connection.needed_async))
 
     def _stream(
         self,
@@ -173,10 +174,9 @@ class ChatClovaX(CountingChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors:
-            call = self._call(messages, stop, kwargs)
-            flow, client, maker = call.flow, call.connection.sync, call.maker
+            flow, connection, maker = self._call(messages, stop, kwargs)
             while not flow.done:
-                with flow.open(client) as stream:
+                with flow.open(connection.sync) as stream:
                     for arrived in stream:
                         for piece, last in flow.streamed(arrived):
                             chunk = maker.chunk(piece, last=last)
@@ -196,10 +196,9 @@ class ChatClovaX(CountingChatModel):
                 async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
                     yield chunk
                 return
-            call = self._call(messages, stop, kwargs)
-            flow, client, maker = call.flow, call.connection.needed_async, call.maker
+            flow, connection, maker = self._call(messages, stop, kwargs)
             while not flow.done:
-                async with await flow.aopen(client) as stream:
+                async with await flow.aopen(connection.needed_async) as stream:
                     async for arrived in stream:
                         for piece, last in flow.streamed(arrived):
                             chunk = maker.chunk(piece, last=last)
@@ -209,25 +208,21 @@ class ChatClovaX(CountingChatModel):
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}
-        prepared = prepare(messages, self._default_options(), given, type(self).__name__)
-        if prepared.raised_cap is not None:
-            warn_of_raised_cap(prepared.raised_cap, self._warn_once)
-        ours = prepared.ours
-        connection = self._connection
-        if ours.get("max_retries") is not None:
-            connection = connection.with_max_retries(ours["max_retries"])
-        flow = ToolChoiceFlow(
-            prepared.request,
-            choice=prepared.choice,
-            tool_fallback=ours.get("tool_fallback", self.tool_fallback),
-            base_url=connection.place,
+        flow, connection, own = self._chat_call(
+            given,
+            lambda chat: messages_of_chat(messages, chat),
+            wire_tool,
+            own=OWN_OPTIONS,
+            ignored=CORE_OPTIONS,
+            fixed_hint=FIXED_HINT,
+            tools_and_format_hint=TOOLS_AND_FORMAT_HINT,
         )
-        return _Call(
+        maker = AnswerMaker(
             flow,
-            connection,
-            with_usage=ours.get("stream_usage", self.stream_usage),
-            single_call=ours.get("parallel_tool_calls") is False,
+            with_usage=own.get("stream_usage", self.stream_usage),
+            single_call=own.get("parallel_tool_calls") is False,
         )
+        return flow, connection, maker
 
     # Tools and structured output.
 
@@ -316,19 +311,6 @@ class ChatClovaX(CountingChatModel):
         from langchain_clova._structured import structured
 
         return structured(self, schema, method=method, include_raw=include_raw, strict=strict)
-
-
-class _Call(NamedTuple):
-    """One call: its requests, where they go, and how its answer is given."""
-
-    flow: ToolChoiceFlow
-    connection: Connection
-    with_usage: bool
-    single_call: bool
-
-    @property
-    def maker(self) -> ChunkMaker:
-        return ChunkMaker(self.flow, with_usage=self.with_usage, single_call=self.single_call)
 
 
 @functools.cache
