@@ -131,23 +131,9 @@ class ClovaStreamInterruptedError(StreamInterruptedError, ModelAPIError):
     """A stream broke after its first event; what had arrived is on ``partial``."""
 
 
+# By the client's error, which is the first base of each.
 _BRIDGES: dict[type, type[ClovaStudioError]] = {
-    ClovaStudioError: ClovaModelError,
-    ConfigurationError: ClovaConfigurationError,
-    APIConnectionError: ClovaAPIConnectionError,
-    APITimeoutError: ClovaAPITimeoutError,
-    InvalidResponseError: ClovaInvalidResponseError,
-    APIStatusError: ClovaAPIStatusError,
-    BadRequestError: ClovaBadRequestError,
-    ContextLengthError: ClovaContextLengthError,
-    UnsupportedFunctionError: ClovaUnsupportedFunctionError,
-    AuthenticationError: ClovaAuthenticationError,
-    PermissionDeniedError: ClovaPermissionDeniedError,
-    NotFoundError: ClovaNotFoundError,
-    RateLimitError: ClovaRateLimitError,
-    ServerError: ClovaServerError,
-    StreamError: ClovaStreamError,
-    StreamInterruptedError: ClovaStreamInterruptedError,
+    globals()[name].__bases__[0]: globals()[name] for name in __all__ if name.endswith("Error")
 }
 
 
