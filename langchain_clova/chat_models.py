@@ -13,18 +13,14 @@ from clova_studio.adapters import (
     refuse_tools_with_format,
     tool_choice_of,
     wire_response_format,
+    with_instruction,
 )
 from langchain_clova._answers import AnswerMaker
 from langchain_clova._blocks import PROVIDER
 from langchain_clova._counting import CountingChatModel
 from langchain_clova._errors import langchain_errors
-from langchain_clova._options import (
-    CORE_OPTIONS,
-    FIXED_HINT,
-    OWN_OPTIONS,
-    TOOLS_AND_FORMAT_HINT,
-    messages_of_chat,
-)
+from langchain_clova._fields import Dumpable
+from langchain_clova._messages import to_clova_messages
 from langchain_clova._profile import profile_of
 from langchain_clova._schemas import wire_tool
 
@@ -39,15 +35,28 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-    from clova_studio.adapters import Connection, ToolChoiceFlow
+    from clova_studio.adapters import ChatRequest, Connection, ToolChoiceFlow
     from langchain_clova._structured import Method
 
     _Call: TypeAlias = tuple[ToolChoiceFlow, Connection, AnswerMaker]
 
 __all__ = ["ChatClovaX"]
 
+_TOOLS_AND_FORMAT_HINT = (
+    ". With create_agent give response_format=ToolStrategy(Schema), which asks for the answer as a tool call"
+)
+_FIXED_HINT = "it belongs to the instance: make another one, or use configurable_fields({name}=...)"
+# Options of a call that the adapter itself heeds, and what langchain-core hands through for itself.
+_OWN_OPTIONS = ("stream_usage", "tool_fallback", "parallel_tool_calls", "max_retries")
+_CORE_OPTIONS = ("stream", "ls_structured_output_format", "structured_output_format")
 
-class ChatClovaX(CountingChatModel):
+_JSON_INSTRUCTION = (
+    "Answer with one JSON object and nothing else: no other text, no code fence. / "
+    "다른 글이나 코드 블록 없이 JSON 객체 하나로만 답하세요."
+)
+
+
+class ChatClovaX(Dumpable, CountingChatModel):
     """HyperCLOVA X as a LangChain chat model. Source: the Chat Completions v1 and v3 pages of the API guide.
 
         >>> from langchain_clova import ChatClovaX
@@ -130,16 +139,6 @@ class ChatClovaX(CountingChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_of(self.model, tuned=is_tuned(self.model, self.task_id))
 
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Return that ``dumps`` and ``loads`` work; keys are left out."""
-        return True
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """The fields that no dump holds, and the environment variables to load them from."""
-        return {"api_key": "CLOVASTUDIO_API_KEY", "apigw_api_key": "NCP_APIGW_API_KEY"}
-
     # Asking.
 
     def _generate(
@@ -208,14 +207,19 @@ class ChatClovaX(CountingChatModel):
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}
+
+        def to_messages(chat: ChatRequest) -> list[dict[str, Any]]:
+            wire = to_clova_messages(messages, no_images=chat.no_images)
+            return with_instruction(wire, _JSON_INSTRUCTION) if chat.as_json else wire
+
         flow, connection, own = self._chat_call(
             given,
-            lambda chat: messages_of_chat(messages, chat),
+            to_messages,
             wire_tool,
-            own=OWN_OPTIONS,
-            ignored=CORE_OPTIONS,
-            fixed_hint=FIXED_HINT,
-            tools_and_format_hint=TOOLS_AND_FORMAT_HINT,
+            own=_OWN_OPTIONS,
+            ignored=_CORE_OPTIONS,
+            fixed_hint=_FIXED_HINT,
+            tools_and_format_hint=_TOOLS_AND_FORMAT_HINT,
         )
         maker = AnswerMaker(
             flow,
@@ -269,7 +273,7 @@ class ChatClovaX(CountingChatModel):
                 kwargs["tool_choice"] = tool_choice
         if response_format is not None:
             with langchain_errors:
-                refuse_tools_with_format(wire, response_format, TOOLS_AND_FORMAT_HINT)
+                refuse_tools_with_format(wire, response_format, _TOOLS_AND_FORMAT_HINT)
                 kwargs["response_format"] = wire_response_format(response_format)
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls

@@ -9,8 +9,7 @@ from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRo
 
 from clova_studio import model_info
 from clova_studio.adapters import default_output_tokens, is_tuned
-from llama_index_clova._answers import ResponseMaker
-from llama_index_clova._completions import acompletion_pieces, completion_of, completion_pieces
+from llama_index_clova._answers import ResponseMaker, completion_of
 from llama_index_clova._decorators import chat_events, completion_events
 from llama_index_clova._fields import ChatFields
 from llama_index_clova._messages import to_clova_messages
@@ -178,12 +177,14 @@ class ClovaX(PredictingLLM, ChatFields):
         Raises:
             ClovaStudioError: As ``stream_chat``.
         """
-        return completion_pieces(self._stream_chat(self._asked(prompt, formatted=formatted), **kwargs))
+        responses = self._stream_chat(self._asked(prompt, formatted=formatted), **kwargs)
+        return (completion_of(response) for response in responses)
 
     @completion_events
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:  # noqa: FBT001, FBT002  core's signature
         """Async variant of ``stream_complete``."""
-        return acompletion_pieces(await self._astream_chat(self._asked(prompt, formatted=formatted), **kwargs))
+        responses = await self._astream_chat(self._asked(prompt, formatted=formatted), **kwargs)
+        return (completion_of(response) async for response in responses)
 
     def _asked(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:
         if not formatted and self.completion_to_prompt is not None:

@@ -15,7 +15,14 @@ __all__ = ["lazy_names"]
 def lazy_names(
     package: str, names: Sequence[str], homes: Mapping[str, Sequence[str]], *, rest: str = ""
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` of a package: names by the module they come from, all others ``rest``."""
+    """Return ``__getattr__`` and ``__dir__`` of a package whose names are loaded when they are first used.
+
+    Args:
+        package: The package's name.
+        names: Its ``__all__``.
+        homes: Modules, relative to the package, and which of the names each has.
+        rest: The module of all other names.
+    """
     home_of = {name: home for home, held in homes.items() for name in held}
 
     def load(name: str) -> Any:

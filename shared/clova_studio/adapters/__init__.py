@@ -69,6 +69,7 @@ __all__ = [
     "is_tuned",
     "json_text",
     "key_from_env",
+    "lazy_names",
     "options_of_call",
     "parse_citations",
     "refuse_tools_with_format",
