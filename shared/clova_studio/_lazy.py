@@ -22,6 +22,9 @@ def lazy_names(
         names: Its ``__all__``.
         homes: Modules, relative to the package, and which of the names each has.
         rest: The module of all other names.
+
+    Raises:
+        AttributeError: The package is asked for another name.
     """
     home_of = {name: home for home, held in homes.items() for name in held}
 
