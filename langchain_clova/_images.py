@@ -17,7 +17,7 @@ def is_image(block: Mapping[str, Any]) -> bool:
 
 
 def image_part_of(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wire's part for an image block in any of these forms; a URL is passed on, so it has to be public."""
+    """Return the wire's part for an image block of LangChain, OpenAI, Anthropic or the service; its URL is public."""
     for name in ("imageUrl", "image_url", "dataUri", "data_uri"):
         held = block.get(name)
         if held is not None:
