@@ -6,23 +6,26 @@
 Names are loaded when they are first used, each from a module of its own.
 """
 
+# ruff: noqa: F403, F405  each module says in its own __all__ what it has
+
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from clova_studio.adapters import lazy_names
 
 if TYPE_CHECKING:
-    from langchain_clova._citations import ClovaCitation
-    from langchain_clova.chat_models import ChatClovaX
-    from langchain_clova.embeddings import ClovaEmbeddings, ClovaXEmbeddings
-    from langchain_clova.rag_reasoning import ClovaRagReasoning, ClovaRagResult
-    from langchain_clova.rerank import ClovaReranker, ClovaRerankResult, ClovaRerankRetriever
-    from langchain_clova.routing import ClovaRouter, ClovaRouterBranch
-    from langchain_clova.skillsets import ClovaSkillset, ClovaSkillsetAnswer
-    from langchain_clova.sliding_window import ClovaSlidingWindow
-    from langchain_clova.summarization import ClovaSummarizationChain
-    from langchain_clova.text_splitters import ClovaSegmentationTextSplitter
+    from langchain_clova._citations import *
+    from langchain_clova.chat_models import *
+    from langchain_clova.embeddings import *
+    from langchain_clova.rag_reasoning import *
+    from langchain_clova.rerank import *
+    from langchain_clova.routing import *
+    from langchain_clova.skillsets import *
+    from langchain_clova.sliding_window import *
+    from langchain_clova.summarization import *
+    from langchain_clova.text_splitters import *
 
 __all__ = [
     "ChatClovaX",
@@ -51,33 +54,19 @@ for _package in ("langchain_core", "langchain_text_splitters"):
         )
 del _package
 
-_HOMES = {
-    "ChatClovaX": "chat_models",
-    "ClovaCitation": "_citations",
-    "ClovaEmbeddings": "embeddings",
-    "ClovaRagReasoning": "rag_reasoning",
-    "ClovaRagResult": "rag_reasoning",
-    "ClovaRerankResult": "rerank",
-    "ClovaRerankRetriever": "rerank",
-    "ClovaReranker": "rerank",
-    "ClovaRouter": "routing",
-    "ClovaRouterBranch": "routing",
-    "ClovaSegmentationTextSplitter": "text_splitters",
-    "ClovaSkillset": "skillsets",
-    "ClovaSkillsetAnswer": "skillsets",
-    "ClovaSlidingWindow": "sliding_window",
-    "ClovaSummarizationChain": "summarization",
-    "ClovaXEmbeddings": "embeddings",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    __all__,
+    {
+        "._citations": ("ClovaCitation",),
+        ".chat_models": ("ChatClovaX",),
+        ".embeddings": ("ClovaEmbeddings", "ClovaXEmbeddings"),
+        ".rag_reasoning": ("ClovaRagReasoning", "ClovaRagResult"),
+        ".rerank": ("ClovaRerankResult", "ClovaRerankRetriever", "ClovaReranker"),
+        ".routing": ("ClovaRouter", "ClovaRouterBranch"),
+        ".skillsets": ("ClovaSkillset", "ClovaSkillsetAnswer"),
+        ".sliding_window": ("ClovaSlidingWindow",),
+        ".summarization": ("ClovaSummarizationChain",),
+        ".text_splitters": ("ClovaSegmentationTextSplitter",),
+    },
+)

@@ -23,39 +23,10 @@ if TYPE_CHECKING:
     from clova_studio import ChatChunk, ChatResult, Usage
     from clova_studio.adapters import ToolChoiceFlow
 
-__all__ = ["ChunkMaker", "chat_result_of", "usage_of"]
+__all__ = ["AnswerMaker", "usage_of"]
 
 # Endings that turn a JSON text which was cut anywhere into one that cannot be repaired.
 _SPOILERS = ("}", "]", '"}', '"]', '\\"}', '\\"]', "}}", "]]")
-
-
-def chat_result_of(result: ChatResult, flow: ToolChoiceFlow, *, single_call: bool) -> LangChainResult:
-    """Return a whole answer.
-
-    Args:
-        result: The answer.
-        flow: The call that it ends.
-        single_call: Whether to keep only the first tool call (``parallel_tool_calls=False``).
-    """
-    message = result.message
-    calls = message.tool_calls or []
-    if single_call:
-        calls = calls[:1]
-    answer = AIMessage(
-        content=message.content,
-        additional_kwargs={THINKING: message.thinking_content} if message.thinking_content else {},
-        response_metadata={"model_provider": PROVIDER, **_metadata(result, flow.model), **flow.marks},
-        usage_metadata=usage_of(flow.total_usage(result.usage)),
-        tool_calls=[
-            ToolCall(
-                name=call.function.name or "",
-                args=call.function.arguments,
-                id=call.id or _call_id(),
-            )
-            for call in calls
-        ],
-    )
-    return LangChainResult(generations=[ChatGeneration(message=answer)])
 
 
 def usage_of(usage: Usage | None) -> UsageMetadata | None:
@@ -91,14 +62,8 @@ def _call_id() -> str:
     return f"call_{uuid.uuid4().hex[:24]}"
 
 
-class ChunkMaker:
-    """Turns the chunks of one streamed answer into LangChain's.
-
-    Args:
-        flow: The call that is answered.
-        with_usage: Whether the last chunk carries the usage.
-        single_call: Whether to keep only the first tool call.
-    """
+class AnswerMaker:
+    """Turns the answer of one call, whole or streamed, into LangChain's."""
 
     __slots__ = ("_arguments", "_flow", "_single_call", "_with_usage")
 
@@ -108,13 +73,27 @@ class ChunkMaker:
         self._single_call = single_call
         self._arguments: dict[int, str] = {}
 
-    def chunk(self, piece: ChatChunk, *, last: bool) -> ChatGenerationChunk:
-        """Return the next chunk.
+    def whole(self, result: ChatResult) -> LangChainResult:
+        """Return a whole answer."""
+        message = result.message
+        answer = AIMessage(
+            content=message.content,
+            additional_kwargs={THINKING: message.thinking_content} if message.thinking_content else {},
+            response_metadata={
+                "model_provider": PROVIDER,
+                **_metadata(result, self._flow.model),
+                **self._flow.marks,
+            },
+            usage_metadata=usage_of(self._flow.total_usage(result.usage)),
+            tool_calls=[
+                ToolCall(name=call.function.name or "", args=call.function.arguments, id=call.id or _call_id())
+                for call in (message.tool_calls or [])[: 1 if self._single_call else None]
+            ],
+        )
+        return LangChainResult(generations=[ChatGeneration(message=answer)])
 
-        Args:
-            piece: What arrived.
-            last: Whether it is the end of the answer.
-        """
+    def chunk(self, piece: ChatChunk, *, last: bool) -> ChatGenerationChunk:
+        """Return the next chunk."""
         message = piece.message
         values: dict[str, Any] = {"content": message.content, "response_metadata": {"model_provider": PROVIDER}}
         if message.thinking_content:

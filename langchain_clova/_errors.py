@@ -131,35 +131,14 @@ class ClovaStreamInterruptedError(StreamInterruptedError, ModelAPIError):
     """A stream broke after its first event; what had arrived is on ``partial``."""
 
 
+# By the client's error, which is the first base of each.
 _BRIDGES: dict[type, type[ClovaStudioError]] = {
-    ClovaStudioError: ClovaModelError,
-    ConfigurationError: ClovaConfigurationError,
-    APIConnectionError: ClovaAPIConnectionError,
-    APITimeoutError: ClovaAPITimeoutError,
-    InvalidResponseError: ClovaInvalidResponseError,
-    APIStatusError: ClovaAPIStatusError,
-    BadRequestError: ClovaBadRequestError,
-    ContextLengthError: ClovaContextLengthError,
-    UnsupportedFunctionError: ClovaUnsupportedFunctionError,
-    AuthenticationError: ClovaAuthenticationError,
-    PermissionDeniedError: ClovaPermissionDeniedError,
-    NotFoundError: ClovaNotFoundError,
-    RateLimitError: ClovaRateLimitError,
-    ServerError: ClovaServerError,
-    StreamError: ClovaStreamError,
-    StreamInterruptedError: ClovaStreamInterruptedError,
+    globals()[name].__bases__[0]: globals()[name] for name in __all__ if name.endswith("Error")
 }
 
 
 def translated(error: ClovaStudioError) -> ClovaStudioError:
-    """Return an error of the client as one that is LangChain's too.
-
-    Args:
-        error: Any error of the client; one that is LangChain's already comes back as it is.
-
-    Returns:
-        An error with the same attributes, cause and traceback.
-    """
+    """Return an error of the client as one that is LangChain's too, with the same attributes, cause and traceback."""
     if isinstance(error, ModelError):
         return error
     bridge = next(_BRIDGES[base] for base in type(error).__mro__ if base in _BRIDGES)

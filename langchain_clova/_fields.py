@@ -11,7 +11,7 @@ from langchain_clova._errors import langchain_errors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ChatFields", "ConnectionFields", "refuse_unknown"]
+__all__ = ["ChatFields", "ConnectionFields", "Dumpable", "refuse_unknown"]
 
 # Fields of langchain-naver (and of langchain-openai underneath it) that have another name or no meaning here.
 _HINTS: Mapping[str, str] = MappingProxyType(
@@ -54,6 +54,20 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         "tiktoken_enabled": "no tokenizer is needed",
     }
 )
+
+
+class Dumpable:
+    """A component that LangChain can dump and load, without its keys."""
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Return that ``dumps`` and ``loads`` work; keys are left out."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """The fields that no dump holds, and the environment variables to load them from."""
+        return {"api_key": "CLOVASTUDIO_API_KEY", "apigw_api_key": "NCP_APIGW_API_KEY"}
 
 
 class ConnectionFields(adapters.ConnectionFields):

@@ -17,16 +17,7 @@ def is_image(block: Mapping[str, Any]) -> bool:
 
 
 def image_part_of(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wire's part for an image block.
-
-    Args:
-        block: ``{"type": "image", "url" | "base64" ...}``, ``{"type": "image_url", "image_url": ...}``,
-            ``{"type": "image", "source": {...}}``, or the service's own ``imageUrl`` and ``dataUri``. A URL has to be
-            public: it is passed on, not fetched.
-
-    Raises:
-        ConfigurationError: The block holds no image that the service can take.
-    """
+    """Return the wire's part for an image block of LangChain, OpenAI, Anthropic or the service; its URL is public."""
     for name in ("imageUrl", "image_url", "dataUri", "data_uri"):
         held = block.get(name)
         if held is not None:

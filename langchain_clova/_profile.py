@@ -19,10 +19,6 @@ def profile_of(model: str, *, tuned: bool) -> ModelProfile | None:
 
     ``structured_output`` is left out on purpose, also for HCX-007: agents would send tools and a response format
     together, which the service cannot combine. Without it they ask for the answer as a tool call, which works.
-
-    Args:
-        model: The name of the model.
-        tuned: Whether it is the base of a tuned model, which takes text only and calls no tools.
     """
     info = model_info(model)
     if not info.known:

@@ -30,15 +30,7 @@ class Query(NamedTuple):
 
 
 def query_of(given: Any) -> Query:
-    """Return the query of an input: the last message of the user.
-
-    Args:
-        given: A string, messages, a prompt value, or a dict with ``query`` and perhaps ``chat_history``, or with
-            ``messages``. Never changed.
-
-    Raises:
-        ConfigurationError: There is no query in it.
-    """
+    """Return the query of an input, which is the last message of the user, with what was said before it."""
     wire = [message for message in conversation_of(given) if message["role"] != "system"]
     last = max((i for i, message in enumerate(wire) if message["role"] == "user"), default=None)
     if last is None:
@@ -47,14 +39,7 @@ def query_of(given: Any) -> Query:
 
 
 def conversation_of(given: Any) -> list[dict[str, str]]:
-    """Return an input as messages of the wire with texts only: tools' calls and results are left out.
-
-    Args:
-        given: As for ``query_of``.
-
-    Raises:
-        ConfigurationError: It is nothing of that, it is empty, or it has an image.
-    """
+    """Return an input as messages of the wire with texts only: tools' calls and results are left out."""
     messages = [
         AIMessage(content=message.text) if isinstance(message, AIMessage) else message for message in _messages(given)
     ]
@@ -71,15 +56,7 @@ def conversation_of(given: Any) -> list[dict[str, str]]:
 
 
 def messages_of(given: Any, what: str = "the input") -> list[BaseMessage]:
-    """Return a list of messages in any form that LangChain takes; messages stay the objects that they are.
-
-    Args:
-        given: Messages, or a prompt value.
-        what: What it is, for the message of an error.
-
-    Raises:
-        ConfigurationError: It is not a list, or an item is not a message.
-    """
+    """Return a list of messages in any form that LangChain takes; messages stay the objects that they are."""
     if isinstance(given, PromptValue):
         return given.to_messages()
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Sequence):

@@ -9,7 +9,7 @@ from langchain_core.runnables import RunnableSerializable, run_in_executor
 from langchain_core.runnables.utils import Input, Output
 
 from langchain_clova._errors import langchain_errors
-from langchain_clova._fields import ConnectionFields, refuse_unknown
+from langchain_clova._fields import ConnectionFields, Dumpable, refuse_unknown
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ClovaRunnable"]
 
 
-class ClovaRunnable(RunnableSerializable[Input, Output], ConnectionFields):
+class ClovaRunnable(Dumpable, RunnableSerializable[Input, Output], ConnectionFields):
     """A component that asks the service once or several times for each input.
 
     A subclass says what happens in ``_run`` and ``_arun``; their config is that of a child run, to be handed on.
@@ -29,16 +29,6 @@ class ClovaRunnable(RunnableSerializable[Input, Output], ConnectionFields):
 
     call_options: ClassVar[tuple[str, ...]] = ()
     """The fields that can also be given per call."""
-
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Return that ``dumps`` and ``loads`` work; keys are left out."""
-        return True
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """The fields that no dump holds, and the environment variables to load them from."""
-        return {"api_key": "CLOVASTUDIO_API_KEY", "apigw_api_key": "NCP_APIGW_API_KEY"}
 
     def invoke(
         self,

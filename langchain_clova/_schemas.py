@@ -14,17 +14,7 @@ __all__ = ["wire_tool"]
 
 
 def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
-    """Return a tool as the service takes it.
-
-    Args:
-        tool: A LangChain tool, function, pydantic class, TypedDict, or a dict in OpenAI's, Anthropic's or JSON Schema
-            form.
-        strict: True asks for all properties (they are made required); the service itself has no such switch.
-
-    Raises:
-        ConfigurationError: The tool's schema is recursive, or it is a tool that another provider runs.
-        ValueError: It is not a tool, as langchain-core says.
-    """
+    """Return a tool as the service takes it; ``strict`` makes all properties required."""
     function = convert_to_openai_tool(tool, strict=strict).get("function")
     if not isinstance(function, Mapping):
         raise ClovaConfigurationError(f"tools takes functions, not tools that a provider runs itself: {tool!r}")

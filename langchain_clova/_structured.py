@@ -35,15 +35,7 @@ class _Whole:
     wants_call: ClassVar[bool] = False
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """Parse an answer.
-
-        Args:
-            result: The answer, or what of it has arrived.
-            partial: Whether more is to come.
-
-        Raises:
-            OutputParserException: The answer is cut, is not a tool call, or does not fit the schema.
-        """
+        """Parse an answer."""
         message = getattr(result[0], "message", None) if result else None
         at_end = not partial or getattr(message, "chunk_position", None) == "last"
         if at_end and message is not None:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import functools
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import model_validator
 
 from clova_studio.adapters import (
-    ToolChoiceFlow,
-    WarnOnce,
     is_tuned,
     refuse_tools_with_format,
     tool_choice_of,
-    warn_of_raised_cap,
     wire_response_format,
+    with_instruction,
 )
-from langchain_clova._answers import ChunkMaker, chat_result_of
+from langchain_clova._answers import AnswerMaker
 from langchain_clova._blocks import PROVIDER
 from langchain_clova._counting import CountingChatModel
 from langchain_clova._errors import langchain_errors
-from langchain_clova._options import TOOLS_AND_FORMAT_HINT, prepare
+from langchain_clova._fields import Dumpable
+from langchain_clova._messages import to_clova_messages
 from langchain_clova._profile import profile_of
 from langchain_clova._schemas import wire_tool
 
@@ -36,13 +35,28 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-    from clova_studio.adapters import Connection
+    from clova_studio.adapters import ChatRequest, Connection, ToolChoiceFlow
     from langchain_clova._structured import Method
+
+    _Call: TypeAlias = tuple[ToolChoiceFlow, Connection, AnswerMaker]
 
 __all__ = ["ChatClovaX"]
 
+_TOOLS_AND_FORMAT_HINT = (
+    ". With create_agent give response_format=ToolStrategy(Schema), which asks for the answer as a tool call"
+)
+_FIXED_HINT = "it belongs to the instance: make another one, or use configurable_fields({name}=...)"
+# Options of a call that the adapter itself heeds, and what langchain-core hands through for itself.
+_OWN_OPTIONS = ("stream_usage", "tool_fallback", "parallel_tool_calls", "max_retries")
+_CORE_OPTIONS = ("stream", "ls_structured_output_format", "structured_output_format")
 
-class ChatClovaX(CountingChatModel):
+_JSON_INSTRUCTION = (
+    "Answer with one JSON object and nothing else: no other text, no code fence. / "
+    "다른 글이나 코드 블록 없이 JSON 객체 하나로만 답하세요."
+)
+
+
+class ChatClovaX(Dumpable, CountingChatModel):
     """HyperCLOVA X as a LangChain chat model. Source: the Chat Completions v1 and v3 pages of the API guide.
 
         >>> from langchain_clova import ChatClovaX
@@ -82,8 +96,6 @@ class ChatClovaX(CountingChatModel):
     # instances, as a ban on streaming.
     streaming: bool | None = None
     stream_usage: bool = True
-
-    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 
     @model_validator(mode="after")
     def _set_langchain_clova_version(self) -> Self:
@@ -127,16 +139,6 @@ class ChatClovaX(CountingChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_of(self.model, tuned=is_tuned(self.model, self.task_id))
 
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Return that ``dumps`` and ``loads`` work; keys are left out."""
-        return True
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """The fields that no dump holds, and the environment variables to load them from."""
-        return {"api_key": "CLOVASTUDIO_API_KEY", "apigw_api_key": "NCP_APIGW_API_KEY"}
-
     # Asking.
 
     def _generate(
@@ -147,9 +149,8 @@ class ChatClovaX(CountingChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with langchain_errors:
-            call = self._call(messages, stop, kwargs)
-            result = call.flow.run(call.connection.sync)
-            return chat_result_of(result, call.flow, single_call=call.single_call)
+            flow, connection, maker = self._call(messages, stop, kwargs)
+            return maker.whole(flow.run(connection.sync))
 
     async def _agenerate(
         self,
@@ -161,9 +162,8 @@ class ChatClovaX(CountingChatModel):
         with langchain_errors:
             if self._connection.asynchronous is None:
                 return await super()._agenerate(messages, stop, run_manager, **kwargs)
-            call = self._call(messages, stop, kwargs)
-            result = await call.flow.arun(call.connection.needed_async)
-            return chat_result_of(result, call.flow, single_call=call.single_call)
+            flow, connection, maker = self._call(messages, stop, kwargs)
+            return maker.whole(await flow.arun(connection.needed_async))
 
     def _stream(
         self,
@@ -173,10 +173,9 @@ class ChatClovaX(CountingChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors:
-            call = self._call(messages, stop, kwargs)
-            flow, client, maker = call.flow, call.connection.sync, call.maker
+            flow, connection, maker = self._call(messages, stop, kwargs)
             while not flow.done:
-                with flow.open(client) as stream:
+                with flow.open(connection.sync) as stream:
                     for arrived in stream:
                         for piece, last in flow.streamed(arrived):
                             chunk = maker.chunk(piece, last=last)
@@ -196,10 +195,9 @@ class ChatClovaX(CountingChatModel):
                 async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
                     yield chunk
                 return
-            call = self._call(messages, stop, kwargs)
-            flow, client, maker = call.flow, call.connection.needed_async, call.maker
+            flow, connection, maker = self._call(messages, stop, kwargs)
             while not flow.done:
-                async with await flow.aopen(client) as stream:
+                async with await flow.aopen(connection.needed_async) as stream:
                     async for arrived in stream:
                         for piece, last in flow.streamed(arrived):
                             chunk = maker.chunk(piece, last=last)
@@ -209,25 +207,26 @@ class ChatClovaX(CountingChatModel):
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}
-        prepared = prepare(messages, self._default_options(), given, type(self).__name__)
-        if prepared.raised_cap is not None:
-            warn_of_raised_cap(prepared.raised_cap, self._warn_once)
-        ours = prepared.ours
-        connection = self._connection
-        if ours.get("max_retries") is not None:
-            connection = connection.with_max_retries(ours["max_retries"])
-        flow = ToolChoiceFlow(
-            prepared.request,
-            choice=prepared.choice,
-            tool_fallback=ours.get("tool_fallback", self.tool_fallback),
-            base_url=connection.place,
+
+        def to_messages(chat: ChatRequest) -> list[dict[str, Any]]:
+            wire = to_clova_messages(messages, no_images=chat.no_images)
+            return with_instruction(wire, _JSON_INSTRUCTION) if chat.as_json else wire
+
+        flow, connection, own = self._chat_call(
+            given,
+            to_messages,
+            wire_tool,
+            own=_OWN_OPTIONS,
+            ignored=_CORE_OPTIONS,
+            fixed_hint=_FIXED_HINT,
+            tools_and_format_hint=_TOOLS_AND_FORMAT_HINT,
         )
-        return _Call(
+        maker = AnswerMaker(
             flow,
-            connection,
-            with_usage=ours.get("stream_usage", self.stream_usage),
-            single_call=ours.get("parallel_tool_calls") is False,
+            with_usage=own.get("stream_usage", self.stream_usage),
+            single_call=own.get("parallel_tool_calls") is False,
         )
+        return flow, connection, maker
 
     # Tools and structured output.
 
@@ -274,7 +273,7 @@ class ChatClovaX(CountingChatModel):
                 kwargs["tool_choice"] = tool_choice
         if response_format is not None:
             with langchain_errors:
-                refuse_tools_with_format(wire, response_format, TOOLS_AND_FORMAT_HINT)
+                refuse_tools_with_format(wire, response_format, _TOOLS_AND_FORMAT_HINT)
                 kwargs["response_format"] = wire_response_format(response_format)
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls
@@ -316,19 +315,6 @@ class ChatClovaX(CountingChatModel):
         from langchain_clova._structured import structured
 
         return structured(self, schema, method=method, include_raw=include_raw, strict=strict)
-
-
-class _Call(NamedTuple):
-    """One call: its requests, where they go, and how its answer is given."""
-
-    flow: ToolChoiceFlow
-    connection: Connection
-    with_usage: bool
-    single_call: bool
-
-    @property
-    def maker(self) -> ChunkMaker:
-        return ChunkMaker(self.flow, with_usage=self.with_usage, single_call=self.single_call)
 
 
 @functools.cache

@@ -6,25 +6,23 @@
 Names are loaded when they are first used.
 """
 
+# ruff: noqa: F403, F405  each module says in its own __all__ what it has
+
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from clova_studio.adapters import lazy_names
 
 if TYPE_CHECKING:
-    from llama_index_clova.embeddings import ClovaEmbedding
-    from llama_index_clova.extractors import ClovaSummaryExtractor
-    from llama_index_clova.llms import ClovaX
-    from llama_index_clova.node_parsers import ClovaSegmentationNodeParser
-    from llama_index_clova.postprocessors import (
-        ClovaRerank,
-        ClovaRerankCitation,
-        ClovaRerankEndEvent,
-        ClovaRerankResult,
-    )
-    from llama_index_clova.selectors import ClovaRouterSelector
-    from llama_index_clova.synthesizers import ClovaSummarize
+    from llama_index_clova.embeddings import *
+    from llama_index_clova.extractors import *
+    from llama_index_clova.llms import *
+    from llama_index_clova.node_parsers import *
+    from llama_index_clova.postprocessors import *
+    from llama_index_clova.selectors import *
+    from llama_index_clova.synthesizers import *
 
 __all__ = [
     "ClovaEmbedding",
@@ -46,27 +44,16 @@ if find_spec("llama_index") is None or find_spec("llama_index.core") is None:
         "llama_index_clova needs LlamaIndex: pip install 'clova-studio[llama-index]'", name="llama_index.core"
     )
 
-_HOMES = {
-    "ClovaEmbedding": "embeddings",
-    "ClovaRerank": "postprocessors",
-    "ClovaRerankCitation": "postprocessors",
-    "ClovaRerankEndEvent": "postprocessors",
-    "ClovaRerankResult": "postprocessors",
-    "ClovaRouterSelector": "selectors",
-    "ClovaSegmentationNodeParser": "node_parsers",
-    "ClovaSummarize": "synthesizers",
-    "ClovaSummaryExtractor": "extractors",
-    "ClovaX": "llms",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    __all__,
+    {
+        ".embeddings": ("ClovaEmbedding",),
+        ".extractors": ("ClovaSummaryExtractor",),
+        ".llms": ("ClovaX",),
+        ".node_parsers": ("ClovaSegmentationNodeParser",),
+        ".postprocessors": ("ClovaRerank", "ClovaRerankCitation", "ClovaRerankEndEvent", "ClovaRerankResult"),
+        ".selectors": ("ClovaRouterSelector",),
+        ".synthesizers": ("ClovaSummarize",),
+    },
+)

@@ -1,4 +1,4 @@
-"""Results and chunks of the client -> LlamaIndex's chat responses. Pure."""
+"""Results and chunks of the client -> LlamaIndex's responses. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
+    CompletionResponse,
     MessageRole,
     TextBlock,
     ThinkingBlock,
@@ -19,16 +20,11 @@ if TYPE_CHECKING:
     from clova_studio import ChatChunk, ChatResult, ToolCall
     from clova_studio.adapters import ToolChoiceFlow
 
-__all__ = ["ResponseMaker"]
+__all__ = ["ResponseMaker", "completion_of"]
 
 
 class ResponseMaker:
-    """Turns the answer of one call into LlamaIndex's responses.
-
-    Args:
-        flow: The call that is answered.
-        single_call: Whether to keep only the first tool call.
-    """
+    """Turns the answer of one call into LlamaIndex's responses."""
 
     def __init__(self, flow: ToolChoiceFlow, *, single_call: bool) -> None:
         self._flow = flow
@@ -61,12 +57,7 @@ class ResponseMaker:
         return response
 
     def last(self, piece: ChatChunk, result: ChatResult) -> ChatResponse:
-        """Return the last response of a streamed answer: whole, with the tokens.
-
-        Args:
-            piece: The last piece.
-            result: The whole answer.
-        """
+        """Return the last response of a streamed answer: whole, with the tokens."""
         self._take(piece)
         called = result.message.tool_calls or []
         if called and result.finish_reason != "length":
@@ -150,6 +141,16 @@ class _PartialCall:
     def block(self) -> ToolCallBlock:
         """Return the call with its arguments as text."""
         return ToolCallBlock(tool_call_id=self.id, tool_name=self._name, tool_kwargs=self.arguments)
+
+
+def completion_of(response: ChatResponse) -> CompletionResponse:
+    """Return a chat's response as that of a completion; core's own conversion writes into the message."""
+    return CompletionResponse(
+        text=response.message.content or "",
+        additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},
+        raw=response.raw,
+        delta=response.delta,
+    )
 
 
 def _openai_call(block: ToolCallBlock) -> dict[str, Any]:

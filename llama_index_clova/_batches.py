@@ -124,9 +124,6 @@ class Lookup:
 
         A part that is not stored is lost with its process, but at the end of each the last requests are in flight
         alone. So the first has one round of requests, and the next ones more as long as they take no time.
-
-        Args:
-            round_size: Requests in flight at once.
         """
         missing = list(self._missing)
         start, rounds = 0, 1

@@ -42,18 +42,9 @@ _DROPPED = (ThinkingBlock, CachePoint, ToolCallBlock)
 
 
 def to_clova_messages(messages: Sequence[ChatMessage], *, no_images: str | None = None) -> ClovaMessages:
-    """Return the messages of a request.
+    """Return the messages of a request: fresh dicts in the wire's form, the system messages joined in front.
 
-    Args:
-        messages: A conversation.
-        no_images: Why this request cannot carry images, None if it can. An image of the last turn is then refused;
-            older ones become ``[image]`` with a warning.
-
-    Returns:
-        Fresh dicts in the wire's form; the system messages are joined into one, in front.
-
-    Raises:
-        ConfigurationError: A message holds what the service cannot take.
+    ``no_images`` says why the request cannot carry images: one of the last turn is refused, older ones are replaced.
     """
     last_turn = max((i for i, message in enumerate(messages) if message.role == MessageRole.USER), default=-1)
     conversation = Conversation(no_images, parse_json=parse_partial_json)

@@ -19,25 +19,12 @@ __all__ = ["PartialObjects", "object_of", "response_format"]
 
 
 def response_format(output_cls: type[BaseModel]) -> dict[str, Any]:
-    """Return the response format for a pydantic class. Source: the structured outputs page of the API guide.
-
-    Raises:
-        ConfigurationError: The class refers to itself, or is no object.
-    """
+    """Return the response format for a pydantic class. Source: the structured outputs page of the API guide."""
     return {"type": "json", "schema": response_schema(output_cls.model_json_schema())}
 
 
 def object_of(response: ChatResponse, output_cls: type[Model], *, native: bool) -> Model:
-    """Return the object of a whole answer.
-
-    Args:
-        response: The answer.
-        output_cls: A pydantic class.
-        native: Whether the text is the object; otherwise it is the first tool call.
-
-    Raises:
-        ValueError: The answer was cut, is no tool call, or does not fit the class (pydantic's ValidationError).
-    """
+    """Return the object of a whole answer: of its text (``native``), else of its first tool call; it must fit."""
     if not native:
         return output_cls.model_validate(selections(response, error_on_no_tool_call=True)[0].tool_kwargs)
     if response.additional_kwargs.get("finish_reason") == "length":
@@ -46,12 +33,7 @@ def object_of(response: ChatResponse, output_cls: type[Model], *, native: bool) 
 
 
 class PartialObjects:
-    """The objects of a streamed answer, as far as they have arrived.
-
-    Args:
-        output_cls: A pydantic class.
-        native: As in ``object_of``.
-    """
+    """The objects of a streamed answer, as far as they have arrived."""
 
     def __init__(self, output_cls: type[Model], *, native: bool) -> None:
         self._output_cls = output_cls
@@ -61,11 +43,7 @@ class PartialObjects:
         self._seen: dict[str, Any] = {}
 
     def take(self, response: ChatResponse) -> BaseModel | None:
-        """Return the object so far: of the class if it fits it already, else with any field missing; None if not new.
-
-        Args:
-            response: The next response of the stream.
-        """
+        """Return the object so far: of the class if it fits already, else with any field missing; None if not new."""
         self._last = response
         if response.additional_kwargs.get("finish_reason") is not None:
             return None  # the end, which is ``whole``'s
@@ -79,11 +57,7 @@ class PartialObjects:
             return self._flexible.model_validate(held)
 
     def whole(self) -> BaseModel:
-        """Return the object of the whole answer.
-
-        Raises:
-            ValueError: As ``object_of``.
-        """
+        """Return the object of the whole answer."""
         if self._last is None:
             raise ValueError("the stream gave nothing")
         return object_of(self._last, self._output_cls, native=self._native)

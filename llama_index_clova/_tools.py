@@ -25,14 +25,7 @@ CUT = (
 
 
 def wire_tool(tool: Any) -> dict[str, Any]:
-    """Return a tool as the service takes it.
-
-    Args:
-        tool: A LlamaIndex tool, its metadata, or a dict in OpenAI's form.
-
-    Raises:
-        ConfigurationError: It is nothing of that, or its schema is recursive.
-    """
+    """Return a tool, its metadata, or a dict in OpenAI's form as the service takes it."""
     if isinstance(tool, BaseTool):
         tool = tool.metadata
     if isinstance(tool, ToolMetadata):
@@ -45,15 +38,7 @@ def wire_tool(tool: Any) -> dict[str, Any]:
 
 
 def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[ToolSelection]:
-    """Return the tool calls of a response; of a stream's, with the arguments as far as they have arrived.
-
-    Args:
-        response: A response.
-        error_on_no_tool_call: Whether a response without one is an error.
-
-    Raises:
-        ValueError: There is none, or the answer was cut in the middle of one.
-    """
+    """Return the tool calls of a response; of a stream's, with the arguments as far as they have arrived."""
     calls = tool_calls_of(response.message)
     if not calls and error_on_no_tool_call:
         raise ValueError(f"expected at least one tool call, but the answer is text: {response.message.content!r}")

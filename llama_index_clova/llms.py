@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
-from pydantic import PrivateAttr
 
 from clova_studio import model_info
-from clova_studio.adapters import (
-    ToolChoiceFlow,
-    WarnOnce,
-    chat_options,
-    default_output_tokens,
-    is_tuned,
-    options_of_call,
-    tool_choice_of,
-    warn_of_raised_cap,
-)
-from llama_index_clova._answers import ResponseMaker
-from llama_index_clova._completions import acompletion_pieces, completion_of, completion_pieces
+from clova_studio.adapters import default_output_tokens, is_tuned
+from llama_index_clova._answers import ResponseMaker, completion_of
 from llama_index_clova._decorators import chat_events, completion_events
 from llama_index_clova._fields import ChatFields
 from llama_index_clova._messages import to_clova_messages
@@ -43,7 +32,9 @@ if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
 
     from clova_studio import AsyncClovaStudio, ClovaStudio
-    from clova_studio.adapters import Connection
+    from clova_studio.adapters import Connection, ToolChoiceFlow
+
+    _Call: TypeAlias = tuple[ToolChoiceFlow, Connection, ResponseMaker]
 
 __all__ = ["ClovaX"]
 
@@ -51,18 +42,6 @@ __all__ = ["ClovaX"]
 _OURS = ("tool_fallback", "parallel_tool_calls", "max_retries")
 _FIXED_HINT = "it belongs to the instance: make another ClovaX with its own {name}"
 _TOOLS_AND_FORMAT_HINT = ", or ask for the answer as a call of a tool"
-
-
-class _Call(NamedTuple):
-    """One call: its requests, where they go, and how its answer is given."""
-
-    flow: ToolChoiceFlow
-    connection: Connection
-    single_call: bool
-
-    @property
-    def maker(self) -> ResponseMaker:
-        return ResponseMaker(self.flow, single_call=self.single_call)
 
 
 class ClovaX(PredictingLLM, ChatFields):
@@ -104,8 +83,6 @@ class ClovaX(PredictingLLM, ChatFields):
     See ``clova_studio.adapters.ChatFields`` for the options and ``clova_studio.adapters.ConnectionFields`` for how to
     reach the service. Keys are never part of ``to_dict`` and ``to_json``; a pickle holds them.
     """
-
-    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 
     @classmethod
     def class_name(cls) -> str:
@@ -200,12 +177,14 @@ class ClovaX(PredictingLLM, ChatFields):
         Raises:
             ClovaStudioError: As ``stream_chat``.
         """
-        return completion_pieces(self._stream_chat(self._asked(prompt, formatted=formatted), **kwargs))
+        responses = self._stream_chat(self._asked(prompt, formatted=formatted), **kwargs)
+        return (completion_of(response) for response in responses)
 
     @completion_events
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:  # noqa: FBT001, FBT002  core's signature
         """Async variant of ``stream_complete``."""
-        return acompletion_pieces(await self._astream_chat(self._asked(prompt, formatted=formatted), **kwargs))
+        responses = await self._astream_chat(self._asked(prompt, formatted=formatted), **kwargs)
+        return (completion_of(response) async for response in responses)
 
     def _asked(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:
         if not formatted and self.completion_to_prompt is not None:
@@ -215,22 +194,21 @@ class ClovaX(PredictingLLM, ChatFields):
     # The work, without events: what is asked through these is one event and one slot of the rate limiter a call.
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        call = self._call(messages, kwargs)
-        return call.maker.whole(call.flow.run(call.connection.sync))
+        flow, connection, maker = self._call(messages, kwargs)
+        return maker.whole(flow.run(connection.sync))
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         if self._connection.asynchronous is None:
             return await asyncio.to_thread(self._chat, messages, **kwargs)
-        call = self._call(messages, kwargs)
-        return call.maker.whole(await call.flow.arun(call.connection.needed_async))
+        flow, connection, maker = self._call(messages, kwargs)
+        return maker.whole(await flow.arun(connection.needed_async))
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         # What is wrong with the call is said now, not when the generator is first asked.
-        call = self._call(messages, kwargs)
-        return self._responses(call, call.connection.sync)
+        flow, connection, maker = self._call(messages, kwargs)
+        return self._responses(flow, connection.sync, maker)
 
-    def _responses(self, call: _Call, client: ClovaStudio) -> ChatResponseGen:
-        flow, maker = call.flow, call.maker
+    def _responses(self, flow: ToolChoiceFlow, client: ClovaStudio, maker: ResponseMaker) -> ChatResponseGen:
         while not flow.done:
             with flow.open(client) as stream:
                 for arrived in stream:
@@ -243,11 +221,12 @@ class ClovaX(PredictingLLM, ChatFields):
     async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         if self._connection.asynchronous is None:
             return iterate_in_threads(self._stream_chat(messages, **kwargs))
-        call = self._call(messages, kwargs)
-        return self._aresponses(call, call.connection.needed_async)
+        flow, connection, maker = self._call(messages, kwargs)
+        return self._aresponses(flow, connection.needed_async, maker)
 
-    async def _aresponses(self, call: _Call, client: AsyncClovaStudio) -> ChatResponseAsyncGen:
-        flow, maker = call.flow, call.maker
+    async def _aresponses(
+        self, flow: ToolChoiceFlow, client: AsyncClovaStudio, maker: ResponseMaker
+    ) -> ChatResponseAsyncGen:
         while not flow.done:
             async with await flow.aopen(client) as stream:
                 async for arrived in stream:
@@ -258,31 +237,15 @@ class ClovaX(PredictingLLM, ChatFields):
                             yield response
 
     def _call(self, messages: Sequence[ChatMessage], given: Mapping[str, Any]) -> _Call:
-        options = options_of_call(given, own=_OURS, ignored=(), what=type(self).__name__, fixed_hint=_FIXED_HINT)
-        ours = {name: options.pop(name) for name in _OURS if name in options}
-        tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
-        choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
-        wanted = options.pop("response_format", None)
-        chat = chat_options(
-            self._default_options(),
-            options,
-            tools=tools,
-            response_format=wanted,
+        flow, connection, own = self._chat_call(
+            given,
+            lambda chat: to_clova_messages(messages, no_images=chat.no_images),
+            wire_tool,
+            own=_OURS,
+            fixed_hint=_FIXED_HINT,
             tools_and_format_hint=_TOOLS_AND_FORMAT_HINT,
         )
-        chat.request["messages"] = to_clova_messages(messages, no_images=chat.no_images)
-        if chat.raised_cap is not None:
-            warn_of_raised_cap(chat.raised_cap, self._warn_once)
-        connection = self._connection
-        if ours.get("max_retries") is not None:
-            connection = connection.with_max_retries(ours["max_retries"])
-        flow = ToolChoiceFlow(
-            chat.request,
-            choice=choice,
-            tool_fallback=ours.get("tool_fallback", self.tool_fallback),
-            base_url=connection.place,
-        )
-        return _Call(flow, connection, single_call=ours.get("parallel_tool_calls") is False)
+        return flow, connection, ResponseMaker(flow, single_call=own.get("parallel_tool_calls") is False)
 
     # Tools.
 

@@ -276,11 +276,11 @@ def test_cut_call_does_not_look_whole(chat: Callable[..., ChatClovaX], server: E
     """Arguments that a stream broke off at the output cap are an invalid call, not a repaired one."""
     from clova_studio import ChatChunk, Message, ToolCall, ToolCallFunction
     from clova_studio.adapters import ToolChoiceFlow
-    from langchain_clova._answers import ChunkMaker
+    from langchain_clova._answers import AnswerMaker
 
     for text in ('{"a": {"path": "/home/us', '{"a": [1, ', '{"a', '{"a": "x\\', '{"a": 1'):
         flow = ToolChoiceFlow({"model": "HCX-005"}, choice=None, tool_fallback="never", base_url=None)
-        maker = ChunkMaker(flow, with_usage=True, single_call=False)
+        maker = AnswerMaker(flow, with_usage=True, single_call=False)
         opened = ToolCall(id="call_1", index=0, function=ToolCallFunction(name="f"))
         more = ToolCall(index=0, function=ToolCallFunction(partial_json=text))
         chunks = [

@@ -20,7 +20,6 @@ def python(code: str) -> str:
 def test_all_names_exist_and_are_sorted() -> None:
     """__all__ is sorted and complete, and dir() lists it."""
     assert langchain_clova.__all__ == sorted(langchain_clova.__all__)
-    assert set(langchain_clova.__all__) == set(langchain_clova._HOMES)
     assert set(langchain_clova.__all__) <= set(dir(langchain_clova))
     for name in langchain_clova.__all__:
         assert getattr(langchain_clova, name).__name__ == name

@@ -39,15 +39,30 @@ def public(module: Any) -> list[tuple[str, Any]]:
     return found
 
 
+# The public module that each public name stands in.
+HOMES = {
+    "ClovaEmbedding": "embeddings",
+    "ClovaRerank": "postprocessors",
+    "ClovaRerankCitation": "postprocessors",
+    "ClovaRerankEndEvent": "postprocessors",
+    "ClovaRerankResult": "postprocessors",
+    "ClovaRouterSelector": "selectors",
+    "ClovaSegmentationNodeParser": "node_parsers",
+    "ClovaSummarize": "synthesizers",
+    "ClovaSummaryExtractor": "extractors",
+    "ClovaX": "llms",
+}
+
+
 def test_all_names_exist_and_are_sorted() -> None:
     """__all__ is sorted and complete, dir() lists it, and another name is an AttributeError that says it."""
     assert llama_index_clova.__all__ == sorted(llama_index_clova.__all__)
-    assert set(llama_index_clova.__all__) == set(llama_index_clova._HOMES)
+    assert set(llama_index_clova.__all__) == set(HOMES)
     assert set(llama_index_clova.__all__) <= set(dir(llama_index_clova))
     for name in llama_index_clova.__all__:
         value = getattr(llama_index_clova, name)
         assert value.__name__ == name
-        assert value.__module__ == f"llama_index_clova.{llama_index_clova._HOMES[name]}"
+        assert value.__module__ == f"llama_index_clova.{HOMES[name]}"
     with pytest.raises(AttributeError, match="Nothing"):
         _ = llama_index_clova.Nothing
 
@@ -88,7 +103,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         "before = set(sys.modules)\n"
         "ours = ('clova_studio._client', 'clova_studio._async_client', 'httpx', 'langchain_clova', 'langchain_core')\n"
         "homes = ('embeddings', 'extractors', 'llms', 'node_parsers', 'postprocessors', 'selectors', 'synthesizers')\n"
-        f"for name in {list(llama_index_clova._HOMES)!r}:\n"
+        f"for name in {list(HOMES)!r}:\n"
         "    getattr(__import__('llama_index_clova'), name)\n"
         "    new = set(sys.modules) - before\n"
         "    print(name, [each for each in ours if each in new], "
@@ -96,7 +111,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         "    for each in new:\n"  # the next name starts from the same modules
         "        del sys.modules[each]"
     )
-    assert python(heavy).splitlines() == [f"{name} [] ['{home}']" for name, home in llama_index_clova._HOMES.items()]
+    assert python(heavy).splitlines() == [f"{name} [] ['{home}']" for name, home in HOMES.items()]
 
 
 @pytest.mark.parametrize("package", ["llama_index", "llama_index.core"])

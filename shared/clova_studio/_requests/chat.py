@@ -25,12 +25,7 @@ _DEFAULT_OUTPUT_WITH_TOOLS = 1_024
 
 
 def default_output_tokens(info: ModelInfo, body: Mapping[str, Any]) -> int:
-    """Return the output cap that the service takes where a request names none.
-
-    Args:
-        info: The model's entry in the catalogue.
-        body: The request.
-    """
+    """Return the output cap that the service takes where a request names none."""
     if info.known and info.thinking:
         thinking = body.get("thinking") or {}
         plain = "none" if body.get("tools") or body.get("responseFormat") else "low"

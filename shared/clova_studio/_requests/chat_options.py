@@ -82,11 +82,7 @@ def build_chat_request(
     task_id: str | None = None,
     api_version: Literal["v1", "v2", "v3"] | None = None,
 ) -> tuple[str, ModelInfo, dict[str, Any]]:
-    """Return the API version, what is known of the model, and the body of a chat request.
-
-    Raises:
-        ConfigurationError: A rule of the API is broken; the message names parameter, rule and way out.
-    """
+    """Return the API version, what is known of the model, and the body of a chat request."""
     check_names(options, _OPTION_NAMES, "chat")
     if not isinstance(model, str) or not model.strip():
         raise ConfigurationError(f"model must be the name of a model such as 'HCX-005', got {model!r}")

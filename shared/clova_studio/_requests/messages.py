@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError
@@ -49,20 +50,10 @@ def kind_of(messages: Sequence[Any]) -> type[list[dict[str, Any]]]:
 
 
 def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: str | None) -> list[dict[str, Any]]:
-    """Return the messages of a request.
+    """Return the messages of a request: ``role`` and ``content``, as a string or on v3 a list of parts, in order.
 
-    Args:
-        messages: Mappings or ``Message`` objects in order; at least one. ``content`` is a string, or on v3 a list of
-            parts: ``{"type": "text", "text": ...}``, ``{"type": "image_url", "imageUrl": {"url": ...}}`` (a public URL)
-            or ``{"type": "image_url", "dataUri": {"data": "data:image/png;base64,..."}}``; ``image_url`` as OpenAI
-            writes it is taken too.
-        info: The model.
-        v1: Whether the request goes to the v1 API: strings only.
-        text_only: Why images cannot go with this request, None if they can. Then, too, each content is one string, as
-            the pages of tools and structured outputs ask for.
-
-    Raises:
-        ConfigurationError: A rule of the API is broken; the message names the index as ``messages[i]``.
+    A part is a text, or an image in the service's form or OpenAI's. ``text_only`` says why images cannot go with this
+    request. Then, and on v1, each content is one string, as the pages of tools and structured outputs ask for.
     """
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         raise ConfigurationError(
@@ -71,66 +62,114 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
         )
     if not messages:
         raise ConfigurationError("messages is empty: give at least one message")
-    if isinstance(messages, ClovaMessages):
-        for i, message in enumerate(messages):
-            _check_message(message, f"messages[{i}]", v1=v1)
-        _check_images(messages, info=info, text_only=text_only)
-        return messages
-    wire = [_message(message, f"messages[{i}]", v1=v1) for i, message in enumerate(messages)]
+    wire: list[dict[str, Any]] = messages if isinstance(messages, ClovaMessages) else _translated(messages)
+    for i, message in enumerate(wire):
+        _check_message(message, f"messages[{i}]", v1=v1)
     systems = sum(message["role"] == "system" for message in wire)
     if systems > 1 and not v1:
         raise ConfigurationError(f"messages has {systems} system messages: v3 takes one, join their texts")
-    _check_images(wire, info=info, text_only=text_only)
-    if text_only is not None:
+    _check_images(wire, info=info, v1=v1, text_only=text_only)
+    if v1 or text_only is not None:
         for message in wire:
             if isinstance(message["content"], list):
                 message["content"] = "\n".join(part["text"] for part in message["content"])
     return wire
 
 
-def _message(message: Any, where: str, *, v1: bool) -> dict[str, Any]:
-    given = _fields_of(message, where)
-    role = given.get("role")
-    _check_role(role, where, v1=v1)
-    wire: dict[str, Any] = {"role": role, "content": _content(given.get("content"), f"{where}.content", v1=v1)}
-    calls = given.get("toolCalls")
-    if calls:
-        if role != "assistant" or v1:
-            raise ConfigurationError(f"{where}.tool_calls belongs to an assistant message of a v3 model")
-        wire["toolCalls"] = [_tool_call(call, f"{where}.tool_calls[{i}]") for i, call in enumerate(calls)]
-    if role == "tool":
-        if not isinstance(given.get("toolCallId"), str) or not given["toolCallId"]:
-            raise ConfigurationError(f"{where}.tool_call_id is missing: name the id of the call that this answers")
-        wire["toolCallId"] = given["toolCallId"]
-    elif given.get("toolCallId"):
-        raise ConfigurationError(f"{where}.tool_call_id belongs to a message with role 'tool', not {role!r}")
-    if _is_blank(wire["content"]) and role != "tool" and not calls:
-        raise ConfigurationError(f"{where}.content is empty: the service refuses empty text, leave the message out")
-    return wire
-
-
-def _check_role(role: Any, where: str, *, v1: bool) -> None:
+def _check_message(message: dict[str, Any], where: str, *, v1: bool) -> None:
+    """Check a message in the wire's form, whoever made it."""
+    role, content, calls = message["role"], message["content"], message.get("toolCalls")
     roles = _ROLES_V1 if v1 else _ROLES_V3
     if role not in roles:
         hint = "; tools need a v3 model" if v1 and role == "tool" else ""
         raise ConfigurationError(f"{where}.role must be one of {', '.join(roles)}, got {role!r}{hint}")
-
-
-def _check_message(message: dict[str, Any], where: str, *, v1: bool) -> None:
-    """Check what an adapter cannot know of a message: the API, and values that its caller gave."""
-    role, content = message["role"], message["content"]
-    _check_role(role, where, v1=v1)
-    calls = message.get("toolCalls")
-    if calls and v1:
+    if calls and (role != "assistant" or v1):
         raise ConfigurationError(f"{where}.tool_calls belongs to an assistant message of a v3 model")
     for i, call in enumerate(calls or ()):
-        _tool_call(call, f"{where}.tool_calls[{i}]")
-    if role == "tool" and (not isinstance(message["toolCallId"], str) or not message["toolCallId"]):
+        _check_tool_call(call, f"{where}.tool_calls[{i}]")
+    call_id = message.get("toolCallId")
+    if role == "tool" and (not isinstance(call_id, str) or not call_id):
         raise ConfigurationError(f"{where}.tool_call_id is missing: name the id of the call that this answers")
-    if not isinstance(content, str):
-        _content(content, f"{where}.content", v1=v1)
+    if role != "tool" and call_id:
+        raise ConfigurationError(f"{where}.tool_call_id belongs to a message with role 'tool', not {role!r}")
     if _is_blank(content) and role != "tool" and not calls:
         raise ConfigurationError(f"{where}.content is empty: the service refuses empty text, leave the message out")
+
+
+def _check_tool_call(call: dict[str, Any], where: str) -> None:
+    name, arguments = call["function"]["name"], call["function"]["arguments"]
+    for field, value in (("id", call["id"]), ("function.name", name)):
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{where}.{field} is missing: repeat the call as the model sent it")
+    if not isinstance(arguments, Mapping):
+        raise ConfigurationError(f"{where}.function.arguments must be an object or the JSON text of one")
+
+
+def _check_image(part: dict[str, Any], where: str) -> None:
+    value = part["dataUri"]["data"] if "dataUri" in part else part["imageUrl"]["url"]
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{where} needs the image as imageUrl.url (a public URL) or dataUri.data (a data URI)")
+    if "imageUrl" in part:
+        if not value.startswith(("http://", "https://")):
+            raise ConfigurationError(f"{where}: imageUrl.url must be a public http or https URL")
+        return
+    if not value.startswith("data:"):
+        # Documented as bare base64; the live service refuses that and takes the full data URI (observed).
+        raise ConfigurationError(
+            f"{where}: dataUri.data must be a full data URI, data:image/png;base64,... (bare base64 is refused)"
+        )
+    head, _, encoded = value.partition(",")
+    if not head.endswith(";base64") or not encoded:
+        raise ConfigurationError(f"{where}: a data URI must look like data:image/png;base64,...")
+    if len(encoded) * 3 // 4 > MAX_IMAGE_BYTES:
+        raise ConfigurationError(f"{where}: an image may have up to 20 MB, this one has {len(encoded) * 3 // 4 >> 20}")
+
+
+def _check_images(wire: list[dict[str, Any]], *, info: ModelInfo, v1: bool, text_only: str | None) -> None:
+    total = 0
+    for i, message in enumerate(wire):
+        parts = message["content"] if isinstance(message["content"], list) else ()
+        images = [j for j, part in enumerate(parts) if part["type"] == "image_url"]
+        if not images:
+            continue
+        where = f"messages[{i}]"
+        for j in images:
+            _check_image(parts[j], f"{where}.content[{j}]")
+        if v1:
+            raise ConfigurationError(
+                f"{where}.content has an image: HCX-003 and HCX-DASH-001 take text only, use HCX-005"
+            )
+        total += len(images)
+        if message["role"] != "user":
+            raise ConfigurationError(f"{where}: images go in user messages, not in {message['role']!r}")
+        if not info.images:
+            raise ConfigurationError(f"{where} has an image, {info.name} takes text only: use HCX-005")
+        if text_only is not None:
+            raise ConfigurationError(f"{where} has an image: images cannot go together with {text_only}")
+        if len(images) > 1:
+            raise ConfigurationError(f"{where} has {len(images)} images: a turn may have one, spread them over turns")
+    if total > MAX_IMAGES:
+        raise ConfigurationError(f"messages has {total} images: a request may have {MAX_IMAGES}, drop the oldest")
+
+
+def _is_blank(content: str | list[dict[str, Any]]) -> bool:
+    if isinstance(content, str):
+        return not content.strip()
+    return all(part["type"] == "text" and not part["text"].strip() for part in content)
+
+
+def _translated(messages: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return a caller's messages in the wire's form, as far as they can be read."""
+    wire: list[dict[str, Any]] = []
+    for i, message in enumerate(messages):
+        given = _fields_of(message, f"messages[{i}]")
+        content = _content(given.get("content"), f"messages[{i}].content")
+        wire.append({"role": given.get("role"), "content": content})
+        if given.get("toolCalls"):
+            wire[-1]["toolCalls"] = [_tool_call(call) for call in given["toolCalls"]]
+        if given.get("toolCallId"):
+            wire[-1]["toolCallId"] = given["toolCallId"]
+    return wire
 
 
 def _fields_of(message: Any, where: str) -> dict[str, Any]:
@@ -153,7 +192,7 @@ def _fields_of(message: Any, where: str) -> dict[str, Any]:
     raise ConfigurationError(f"{where} must be a mapping with role and content, got {type(message).__name__}")
 
 
-def _content(content: Any, where: str, *, v1: bool) -> str | list[dict[str, Any]]:
+def _content(content: Any, where: str) -> str | list[dict[str, Any]]:
     if content is None:
         # An assistant turn that only calls tools; the service refuses null.
         return ""
@@ -163,12 +202,7 @@ def _content(content: Any, where: str, *, v1: bool) -> str | list[dict[str, Any]
         raise ConfigurationError(f"{where} must be a string or a list of parts, got {type(content).__name__}")
     if not content:
         raise ConfigurationError(f"{where} is an empty list: give a string or at least one part")
-    parts = [_part(part, f"{where}[{i}]") for i, part in enumerate(content)]
-    if v1:
-        if any(part["type"] != "text" for part in parts):
-            raise ConfigurationError(f"{where} has an image: HCX-003 and HCX-DASH-001 take text only, use HCX-005")
-        return "\n".join(part["text"] for part in parts)
-    return parts
+    return [_part(part, f"{where}[{i}]") for i, part in enumerate(content)]
 
 
 def _part(part: Any, where: str) -> dict[str, Any]:
@@ -191,73 +225,22 @@ def _image(part: Mapping[str, Any], where: str) -> dict[str, Any]:
     inline = part.get("dataUri", part.get("data_uri"))
     if (linked is None) == (inline is None):
         raise ConfigurationError(f"{where} needs exactly one of imageUrl and dataUri")
-    value = linked.get("url") if isinstance(linked, Mapping) else linked
-    if linked is None:
-        value = inline.get("data") if isinstance(inline, Mapping) else inline
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{where} needs the image as imageUrl.url (a public URL) or dataUri.data (a data URI)")
-    if value.startswith("data:"):
-        head, _, encoded = value.partition(",")
-        if not head.endswith(";base64") or not encoded:
-            raise ConfigurationError(f"{where}: a data URI must look like data:image/png;base64,...")
-        if len(encoded) * 3 // 4 > MAX_IMAGE_BYTES:
-            raise ConfigurationError(
-                f"{where}: an image may have up to 20 MB, this one has {len(encoded) * 3 // 4 >> 20}"
-            )
+    held, name = (inline, "data") if linked is None else (linked, "url")
+    value = held.get(name) if isinstance(held, Mapping) else held
+    if linked is None or (isinstance(value, str) and value.startswith("data:")):
         return {"dataUri": {"data": value}}
-    if linked is None:
-        # Documented as bare base64; the live service refuses that and takes the full data URI (observed).
-        raise ConfigurationError(
-            f"{where}: dataUri.data must be a full data URI, data:image/png;base64,... (bare base64 is refused)"
-        )
-    if not value.startswith(("http://", "https://")):
-        raise ConfigurationError(f"{where}: imageUrl.url must be a public http or https URL")
     return {"imageUrl": {"url": value}}
 
 
-def _check_images(wire: list[dict[str, Any]], *, info: ModelInfo, text_only: str | None) -> None:
-    total = 0
-    for i, message in enumerate(wire):
-        if not isinstance(message["content"], list):
-            continue
-        images = sum(part["type"] == "image_url" for part in message["content"])
-        if not images:
-            continue
-        total += images
-        where = f"messages[{i}]"
-        if message["role"] != "user":
-            raise ConfigurationError(f"{where}: images go in user messages, not in {message['role']!r}")
-        if not info.images:
-            raise ConfigurationError(f"{where} has an image, {info.name} takes text only: use HCX-005")
-        if text_only is not None:
-            raise ConfigurationError(f"{where} has an image: images cannot go together with {text_only}")
-        if images > 1:
-            raise ConfigurationError(f"{where} has {images} images: a turn may have one, spread them over turns")
-    if total > MAX_IMAGES:
-        raise ConfigurationError(f"messages has {total} images: a request may have {MAX_IMAGES}, drop the oldest")
-
-
-def _tool_call(call: Any, where: str) -> dict[str, Any]:
+def _tool_call(call: Any) -> dict[str, Any]:
     given = call if isinstance(call, Mapping) else getattr(call, "__dict__", {})
     function = given.get("function")
     inner = function if isinstance(function, Mapping) else getattr(function, "__dict__", {})
-    name, arguments = inner.get("name"), inner.get("arguments")
-    if not isinstance(given.get("id"), str) or not given["id"]:
-        raise ConfigurationError(f"{where}.id is missing: repeat the call as the model sent it")
-    if not isinstance(name, str) or not name:
-        raise ConfigurationError(f"{where}.function.name is missing: repeat the call as the model sent it")
+    arguments = inner.get("arguments")
     if isinstance(arguments, str):
         # A JSON text as the OpenAI-compatible API has it; the native API wants the object.
-        try:
+        with suppress(ValueError):
             arguments = json.loads(arguments or "{}")
-        except ValueError:
-            arguments = None
-    if not isinstance(arguments, Mapping):
-        raise ConfigurationError(f"{where}.function.arguments must be an object or the JSON text of one")
-    return {"id": given["id"], "type": "function", "function": {"name": name, "arguments": dict(arguments)}}
-
-
-def _is_blank(content: str | list[dict[str, Any]]) -> bool:
-    if isinstance(content, str):
-        return not content.strip()
-    return all(part["type"] == "text" and not part["text"].strip() for part in content)
+    if isinstance(arguments, Mapping):
+        arguments = dict(arguments)
+    return {"id": given.get("id"), "type": "function", "function": {"name": inner.get("name"), "arguments": arguments}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from clova_studio._catalogue import EMBEDDING_MODELS, model_info
@@ -11,6 +11,7 @@ from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given
 from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_text, integer
+from clova_studio.types._base import Result
 from clova_studio.types.embeddings import Embedding
 from clova_studio.types.segmentation import Segmentation
 from clova_studio.types.sliding import SlidingWindow
@@ -26,6 +27,8 @@ __all__ = [
     "slide",
     "summarize",
 ]
+
+ResultT = TypeVar("ResultT", bound=Result)
 
 MAX_SEGMENTATION_CHARACTERS = 120_000
 MAX_SUMMARIZATION_CHARACTERS = 35_000
@@ -44,15 +47,7 @@ def embed(text: str, *, model: str, request_id: str | None = None, timeout: Any 
         raise ConfigurationError(f"model must be the name of an embedding model, got {model!r}")
     # v1 has the model in its path, so a model that this version does not know goes there.
     path = info.path if info else f"/v1/api-tools/embedding/{quote(model, safe='')}"
-    return Call(
-        "POST",
-        path,
-        {"text": check_text("text", text)},
-        Embedding,
-        quota=model,
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
-    )
+    return _post(path, {"text": check_text("text", text)}, Embedding, model, request_id, timeout)
 
 
 def segment(
@@ -87,15 +82,7 @@ def segment(
         "postProcessMaxSize": post_process_max_size,
         "postProcessMinSize": post_process_min_size,
     }
-    return Call(
-        "POST",
-        "/v1/api-tools/segmentation",
-        body,
-        Segmentation,
-        quota="segmentation",
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
-    )
+    return _post("/v1/api-tools/segmentation", body, Segmentation, "segmentation", request_id, timeout)
 
 
 def summarize(
@@ -137,15 +124,7 @@ def summarize(
         "segMinSize": seg_min_size,
         "includeAiFilters": include_ai_filters,
     }
-    return Call(
-        "POST",
-        "/v1/api-tools/summarization/v2",
-        body,
-        Summary,
-        quota="summarization",
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
-    )
+    return _post("/v1/api-tools/summarization/v2", body, Summary, "summarization", request_id, timeout)
 
 
 def slide(
@@ -165,19 +144,9 @@ def slide(
         )
     if integer("max_tokens", max_tokens, 1, _MAX_SLIDING_TOKENS) is None:
         raise ConfigurationError("max_tokens is required: the output cap of the chat that follows")
-    body = {
-        "maxTokens": max_tokens,
-        "messages": to_clova_messages(messages, info=info, v1=True, text_only=None),
-    }
-    return Call(
-        "POST",
-        f"/v1/api-tools/sliding/chat-messages/{quote(info.name, safe='')}",
-        body,
-        SlidingWindow,
-        quota="sliding",
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
-    )
+    body = {"maxTokens": max_tokens, "messages": to_clova_messages(messages, info=info, v1=True, text_only=None)}
+    path = f"/v1/api-tools/sliding/chat-messages/{quote(info.name, safe='')}"
+    return _post(path, body, SlidingWindow, "sliding", request_id, timeout)
 
 
 def count_embedding_tokens(text: str, *, request_id: str | None = None, timeout: Any = None) -> Call[TokenCount]:
@@ -190,12 +159,12 @@ def count_embedding_tokens(text: str, *, request_id: str | None = None, timeout:
         raise ConfigurationError(
             f"text has {len(text):,} characters, the calculator takes {_MAX_COUNTED_CHARACTERS:,}: count it in parts"
         )
-    return Call(
-        "POST",
-        "/v1/api-tools/embedding/v2/tokenize",
-        {"text": text},
-        TokenCount,
-        quota="embedding-tokenize",
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
+    return _post(
+        "/v1/api-tools/embedding/v2/tokenize", {"text": text}, TokenCount, "embedding-tokenize", request_id, timeout
     )
+
+
+def _post(
+    path: str, body: dict[str, Any], result: type[ResultT], quota: str, request_id: str | None, timeout: Any
+) -> Call[ResultT]:
+    return Call("POST", path, body, result, quota=quota, request_id=fresh_or_given(request_id), timeout=timeout)

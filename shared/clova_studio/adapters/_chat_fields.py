@@ -1,13 +1,22 @@
-"""The options of a chat as fields of a chat model."""
+"""The options of a chat as fields of a chat model, and the calls that they make."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, PrivateAttr
 
 from clova_studio.adapters._fields import ConnectionFields
-from clova_studio.adapters._options import CHAT_OPTIONS
+from clova_studio.adapters._options import CHAT_OPTIONS, chat_options, options_of_call, warn_of_raised_cap
+from clova_studio.adapters._tool_choice import tool_choice_of
+from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
+from clova_studio.adapters._warn_once import WarnOnce
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from clova_studio.adapters._connection import Connection
+    from clova_studio.adapters._options import ChatRequest
 
 __all__ = ["ChatFields"]
 
@@ -57,6 +66,45 @@ class ChatFields(ConnectionFields):
     base_model: str | None = None
     api_version: Literal["v1", "v2", "v3"] | None = None
     tool_fallback: Literal["after_tool_result", "always", "never"] = "after_tool_result"
+
+    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
+
+    def _chat_call(
+        self,
+        given: Mapping[str, Any],
+        to_messages: Callable[[ChatRequest], list[dict[str, Any]]],
+        wire_tool: Callable[[Any], dict[str, Any]],
+        *,
+        own: Sequence[str],
+        ignored: Sequence[str] = (),
+        fixed_hint: str,
+        tools_and_format_hint: str,
+    ) -> tuple[ToolChoiceFlow, Connection, dict[str, Any]]:
+        """Return the requests of a call with the options ``given``, where they go, and the options that are ``own``.
+
+        The two functions translate the messages and the tools of a framework.
+        """
+        options = options_of_call(given, own=own, ignored=ignored, what=type(self).__name__, fixed_hint=fixed_hint)
+        mine = {name: options.pop(name) for name in own if name in options}
+        tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
+        choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
+        response_format = options.pop("response_format", None)
+        chat = chat_options(
+            self._default_options(),
+            options,
+            tools=tools,
+            response_format=response_format,
+            tools_and_format_hint=tools_and_format_hint,
+        )
+        chat.request["messages"] = to_messages(chat)
+        if chat.raised_cap is not None:
+            warn_of_raised_cap(chat.raised_cap, self._warn_once)
+        connection = self._connection
+        if mine.get("max_retries") is not None:
+            connection = connection.with_max_retries(mine["max_retries"])
+        fallback = mine.get("tool_fallback", self.tool_fallback)
+        flow = ToolChoiceFlow(chat.request, choice=choice, tool_fallback=fallback, base_url=connection.place)
+        return flow, connection, mine
 
     def _default_options(self) -> dict[str, Any]:
         """Return the options of a request that are set."""

@@ -125,27 +125,21 @@ class _Clients:
 
     @property
     def sync(self) -> ClovaStudio:
-        client = self._sync
-        if client is None:
-            from clova_studio import ClovaStudio
+        with self._lock:
+            if self._sync is None:
+                from clova_studio import ClovaStudio
 
-            with self._lock:
-                client = self._sync
-                if client is None:
-                    client = self._sync = ClovaStudio(**self._settings.arguments(asynchronous=False))
-        return client
+                self._sync = ClovaStudio(**self._settings.arguments(asynchronous=False))
+            return self._sync
 
     @property
     def asynchronous(self) -> AsyncClovaStudio:
-        client = self._async
-        if client is None:
-            from clova_studio import AsyncClovaStudio
+        with self._lock:
+            if self._async is None:
+                from clova_studio import AsyncClovaStudio
 
-            with self._lock:
-                client = self._async
-                if client is None:
-                    client = self._async = AsyncClovaStudio(**self._settings.arguments(asynchronous=True))
-        return client
+                self._async = AsyncClovaStudio(**self._settings.arguments(asynchronous=True))
+            return self._async
 
 
 _shared: weakref.WeakValueDictionary[tuple[Any, ...], _Clients] = weakref.WeakValueDictionary()
@@ -190,8 +184,8 @@ class Connection:
                 kind = "an AsyncClovaStudio" if wanted else "a ClovaStudio"
                 raise ConfigurationError(f"{name} must be {kind}, got {type(value).__name__}")
         self._settings = settings
-        self._client = client
-        self._async_client = async_client
+        self._client: ClovaStudio | None = client
+        self._async_client: AsyncClovaStudio | None = async_client
         self._clients: _Clients | None = None
         self._variants: dict[int, Connection] = {}
         if client is None and async_client is None:
@@ -239,16 +233,12 @@ class Connection:
             return self._clients.sync
         if self._client is None:
             raise ConfigurationError("a synchronous call needs client=: only async_client= was given")
-        given: ClovaStudio = self._client
-        return given
+        return self._client
 
     @property
     def asynchronous(self) -> AsyncClovaStudio | None:
         """The asynchronous client; None if only a synchronous one was given, which then works in a thread."""
-        if self._clients is not None:
-            return self._clients.asynchronous
-        given: AsyncClovaStudio | None = self._async_client
-        return given
+        return self._async_client if self._clients is None else self._clients.asynchronous
 
     @property
     def needed_async(self) -> AsyncClovaStudio:
@@ -266,9 +256,7 @@ class Connection:
     def base_url(self) -> str | None:
         """The address as far as it is known without making a client."""
         given = self._client if self._client is not None else self._async_client
-        if given is not None:
-            return str(given.base_url)
-        return self._settings.base_url
+        return self._settings.base_url if given is None else str(given.base_url)
 
     @property
     def place(self) -> str:
