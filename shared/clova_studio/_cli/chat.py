@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     with connect(arguments) as client:
         if talks:
             return _converse(client, arguments)
-        prompt: str = read_text(None) if arguments.prompt in {None, "-"} else arguments.prompt
+        prompt = read_text(None) if arguments.prompt in {None, "-"} else str(arguments.prompt)
         if not prompt.strip():
             raise ConfigurationError("PROMPT is empty: ask something")
         messages = [*_system(arguments), {"role": "user", "content": prompt}]

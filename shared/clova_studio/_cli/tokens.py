@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError("TEXT and --file are both given: leave one of them out")
     if arguments.embedding and arguments.system is not None:
         raise ConfigurationError("--system belongs to a chat: leave it or --embedding out")
-    text: str = read_text(arguments.file) if arguments.text in {None, "-"} else arguments.text
+    text = read_text(arguments.file) if arguments.text in {None, "-"} else str(arguments.text)
     if not text.strip():
         raise ConfigurationError("the text is empty")
     roles = (("system", arguments.system), ("user", text))

@@ -48,6 +48,7 @@ async def deliver(connection: HttpConnection, answer: Answer, settings: Settings
         body = answer.body[: max(1, len(answer.body) // 2)] if kind == "truncate" else answer.body
         await connection.start(answer.status, {"content-type": "application/json", **answer.headers}, len(body))
     else:
+        body = b""
         content_type = "text/event-stream;charset=UTF-8" if settings.observed else "text/event-stream"
         await connection.start(200, {"content-type": content_type, "cache-control": "no-cache", **answer.headers})
     if kind == "reset_after_headers":
