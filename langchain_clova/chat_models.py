@@ -46,7 +46,7 @@ _TOOLS_AND_FORMAT_HINT = (
     ". With create_agent give response_format=ToolStrategy(Schema), which asks for the answer as a tool call"
 )
 _FIXED_HINT = "it belongs to the instance: make another one, or use configurable_fields({name}=...)"
-# Options of a call that the adapter itself heeds, and what langchain-core hands through for itself.
+# Options of a call that the adapter itself uses, and those that langchain-core passes through for itself.
 _OWN_OPTIONS = ("stream_usage", "tool_fallback", "parallel_tool_calls", "max_retries")
 _CORE_OPTIONS = ("stream", "ls_structured_output_format", "structured_output_format")
 

@@ -77,7 +77,7 @@ class ClovaRouter(ClovaRunnable[QueryInput, RouteResult]):
 
 
 class _Condition(RunnableSerializable[RouteResult, bool]):
-    """Whether a route is for a branch. It asks nobody."""
+    """Whether a route is for a branch, without a request."""
 
     kind: Literal["unsafe", "blocked", "domain"]
     domain: str = ""

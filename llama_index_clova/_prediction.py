@@ -52,7 +52,7 @@ class PredictingLLM(FunctionCallingLLM):
         """Return an object of a pydantic class.
 
         Source: the structured outputs page (HCX-007) and the function calling page (others) of the API guide.
-        ``pydantic_program_mode`` is heeded: ``function`` always uses a tool, ``llm`` asks in words.
+        ``pydantic_program_mode`` is respected: ``function`` always uses a tool, ``llm`` asks in words.
 
         Args:
             output_cls: The class.
@@ -61,7 +61,7 @@ class PredictingLLM(FunctionCallingLLM):
             **prompt_args: What the template wants.
 
         Raises:
-            ValueError: The answer was cut, is no tool call, or does not fit the class.
+            ValueError: The answer was cut, is not a tool call, or does not fit the class.
             ClovaStudioError: A request failed, or was wrong and not sent.
         """
         way = self._structured_way(llm_kwargs)

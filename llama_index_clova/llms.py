@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClovaX"]
 
-# Options of a call that the adapter itself heeds.
+# Options of a call that the adapter itself uses.
 _OURS = ("tool_fallback", "parallel_tool_calls", "max_retries")
 _FIXED_HINT = "it belongs to the instance: make another ClovaX with its own {name}"
 _TOOLS_AND_FORMAT_HINT = ", or ask for the answer as a call of a tool"
@@ -72,7 +72,7 @@ class ClovaX(PredictingLLM, ChatFields):
     with several they ask for a call in words, once more when the answer is text, and mark an answer that is text all
     the same ``additional_kwargs["tool_choice_unmet"]``.
 
-    ``system_prompt``, ``completion_to_prompt`` and ``rate_limiter`` are heeded where LlamaIndex does: the first in
+    ``system_prompt``, ``completion_to_prompt`` and ``rate_limiter`` work where LlamaIndex uses them: the first in
     ``predict``, ``stream`` and structured prediction, not in ``chat``. The quota is the client's business, see
     ``rate_limits``. A URL in an ``ImageBlock`` is passed on to the service, not fetched.
 

@@ -143,7 +143,7 @@ def _settings(stack: ExitStack) -> dict[str, Any]:
     server = stack.enter_context(serve(token_latency=0.02))
     _say(
         f"CLOVASTUDIO_API_KEY가 없어 로컬 에뮬레이터를 씁니다 (no key: a local emulator on {server.base_url} answers "
-        "with extracts, it is no language model)"
+        "with extracts, it is not a language model)"
     )
     return {"base_url": server.base_url, "api_key": server.api_key}
 

@@ -150,7 +150,7 @@ def _csv_rows(file: Path, report: DatasetReport) -> Iterator[dict[str, Any]]:
                     continue
                 yield dict(zip(header, values, strict=True))
         except csv.Error as error:
-            report.add("file.format", f"the file is no csv: {error}")
+            report.add("file.format", f"the file is not valid CSV: {error}")
 
 
 def _jsonl_rows(file: Path, report: DatasetReport) -> Iterator[dict[str, Any]]:

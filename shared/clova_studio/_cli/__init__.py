@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments without the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0 done, 1 the service or the connection failed, 2 wrong use, 130 interrupted, 141 nobody reads
+        The exit code: 0 done, 1 the service or the connection failed, 2 wrong use, 130 interrupted, 141 no one reads
         the output any more.
 
     Raises:
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser(argv).parse_args(argv)
         code = int(arguments.run(arguments))
-        # Here and not at exit: only a write shows that nobody reads the output any more.
+        # Here and not at exit: only a write shows that no one reads the output any more.
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_stdout()

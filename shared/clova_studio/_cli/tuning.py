@@ -100,7 +100,7 @@ example:
 
 def _add_delete(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task_ids", nargs="+", metavar="ID", help="the tasks")
-    parser.add_argument("--yes", action="store_true", help="do not ask first; needed where nobody can answer")
+    parser.add_argument("--yes", action="store_true", help="do not ask first; needed where no one can answer")
     _finish(parser)
 
 
@@ -133,7 +133,7 @@ def _get(arguments: argparse.Namespace) -> int:
 def _create(arguments: argparse.Namespace) -> int:
     if arguments.check is not None:
         _check(arguments.check)
-    # The client first: without a key nobody is asked for those of the bucket.
+    # The client first: without a key there is no point in asking for those of the bucket.
     with connect(arguments) as client:
         task = client.tuning.create(
             model=arguments.model,
@@ -155,7 +155,7 @@ def _create(arguments: argparse.Namespace) -> int:
 def _delete(arguments: argparse.Namespace) -> int:
     if not arguments.yes:
         if not is_terminal(sys.stdin):
-            raise ConfigurationError("deleting asks first, and here nobody can answer: give --yes")
+            raise ConfigurationError("deleting asks first, and there is no terminal to answer in: give --yes")
         note(f"delete {', '.join(arguments.task_ids)}? [y/N] ", end="")
         if input().strip().lower() not in {"y", "yes"}:
             note("nothing was deleted")

@@ -23,7 +23,7 @@ __all__ = ["EmbedBatch"]
 # Fewest tokens per character that any text was seen to have (English, 0.19): what is longer cannot fit.
 _TOKENS_PER_CHARACTER = 0.15
 _SHORTEN = 0.8
-# A quota that lets nobody through for so many windows ends a batch.
+# A quota that lets no request through for so many windows ends a batch.
 _WINDOWS = 5
 _WINDOW = 60.0
 

@@ -66,7 +66,8 @@ async def aembed_texts(
             # The batch may have ended while this waited for its permit.
             batch.queue.cancel.check()
             if isinstance(client, ClovaStudio):
-                return await asyncio.to_thread(client._send, call, **batch.options)  # noqa: SLF001
+                blocking = client
+                return await asyncio.to_thread(lambda: blocking._send(call, **batch.options))  # noqa: SLF001
             return await client._send(call, **batch.options)  # noqa: SLF001
 
     return await run_tasks(batch.queue, send)

@@ -44,7 +44,7 @@ def data_uri(encoded: Any, mime_type: Any) -> str:
         mime_type: Its type; None to tell it by its first bytes.
 
     Raises:
-        ConfigurationError: It is no string, or the type is not known.
+        ConfigurationError: It is not a string, or its type is not known.
     """
     if not isinstance(encoded, str):
         raise ConfigurationError("an image's base64 must be a string")

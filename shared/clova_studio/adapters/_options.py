@@ -59,7 +59,7 @@ _OTHER_NAMES = {
     "repeat_penalty": "repetition_penalty",
     "stop_sequences": "stop",
 }
-# Options of a call that are no fields.
+# Options of a call that are not fields.
 _CALL_ONLY = ("tools", "tool_choice", "response_format", "timeout", "request_id")
 _FIXED = ("api_key", "apigw_api_key", "base_url", "region", "path_prefix", "client", "async_client", "streaming")
 

@@ -81,7 +81,7 @@ def response_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         schema: A JSON Schema with an object at its root; it is not changed.
 
     Raises:
-        ConfigurationError: Its root is no object, or it is recursive.
+        ConfigurationError: Its root is not an object, or it is recursive.
     """
     cleaned = clean_schema(schema, supported_only=True)
     if cleaned.get("type") != "object":

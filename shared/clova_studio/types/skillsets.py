@@ -95,7 +95,7 @@ class SkillsetChunk(Result):
     @field_validator("selected_skill", mode="before")
     @classmethod
     def _one_shape(cls, value: Any) -> Any:
-        # The guide's sample of this event is no valid JSON, so its shape is not certain: a list of skills, one skill,
+        # The guide's sample of this event is not valid JSON, so its shape is not certain: a list of skills, one skill,
         # or one with a list of names.
         if isinstance(value, dict):
             names = value.get("nameForHuman", value.get("name_for_human"))
