@@ -102,7 +102,13 @@ class ConfigurationError(ClovaStudioError):
 
 
 class APIConnectionError(ClovaStudioError):
-    """The service could not be reached, or the connection broke before an answer was complete."""
+    """The service could not be reached, or the connection broke before an answer was complete.
+
+    Attributes:
+        sent: Whether the request may have reached the service; False where no connection was made.
+    """
+
+    sent = True
 
 
 class APITimeoutError(APIConnectionError):

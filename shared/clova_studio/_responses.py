@@ -34,6 +34,8 @@ ResultT = TypeVar("ResultT", bound=Result)
 _SUCCESS = "20000"
 _NO_CONTENT = "20400"
 _SNIPPET = 500
+# What the HTTP library raises while it waits for a connection: nothing of the request is written then.
+_BEFORE_SENDING = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
 
 
 class _Status(WireModel):
@@ -195,8 +197,14 @@ def transport_error(exc: Any, request_id: str) -> ClovaStudioError | None:
     if hasattr(exc, "_request"):
         exc._request = None  # noqa: SLF001  its public setter does the same and differs between the two libraries
     if "TimeoutException" in names:
-        return APITimeoutError(f"{_described(exc)}: no answer within the time limit", request_id=request_id)
-    return APIConnectionError(_described(exc), request_id=request_id)
+        error: APIConnectionError = APITimeoutError(
+            f"{_described(exc)}: no answer within the time limit", request_id=request_id
+        )
+    else:
+        error = APIConnectionError(_described(exc), request_id=request_id)
+    if not names.isdisjoint(_BEFORE_SENDING):
+        error.sent = False
+    return error
 
 
 def _described(exc: BaseException) -> str:

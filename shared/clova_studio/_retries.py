@@ -254,6 +254,8 @@ class Attempts(Generic[ResultT]):
             self._return(permit, error)
         if error is not exc:
             error.__cause__ = exc
+        if self._call.in_doubt and is_retryable(error) and not is_retryable(error, idempotent=False):
+            error.message = f"{error.message}; {self._call.in_doubt}"
         self._decide(error)
 
     def _error_of(self, exc: BaseException) -> ClovaStudioError | None:
@@ -291,7 +293,7 @@ class Attempts(Generic[ResultT]):
         from tenacity import RetryCallState, Retrying, retry_if_exception
 
         engine = Retrying(
-            retry=retry_if_exception(lambda error: is_retryable(error, idempotent=self._call.idempotent)),
+            retry=retry_if_exception(lambda error: is_retryable(error, idempotent=not self._call.in_doubt)),
             wait=lambda state: 0.0 if self._closes_quota else self._policy.back_off(state.attempt_number),
             stop=self._is_over,
             before_sleep=self._log_retry,
@@ -418,11 +420,12 @@ def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
 
     Args:
         error: The failure.
-        idempotent: Whether a request that may have reached the service can be repeated.
+        idempotent: Whether a request that the service may have begun can be repeated. Otherwise only a refusal for the
+            quota and a connection that was not made are worth another attempt.
     """
     if isinstance(error, APIConnectionError):
-        return idempotent
-    if not isinstance(error, APIStatusError):
+        return idempotent or not error.sent
+    if not isinstance(error, APIStatusError) or not (idempotent or isinstance(error, RateLimitError)):
         return False
     row = lookup(error.code, error.message)
     if row is not None:

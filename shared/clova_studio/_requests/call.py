@@ -48,7 +48,8 @@ class Call(Generic[ResultT]):
         body: The body, None for none. Not in the repr: it may hold Object Storage keys.
         result_type: What the ``result`` of the answer is.
         quota: The name of the quota that it counts on: the model, or the tool.
-        idempotent: Whether it can be repeated when it may have reached the service.
+        in_doubt: What may have been done when a request has reached the service and no result came, and how to look;
+            empty for a call that is idempotent, which can be repeated.
         native: Whether the answer has the native envelope and the path takes the ``testapp``/``serviceapp`` prefix;
             neither is so on the OpenAI-compatible paths.
         gone_is_done: Whether "not found" on a repetition means that the attempt before it did the work.
@@ -63,7 +64,7 @@ class Call(Generic[ResultT]):
     body: Mapping[str, Any] | None = field(repr=False)
     result_type: type[ResultT]
     quota: str
-    idempotent: bool = True
+    in_doubt: str = ""
     native: bool = True
     gone_is_done: bool = False
     assembler: Callable[[str], Any] | None = None
