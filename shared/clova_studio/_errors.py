@@ -56,6 +56,8 @@ __all__ = [
 ]
 
 
+# An HTTP status and two digits more, as documented.
+_CODE = re.compile(r"[45][0-9]{4}")
 _KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
 
 
@@ -271,7 +273,7 @@ def _error_class(status_code: int, code: str | None, message: str) -> type[APISt
     if row is not None:
         return cast("type[APIStatusError]", globals()[row.error])
     status = status_code
-    if code and len(code) == 5 and code.isdigit() and code[0] in "45":  # noqa: PLR2004  five digits, as documented
+    if code and _CODE.fullmatch(code):
         status = int(code[:3])
     elif code and code[0] == "6":
         # Router and skill codes: their digits are not an HTTP status.

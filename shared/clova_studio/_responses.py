@@ -34,6 +34,7 @@ ResultT = TypeVar("ResultT", bound=Result)
 _SUCCESS = "20000"
 _NO_CONTENT = "20400"
 _SNIPPET = 500
+_LONGEST_CODE = 64
 # What the HTTP library raises while it waits for a connection: nothing of the request is written then.
 _BEFORE_SENDING = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
 
@@ -225,9 +226,9 @@ def _status_of(parsed: Any) -> tuple[str | None, str | None]:
     if isinstance(parsed, dict):
         for name in ("status", "error"):
             status = parsed.get(name)
-            if isinstance(status, dict) and status.get("code") is not None:
+            if isinstance(status, dict) and isinstance(code := status.get("code"), (str, int)):
                 message = status.get("message")
-                return str(status["code"]), message if isinstance(message, str) else None
+                return str(code)[:_LONGEST_CODE], message if isinstance(message, str) else None
     return None, None
 
 
