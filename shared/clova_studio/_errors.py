@@ -56,6 +56,7 @@ __all__ = [
 ]
 
 
+_LONGEST_MESSAGE = 2_000
 # An HTTP status and two digits more, as documented.
 _CODE = re.compile(r"[45][0-9]{4}")
 _KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
@@ -70,7 +71,7 @@ class ClovaStudioError(Exception):
     """Root of every error that this package raises.
 
     Attributes:
-        message: What happened and what to do, without secrets.
+        message: What happened and what to do, without secrets; of a longer one the first 2,000 characters.
         request_id: The id that went with the request as ``X-NCP-CLOVASTUDIO-REQUEST-ID``; None before sending.
         partial: What had arrived before the error: a partial result for streams; for work of several requests, such as
             ``embed_many``, a list with each result or error at its index; None where nothing can have arrived.
@@ -79,6 +80,8 @@ class ClovaStudioError(Exception):
     def __init__(self, message: str, *, request_id: str | None = None, partial: Any = None) -> None:
         # A key in the wrong argument must not show in the message about that argument.
         message = redact(message)
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:_LONGEST_MESSAGE]}... ({len(message):,} characters)"
         super().__init__(message)
         self.message = message
         self.request_id = request_id
@@ -147,7 +150,7 @@ class APIStatusError(ClovaStudioError):
         code: The five-digit code of the service as a string, None where the answer had none.
         retry_after: Seconds to wait as the answer's headers gave them, None where they did not.
         rate_limit: What the ``x-ratelimit-*`` headers said (``clova_studio.RateLimit``), None where there were none.
-        body: The answer as parsed JSON, or the first 500 characters of anything else.
+        body: The answer as parsed JSON, or the first 500 characters of anything else and of more than 20,000 bytes.
         hint: One sentence in English and one in Korean on what to do, None for codes without a documented remedy.
     """
 
@@ -168,7 +171,7 @@ class APIStatusError(ClovaStudioError):
         self.retry_after = retry_after
         self.rate_limit: RateLimit | None = None
         self.body = body
-        self.hint = hint_for(code, message)
+        self.hint = hint_for(code, self.message)
 
     def __str__(self) -> str:
         facts = [f"HTTP {self.status_code}"]
@@ -304,5 +307,5 @@ def status_error(
         body: The answer, parsed where it is JSON.
         request_id: The id of the request.
     """
-    cls = _error_class(status_code, code, message)
+    cls = _error_class(status_code, code, message[:_LONGEST_MESSAGE])
     return cls(message, status_code=status_code, code=code, retry_after=retry_after, body=body, request_id=request_id)

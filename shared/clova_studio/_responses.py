@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -15,6 +14,7 @@ from clova_studio._errors import (
     redact,
     status_error,
 )
+from clova_studio._json import deeper_than, parse_json
 from clova_studio._rate_limits.headers import parse_rate_limit, parse_retry_after
 from clova_studio._requests.call import Nothing
 from clova_studio.types._base import Result, WireModel
@@ -35,6 +35,9 @@ _SUCCESS = "20000"
 _NO_CONTENT = "20400"
 _SNIPPET = 500
 _LONGEST_CODE = 64
+# Of what an error keeps as parsed JSON, in bytes and in levels.
+_LONGEST_BODY = 20_000
+_DEEPEST_BODY = 50
 # What the HTTP library raises while it waits for a connection: nothing of the request is written then.
 _BEFORE_SENDING = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
 
@@ -128,7 +131,7 @@ def error_in(status_code: int, headers: Mapping[str, str], body: bytes, request_
         status_code=status_code,
         code=code,
         retry_after=parse_retry_after(headers),
-        body=parsed if parsed is not None else _snippet(body),
+        body=_kept(parsed, body),
         request_id=request_id,
     )
     error.rate_limit = parse_rate_limit(headers)
@@ -146,14 +149,15 @@ def parse_payload(model: type[ResultT], data: bytes, request_id: str) -> ResultT
         return model.model_validate_json(data)
     except ValidationError:
         pass
-    code, message = _status_of(_json_or_none(data))
+    parsed = _json_or_none(data)
+    code, message = _status_of(parsed)
     if code is not None:
         # The HTTP status of the stream was 200; the code says what it would have been.
         raise status_error(
             message or "error event without a message",
             status_code=200,
             code=code,
-            body=_json_or_none(data),
+            body=_kept(parsed, data),
             request_id=request_id,
         )
     raise InvalidResponseError(
@@ -182,7 +186,11 @@ def refuse_error_event(event: ServerSentEvent, request_id: str) -> None:
                 "an error event without a code", status_code=200, body=_snippet(event.data), request_id=request_id
             )
         raise status_error(
-            message or "error event without a message", status_code=200, code=code, body=parsed, request_id=request_id
+            message or "error event without a message",
+            status_code=200,
+            code=code,
+            body=_kept(parsed, event.data),
+            request_id=request_id,
         )
 
 
@@ -216,9 +224,16 @@ def _described(exc: BaseException) -> str:
 def _json_or_none(body: bytes) -> Any:
     try:
         # Some gateways repeat the key that they refuse.
-        return json.loads(redact(body.decode("utf-8-sig")))
-    except (ValueError, RecursionError):  # the second is nesting that no answer of the service has
+        return parse_json(redact(body.decode("utf-8-sig")))
+    except ValueError:
         return None
+
+
+def _kept(parsed: Any, body: bytes) -> Any:
+    """Return what an error keeps of its answer: the parsed JSON, or the beginning of what is no JSON or too much."""
+    if parsed is None or len(body) > _LONGEST_BODY or deeper_than(_DEEPEST_BODY, parsed):
+        return _snippet(body)
+    return parsed
 
 
 def _status_of(parsed: Any) -> tuple[str | None, str | None]:
@@ -237,7 +252,7 @@ def _snippet(body: bytes) -> str:
 
 
 def _nonsense(status_code: int, headers: Mapping[str, str], body: bytes, wanted: str) -> str:
-    kind = headers.get("content-type", "no content type")
+    kind = headers.get("content-type", "no content type")[:100]
     if not body.strip():
         return f"HTTP {status_code} with an empty body instead of a JSON {wanted}"
     return f"HTTP {status_code} with {len(body)} bytes of {kind}, not a JSON {wanted} (cut off, or not the service)"

@@ -6,11 +6,11 @@ data URI of images.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError
+from clova_studio._json import parse_json
 
 if TYPE_CHECKING:
     from clova_studio._catalogue import ModelInfo
@@ -211,7 +211,7 @@ def _tool_call(call: Any, where: str) -> dict[str, Any]:
     if isinstance(arguments, str):
         # A JSON text as the OpenAI-compatible API has it; the native API wants the object.
         try:
-            arguments = json.loads(arguments or "{}")
+            arguments = parse_json(arguments or "{}")
         except ValueError:
             arguments = None
     if not isinstance(arguments, Mapping):
