@@ -87,6 +87,13 @@ def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, ca
             result = call.result_type.model_validate_json(body)
     except ValidationError:
         result = _explain_misfit(status_code, headers, body, call)
+    if call.check is not None and (wrong := call.check(result)) is not None:
+        raise InvalidResponseError(
+            f"HTTP {status_code} with a result that cannot be right: {wrong}",
+            status_code=status_code,
+            body=_snippet(body),
+            request_id=call.request_id,
+        )
     result.request_id = call.request_id
     result.rate_limit = parse_rate_limit(headers)
     return result

@@ -54,6 +54,7 @@ class Call(Generic[ResultT]):
             neither is so on the OpenAI-compatible paths.
         gone_is_done: Whether "not found" on a repetition means that the attempt before it did the work.
         assembler: Makes the assembler of a streamed answer from the request id; None for an API that is not streamed.
+        check: Returns what is wrong with a result that could be read, None for nothing.
         request_id: The id that goes with it and its repetitions.
         timeout: Time limits of this call, None for the client's.
         default_output: The output cap that the service takes where the body has none.
@@ -68,6 +69,7 @@ class Call(Generic[ResultT]):
     native: bool = True
     gone_is_done: bool = False
     assembler: Callable[[str], Any] | None = None
+    check: Callable[[ResultT], str | None] | None = None
     request_id: str = field(default_factory=make_request_id)
     timeout: Any = None
     default_output: int = 0

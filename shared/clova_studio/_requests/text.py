@@ -11,6 +11,7 @@ from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given
 from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_text, integer
+from clova_studio._requests.vectors import VectorCheck
 from clova_studio.types.embeddings import Embedding
 from clova_studio.types.segmentation import Segmentation
 from clova_studio.types.sliding import SlidingWindow
@@ -34,10 +35,24 @@ _MAX_COUNTED_CHARACTERS = 10_000
 _MAX_SLIDING_TOKENS = 4_096
 
 
-def embed(text: str, *, model: str, request_id: str | None = None, timeout: Any = None) -> Call[Embedding]:
+def embed(
+    text: str,
+    *,
+    model: str,
+    check: VectorCheck | None = None,
+    request_id: str | None = None,
+    timeout: Any = None,
+) -> Call[Embedding]:
     """Return an embedding request: v2 for ``bge-m3``, v1 for the others.
 
     Source: the embedding and embedding v2 pages of the API guide.
+
+    Args:
+        text: The text.
+        model: The model.
+        check: The check that the requests of a batch share, so that their vectors have one length.
+        request_id: The caller's id.
+        timeout: The time limits of this call.
     """
     info = EMBEDDING_MODELS.get(model)
     if not isinstance(model, str) or not model:
@@ -50,6 +65,7 @@ def embed(text: str, *, model: str, request_id: str | None = None, timeout: Any 
         {"text": check_text("text", text)},
         Embedding,
         quota=model,
+        check=check or VectorCheck(model),
         request_id=fresh_or_given(request_id),
         timeout=timeout,
     )

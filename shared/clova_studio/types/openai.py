@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from clova_studio._json import parse_json
-from clova_studio.types._base import Result
+from clova_studio.types._base import Result, Vector
 
 __all__ = [
     "OpenAIChatChunk",
@@ -244,7 +244,7 @@ class OpenAIEmbedding(_SnakeModel):
     """
 
     index: int = 0
-    embedding: list[float]
+    embedding: Vector
 
 
 class OpenAIEmbeddings(_SnakeResult):
