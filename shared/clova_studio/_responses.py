@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from clova_studio._requests.call import Call
     from clova_studio._streaming.sse import ServerSentEvent
 
-__all__ = ["envelope_of", "error_in", "parse_payload", "parse_response", "refuse_error_event", "transport_error"]
+__all__ = [
+    "envelope_of",
+    "error_in",
+    "parse_payload",
+    "parse_response",
+    "refuse_error_event",
+    "transport_error",
+    "unreadable",
+]
 
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -73,8 +81,24 @@ def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, ca
 
     Raises:
         APIStatusError: The service answered with an error, also inside an HTTP 200.
-        InvalidResponseError: The answer is not one of the service.
+        InvalidResponseError: The answer is not one of the service, or cannot be read for any other reason.
     """
+    try:
+        return _parse(status_code, headers, body, call)
+    except ClovaStudioError:
+        raise
+    except Exception as exc:
+        raise unreadable(exc, call.request_id, status_code) from exc
+
+
+def unreadable(exc: Exception, request_id: str, status_code: int = 200) -> InvalidResponseError:
+    """Return the error for what escaped while an answer was read: one odd answer must not cost a whole batch."""
+    return InvalidResponseError(
+        f"the answer cannot be read: {_described(exc)}", status_code=status_code, request_id=request_id
+    )
+
+
+def _parse(status_code: int, headers: Mapping[str, str], body: bytes, call: Call[ResultT]) -> ResultT:
     if status_code >= 300:  # noqa: PLR2004
         raise error_in(status_code, headers, body, call.request_id)
     try:
