@@ -77,7 +77,7 @@ class EventReader(Generic[ChunkT, ResultT]):
         self._call = call
         self._request_id = call.request_id
         self._stall = stall
-        self._decoder = SSEDecoder()
+        self._decoder = SSEDecoder(call.request_id)
         # The next one last.
         self._events: list[ServerSentEvent] = []
         self._ready: list[ChunkT] = []
