@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
+from clova_studio._body import apieces_of, aread_body
 from clova_studio._rate_limits.waiters import LoopWaiter
 from clova_studio._resources.chat import AsyncChatResource
 from clova_studio._resources.completions import AsyncCompletionResource
@@ -109,11 +110,12 @@ class AsyncClovaStudio(
             http = await self._connections()
             request = watched(build_request(http, call, content, self._config, stream=False))
             try:
-                response = await http.send(request, auth=self._config.authorize)
+                response = await http.send(request, auth=self._config.authorize, stream=True)
+                body = await aread_body(response, call.request_id)
             except asyncio.CancelledError:
                 await reclaim(http, request)
                 raise
-            return attempts.parse(response.status_code, response.headers, response.content)
+            return attempts.parse(response.status_code, response.headers, body)
 
         return await arun_attempts(attempts, self._waiter, send)
 
@@ -142,9 +144,10 @@ class AsyncClovaStudio(
             try:
                 response = await http.send(request, auth=self._config.authorize, stream=True)
                 if not reader.is_stream(response.status_code, response.headers):
-                    yield reader.whole(response.status_code, response.headers, await response.aread())
+                    body = await aread_body(response, call.request_id)
+                    yield reader.whole(response.status_code, response.headers, body)
                     return
-                async for piece in response.aiter_bytes():
+                async for piece in apieces_of(response, call.request_id):
                     reader.feed(piece)
                     while reader.advance():
                         yield reader.take()
