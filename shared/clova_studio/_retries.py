@@ -24,6 +24,7 @@ from clova_studio._errors import (
     RateLimitError,
     ServerError,
 )
+from clova_studio._rate_limits.belief import believed_input, believed_limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from clova_studio._rate_limits.permits import Permit
     from clova_studio._rate_limits.waiters import LoopWaiter, ThreadWaiter
     from clova_studio._requests.call import Call
-    from clova_studio.types._base import RateLimit, Result
+    from clova_studio.types._base import Result
 
 __all__ = ["Attempts", "RetryPolicy", "arun_attempts", "closes_quota", "is_retryable", "run_attempts"]
 
@@ -50,8 +51,6 @@ _NOT_IMPLEMENTED = 501
 _QUOTA_SHARES = (1 / 6, 1 / 3, 2 / 3, 1.0)
 # A reset that is more windows away is not waited for: one request a window looks whether it is true.
 _MOST_WINDOWS = 5
-# More input than any model takes: such a count is not believed.
-_MOST_TOKENS = 1_000_000
 # Waits from so many seconds on are logged.
 _LOGGED_WAIT = 2.0
 _MOMENT = 0.001
@@ -230,13 +229,13 @@ class Attempts(Generic[ResultT]):
         if self._permit is not None:
             reported = result.rate_limit
             if reported is not None:
-                reported = _believed(reported, (_input_tokens(result) or 0) + self._call.output_tokens())
+                reported = believed_limits(reported, (believed_input(result) or 0) + self._call.output_tokens())
             self._limiter.land(self._permit, self._clock(), reported)
             self.settle(result)
 
     def settle(self, result: Result) -> None:
         """Take the service's count of the input, where the result has it."""
-        tokens = _input_tokens(result)
+        tokens = believed_input(result)
         if tokens is not None and self._permit is not None:
             self._limiter.settle(self._permit, tokens)
 
@@ -280,7 +279,7 @@ class Attempts(Generic[ResultT]):
         seconds = self._policy.quota_delay(self._failures, error, window)
         reported = error.rate_limit
         if reported is not None:
-            reported = _believed(reported, self._call.input_tokens() + self._call.output_tokens())
+            reported = believed_limits(reported, self._call.input_tokens() + self._call.output_tokens())
         reset_known = error.retry_after is not None and error.retry_after <= _MOST_WINDOWS * window
         self._limiter.refuse(permit, self._clock(), seconds, reported, reset_known=reset_known)
 
@@ -416,20 +415,6 @@ class RetryPolicy:
             return error.retry_after if error.retry_after <= _MOST_WINDOWS * window else window
         share = _QUOTA_SHARES[min(attempt, len(_QUOTA_SHARES)) - 1]
         return float(window * share * (0.8 + 0.4 * draw()))
-
-
-def _believed(reported: RateLimit, cost: int) -> RateLimit:
-    """Return what headers said, without a limit that is lower than what a request costs in tokens."""
-    if reported.limit_tokens is None or reported.limit_tokens >= cost:
-        return reported
-    return reported.model_copy(update={"limit_tokens": None})
-
-
-def _input_tokens(result: Result) -> int | None:
-    """Return the service's count of the input, None where there is none that can be true."""
-    usage = getattr(result, "usage", None)
-    tokens = getattr(result, "input_tokens", None) if usage is None else usage.prompt_tokens
-    return tokens if isinstance(tokens, int) and 0 <= tokens <= _MOST_TOKENS else None
 
 
 def closes_quota(error: BaseException) -> bool:
