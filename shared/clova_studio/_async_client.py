@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
-from clova_studio._body import apieces_of, aread_body
 from clova_studio._rate_limits.waiters import LoopWaiter
 from clova_studio._resources.chat import AsyncChatResource
 from clova_studio._resources.completions import AsyncCompletionResource
@@ -16,6 +15,7 @@ from clova_studio._resources.routing import AsyncRoutingResource
 from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._retries import arun_attempts
+from clova_studio._streaming.body import apieces_of, aread_body
 from clova_studio._transport import LoopClients, build_request, reclaim, watched
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
-from clova_studio._body import pieces_of, read_body
 from clova_studio._rate_limits.waiters import ThreadWaiter
 from clova_studio._resources.chat import ChatResource
 from clova_studio._resources.completions import CompletionResource
@@ -17,6 +16,7 @@ from clova_studio._resources.routing import RoutingResource
 from clova_studio._resources.text import TextResource
 from clova_studio._resources.tuning import Tuning
 from clova_studio._retries import run_attempts
+from clova_studio._streaming.body import pieces_of, read_body
 from clova_studio._transport import build_request, make_client
 
 if TYPE_CHECKING:

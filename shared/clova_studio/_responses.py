@@ -14,10 +14,10 @@ from clova_studio._errors import (
     redact,
     status_error,
 )
-from clova_studio._json import deeper_than, parse_json
 from clova_studio._rate_limits.headers import parse_rate_limit, parse_retry_after
 from clova_studio._requests.call import Nothing
 from clova_studio.types._base import Result, WireModel
+from clova_studio.types._json import deeper_than, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

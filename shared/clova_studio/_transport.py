@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from clova_studio._body import ACCEPTED_ENCODINGS
 from clova_studio._config import Timeouts
 from clova_studio._errors import ConfigurationError
+from clova_studio._streaming.body import ACCEPTED_ENCODINGS
 
 if TYPE_CHECKING:
     import ssl

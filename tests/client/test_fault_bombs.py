@@ -12,7 +12,7 @@ from client_support import OK
 from fault_support import CHAT, KINDS, SSE, STREAM, TEXT, Account, RawServer, chunked, head, plain
 
 import clova_studio as cs
-from clova_studio._body import MAX_ANSWER_BYTES
+from clova_studio._streaming.body import MAX_ANSWER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

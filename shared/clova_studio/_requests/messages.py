@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._json import parse_json
+from clova_studio.types._json import parse_json
 
 if TYPE_CHECKING:
     from clova_studio._catalogue import ModelInfo

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ValidationError
 
-from clova_studio._json import parse_json
 from clova_studio._responses import parse_payload, refuse_error_event
+from clova_studio.types._json import parse_json
 from clova_studio.types.chat import ChatChunk, ChatResult, Message, ToolCall, ToolCallFunction
 
 if TYPE_CHECKING:

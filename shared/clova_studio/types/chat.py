@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from clova_studio._json import parse_json
 from clova_studio.types._base import Result, WireModel
+from clova_studio.types._json import parse_json
 
 __all__ = [
     "FINISH_REASONS",

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from clova_studio._json import parse_json
 from clova_studio.types._base import Result, Vector
+from clova_studio.types._json import parse_json
 
 __all__ = [
     "OpenAIChatChunk",
