@@ -76,7 +76,7 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
     ``ClovaSkillsetAnswer``, which also has ``final_answer``, ``api_result`` and the whole ``result``; ``stream`` gives
     the pieces of the same text as they come.
 
-    A request that may have arrived is never repeated, since skills call APIs of yours.
+    Skills call APIs of yours, so a request is sent again only after a 429 and where no connection was made.
 
     Attributes:
         skillset_id: The skillset's id in the console.

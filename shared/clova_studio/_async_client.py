@@ -15,6 +15,7 @@ from clova_studio._resources.routing import AsyncRoutingResource
 from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._retries import arun_attempts
+from clova_studio._streaming.body import apieces_of, aread_body
 from clova_studio._transport import LoopClients, build_request, reclaim, watched
 
 if TYPE_CHECKING:
@@ -109,11 +110,12 @@ class AsyncClovaStudio(
             http = await self._connections()
             request = watched(build_request(http, call, content, self._config, stream=False))
             try:
-                response = await http.send(request, auth=self._config.authorize)
+                response = await http.send(request, auth=self._config.authorize, stream=True)
+                body = await aread_body(response, call.request_id)
             except asyncio.CancelledError:
                 await reclaim(http, request)
                 raise
-            return attempts.parse(response.status_code, response.headers, response.content)
+            return attempts.parse(response.status_code, response.headers, body)
 
         return await arun_attempts(attempts, self._waiter, send)
 
@@ -142,9 +144,10 @@ class AsyncClovaStudio(
             try:
                 response = await http.send(request, auth=self._config.authorize, stream=True)
                 if not reader.is_stream(response.status_code, response.headers):
-                    yield reader.whole(response.status_code, response.headers, await response.aread())
+                    body = await aread_body(response, call.request_id)
+                    yield reader.whole(response.status_code, response.headers, body)
                     return
-                async for piece in response.aiter_bytes():
+                async for piece in apieces_of(response, call.request_id):
                     reader.feed(piece)
                     while reader.advance():
                         yield reader.take()

@@ -16,6 +16,7 @@ from clova_studio._resources.routing import RoutingResource
 from clova_studio._resources.text import TextResource
 from clova_studio._resources.tuning import Tuning
 from clova_studio._retries import run_attempts
+from clova_studio._streaming.body import pieces_of, read_body
 from clova_studio._transport import build_request, make_client
 
 if TYPE_CHECKING:
@@ -102,8 +103,9 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         def send() -> ResultT:
             http = self._connections()
             request = build_request(http, call, content, self._config, stream=False)
-            response = http.send(request, auth=self._config.authorize)
-            return attempts.parse(response.status_code, response.headers, response.content)
+            response = http.send(request, auth=self._config.authorize, stream=True)
+            body = read_body(response, call.request_id)
+            return attempts.parse(response.status_code, response.headers, body)
 
         return run_attempts(attempts, self._waiter, send)
 
@@ -131,9 +133,10 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         try:
             response = http.send(request, auth=self._config.authorize, stream=True)
             if not reader.is_stream(response.status_code, response.headers):
-                yield reader.whole(response.status_code, response.headers, response.read())
+                body = read_body(response, call.request_id)
+                yield reader.whole(response.status_code, response.headers, body)
                 return
-            for piece in response.iter_bytes():
+            for piece in pieces_of(response, call.request_id):
                 reader.feed(piece)
                 while reader.advance():
                     yield reader.take()

@@ -51,11 +51,16 @@ __all__ = [
     "StreamInterruptedError",
     "TuningTaskError",
     "UnsupportedFunctionError",
+    "closes_quota",
+    "is_retryable",
     "redact",
     "status_error",
 ]
 
 
+_LONGEST_MESSAGE = 2_000
+# An HTTP status and two digits more, as documented.
+_CODE = re.compile(r"[45][0-9]{4}")
 _KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
 
 
@@ -68,7 +73,7 @@ class ClovaStudioError(Exception):
     """Root of every error that this package raises.
 
     Attributes:
-        message: What happened and what to do, without secrets.
+        message: What happened and what to do, without secrets; of a longer one the first 2,000 characters.
         request_id: The id that went with the request as ``X-NCP-CLOVASTUDIO-REQUEST-ID``; None before sending.
         partial: What had arrived before the error: a partial result for streams; for work of several requests, such as
             ``embed_many``, a list with each result or error at its index; None where nothing can have arrived.
@@ -77,6 +82,8 @@ class ClovaStudioError(Exception):
     def __init__(self, message: str, *, request_id: str | None = None, partial: Any = None) -> None:
         # A key in the wrong argument must not show in the message about that argument.
         message = redact(message)
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:_LONGEST_MESSAGE]}... ({len(message):,} characters)"
         super().__init__(message)
         self.message = message
         self.request_id = request_id
@@ -102,7 +109,13 @@ class ConfigurationError(ClovaStudioError):
 
 
 class APIConnectionError(ClovaStudioError):
-    """The service could not be reached, or the connection broke before an answer was complete."""
+    """The service could not be reached, or the connection broke before an answer was complete.
+
+    Attributes:
+        sent: Whether the request may have reached the service; False where no connection was made.
+    """
+
+    sent = True
 
 
 class APITimeoutError(APIConnectionError):
@@ -139,7 +152,7 @@ class APIStatusError(ClovaStudioError):
         code: The five-digit code of the service as a string, None where the answer had none.
         retry_after: Seconds to wait as the answer's headers gave them, None where they did not.
         rate_limit: What the ``x-ratelimit-*`` headers said (``clova_studio.RateLimit``), None where there were none.
-        body: The answer as parsed JSON, or the first 500 characters of anything else.
+        body: The answer as parsed JSON, or the first 500 characters of anything else and of more than 20,000 bytes.
         hint: One sentence in English and one in Korean on what to do, None for codes without a documented remedy.
     """
 
@@ -160,7 +173,7 @@ class APIStatusError(ClovaStudioError):
         self.retry_after = retry_after
         self.rate_limit: RateLimit | None = None
         self.body = body
-        self.hint = hint_for(code, message)
+        self.hint = hint_for(code, self.message)
 
     def __str__(self) -> str:
         facts = [f"HTTP {self.status_code}"]
@@ -250,6 +263,8 @@ class TuningTaskError(ClovaStudioError):
         self.reason = reason
 
 
+_REQUEST_TIMEOUT = 408
+_NOT_IMPLEMENTED = 501
 _BY_STATUS: dict[int, type[APIStatusError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -265,7 +280,7 @@ def _error_class(status_code: int, code: str | None, message: str) -> type[APISt
     if row is not None:
         return cast("type[APIStatusError]", globals()[row.error])
     status = status_code
-    if code and len(code) == 5 and code.isdigit() and code[0] in "45":  # noqa: PLR2004  five digits, as documented
+    if code and _CODE.fullmatch(code):
         status = int(code[:3])
     elif code and code[0] == "6":
         # Router and skill codes: their digits are not an HTTP status.
@@ -296,5 +311,33 @@ def status_error(
         body: The answer, parsed where it is JSON.
         request_id: The id of the request.
     """
-    cls = _error_class(status_code, code, message)
+    cls = _error_class(status_code, code, message[:_LONGEST_MESSAGE])
     return cls(message, status_code=status_code, code=code, retry_after=retry_after, body=body, request_id=request_id)
+
+
+def closes_quota(error: BaseException) -> bool:
+    """Return whether a failure says that the account's quota is used up, for every caller."""
+    if not isinstance(error, RateLimitError):
+        return False
+    row = lookup(error.code, error.message)
+    return row is None or row.closes_quota
+
+
+def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
+    """Return whether sending the same request again can help and does no harm.
+
+    Args:
+        error: The failure.
+        idempotent: Whether a request that the service may have begun can be repeated. Otherwise only a refusal for the
+            quota and a connection that was not made are worth another attempt.
+    """
+    if isinstance(error, APIConnectionError):
+        return idempotent or not error.sent
+    if not isinstance(error, APIStatusError) or not (idempotent or isinstance(error, RateLimitError)):
+        return False
+    row = lookup(error.code, error.message)
+    if row is not None:
+        return row.retry
+    if isinstance(error, ServerError):
+        return error.status_code != _NOT_IMPLEMENTED
+    return isinstance(error, RateLimitError) or (error.status_code == _REQUEST_TIMEOUT and error.code is None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -18,6 +17,7 @@ from clova_studio._errors import (
 from clova_studio._rate_limits.headers import parse_rate_limit, parse_retry_after
 from clova_studio._requests.call import Nothing
 from clova_studio.types._base import Result, WireModel
+from clova_studio.types._json import deeper_than, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,13 +27,27 @@ if TYPE_CHECKING:
     from clova_studio._requests.call import Call
     from clova_studio._streaming.sse import ServerSentEvent
 
-__all__ = ["envelope_of", "error_in", "parse_payload", "parse_response", "refuse_error_event", "transport_error"]
+__all__ = [
+    "envelope_of",
+    "error_in",
+    "parse_payload",
+    "parse_response",
+    "refuse_error_event",
+    "transport_error",
+    "unreadable",
+]
 
 ResultT = TypeVar("ResultT", bound=Result)
 
 _SUCCESS = "20000"
 _NO_CONTENT = "20400"
 _SNIPPET = 500
+_LONGEST_CODE = 64
+# Of what an error keeps as parsed JSON, in bytes and in levels.
+_LONGEST_BODY = 20_000
+_DEEPEST_BODY = 50
+# What the HTTP library raises while it waits for a connection: nothing of the request is written then.
+_BEFORE_SENDING = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
 
 
 class _Status(WireModel):
@@ -67,8 +81,24 @@ def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, ca
 
     Raises:
         APIStatusError: The service answered with an error, also inside an HTTP 200.
-        InvalidResponseError: The answer is not one of the service.
+        InvalidResponseError: The answer is not one of the service, or cannot be read for any other reason.
     """
+    try:
+        return _parse(status_code, headers, body, call)
+    except ClovaStudioError:
+        raise
+    except Exception as exc:
+        raise unreadable(exc, call.request_id, status_code) from exc
+
+
+def unreadable(exc: Exception, request_id: str, status_code: int = 200) -> InvalidResponseError:
+    """Return the error for what escaped while an answer was read: one odd answer must not cost a whole batch."""
+    return InvalidResponseError(
+        f"the answer cannot be read: {_described(exc)}", status_code=status_code, request_id=request_id
+    )
+
+
+def _parse(status_code: int, headers: Mapping[str, str], body: bytes, call: Call[ResultT]) -> ResultT:
     if status_code >= 300:  # noqa: PLR2004
         raise error_in(status_code, headers, body, call.request_id)
     try:
@@ -81,6 +111,13 @@ def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, ca
             result = call.result_type.model_validate_json(body)
     except ValidationError:
         result = _explain_misfit(status_code, headers, body, call)
+    if call.check is not None and (wrong := call.check(result)) is not None:
+        raise InvalidResponseError(
+            f"HTTP {status_code} with a result that cannot be right: {wrong}",
+            status_code=status_code,
+            body=_snippet(body),
+            request_id=call.request_id,
+        )
     result.request_id = call.request_id
     result.rate_limit = parse_rate_limit(headers)
     return result
@@ -125,7 +162,7 @@ def error_in(status_code: int, headers: Mapping[str, str], body: bytes, request_
         status_code=status_code,
         code=code,
         retry_after=parse_retry_after(headers),
-        body=parsed if parsed is not None else _snippet(body),
+        body=_kept(parsed, body),
         request_id=request_id,
     )
     error.rate_limit = parse_rate_limit(headers)
@@ -143,14 +180,15 @@ def parse_payload(model: type[ResultT], data: bytes, request_id: str) -> ResultT
         return model.model_validate_json(data)
     except ValidationError:
         pass
-    code, message = _status_of(_json_or_none(data))
+    parsed = _json_or_none(data)
+    code, message = _status_of(parsed)
     if code is not None:
         # The HTTP status of the stream was 200; the code says what it would have been.
         raise status_error(
             message or "error event without a message",
             status_code=200,
             code=code,
-            body=_json_or_none(data),
+            body=_kept(parsed, data),
             request_id=request_id,
         )
     raise InvalidResponseError(
@@ -179,7 +217,11 @@ def refuse_error_event(event: ServerSentEvent, request_id: str) -> None:
                 "an error event without a code", status_code=200, body=_snippet(event.data), request_id=request_id
             )
         raise status_error(
-            message or "error event without a message", status_code=200, code=code, body=parsed, request_id=request_id
+            message or "error event without a message",
+            status_code=200,
+            code=code,
+            body=_kept(parsed, event.data),
+            request_id=request_id,
         )
 
 
@@ -195,8 +237,14 @@ def transport_error(exc: Any, request_id: str) -> ClovaStudioError | None:
     if hasattr(exc, "_request"):
         exc._request = None  # noqa: SLF001  its public setter does the same and differs between the two libraries
     if "TimeoutException" in names:
-        return APITimeoutError(f"{_described(exc)}: no answer within the time limit", request_id=request_id)
-    return APIConnectionError(_described(exc), request_id=request_id)
+        error: APIConnectionError = APITimeoutError(
+            f"{_described(exc)}: no answer within the time limit", request_id=request_id
+        )
+    else:
+        error = APIConnectionError(_described(exc), request_id=request_id)
+    if not names.isdisjoint(_BEFORE_SENDING):
+        error.sent = False
+    return error
 
 
 def _described(exc: BaseException) -> str:
@@ -207,9 +255,16 @@ def _described(exc: BaseException) -> str:
 def _json_or_none(body: bytes) -> Any:
     try:
         # Some gateways repeat the key that they refuse.
-        return json.loads(redact(body.decode("utf-8-sig")))
-    except (ValueError, RecursionError):  # the second is nesting that no answer of the service has
+        return parse_json(redact(body.decode("utf-8-sig")))
+    except ValueError:
         return None
+
+
+def _kept(parsed: Any, body: bytes) -> Any:
+    """Return what an error keeps of its answer: the parsed JSON, or the beginning of what is no JSON or too much."""
+    if parsed is None or len(body) > _LONGEST_BODY or deeper_than(_DEEPEST_BODY, parsed):
+        return _snippet(body)
+    return parsed
 
 
 def _status_of(parsed: Any) -> tuple[str | None, str | None]:
@@ -217,9 +272,9 @@ def _status_of(parsed: Any) -> tuple[str | None, str | None]:
     if isinstance(parsed, dict):
         for name in ("status", "error"):
             status = parsed.get(name)
-            if isinstance(status, dict) and status.get("code") is not None:
+            if isinstance(status, dict) and isinstance(code := status.get("code"), (str, int)):
                 message = status.get("message")
-                return str(status["code"]), message if isinstance(message, str) else None
+                return str(code)[:_LONGEST_CODE], message if isinstance(message, str) else None
     return None, None
 
 
@@ -228,7 +283,7 @@ def _snippet(body: bytes) -> str:
 
 
 def _nonsense(status_code: int, headers: Mapping[str, str], body: bytes, wanted: str) -> str:
-    kind = headers.get("content-type", "no content type")
+    kind = headers.get("content-type", "no content type")[:100]
     if not body.strip():
         return f"HTTP {status_code} with an empty body instead of a JSON {wanted}"
     return f"HTTP {status_code} with {len(body)} bytes of {kind}, not a JSON {wanted} (cut off, or not the service)"

@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from clova_studio._error_codes import lookup
 from clova_studio._errors import (
-    APIConnectionError,
     APIStatusError,
     ClovaStudioError,
     ConfigurationError,
     NotFoundError,
     RateLimitError,
-    ServerError,
+    closes_quota,
+    is_retryable,
 )
+from clova_studio._rate_limits.belief import believed_input, believed_limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from clova_studio._requests.call import Call
     from clova_studio.types._base import Result
 
-__all__ = ["Attempts", "RetryPolicy", "arun_attempts", "closes_quota", "is_retryable", "run_attempts"]
+__all__ = ["Attempts", "RetryPolicy", "arun_attempts", "run_attempts"]
 
 T = TypeVar("T")
 ResultT = TypeVar("ResultT", bound="Result")
 
 logger = logging.getLogger("clova_studio")
 
-_REQUEST_TIMEOUT = 408
-_NOT_IMPLEMENTED = 501
 _QUOTA_SHARES = (1 / 6, 1 / 3, 2 / 3, 1.0)  # of a window, for the first, second, third and every later refusal
+# A reset that is more windows away is not waited for: one request per window looks whether it is true.
+_MOST_WINDOWS = 5
 _LOGGED_WAIT = 2.0  # seconds; shorter waits are not logged
 _MOMENT = 0.001
 _ROUNDING = 1e-6
@@ -193,14 +193,16 @@ class Attempts(Generic[ResultT]):
             result: The answer, or the first chunk of it.
         """
         if self._permit is not None:
-            self.limiter.land(self._permit, self.clock(), result.rate_limit)
+            reported = result.rate_limit
+            if reported is not None:
+                reported = believed_limits(reported, (believed_input(result) or 0) + self.call.output_tokens())
+            self.limiter.land(self._permit, self.clock(), reported)
             self.settle(result)
 
     def settle(self, result: Result) -> None:
         """Take the service's count of the input, where the result has it."""
-        usage = getattr(result, "usage", None)
-        tokens = getattr(result, "input_tokens", None) if usage is None else usage.prompt_tokens
-        if isinstance(tokens, int) and self._permit is not None:
+        tokens = believed_input(result)
+        if tokens is not None and self._permit is not None:
             self.limiter.settle(self._permit, tokens)
 
     def failed(self, exc: BaseException) -> None:
@@ -223,6 +225,8 @@ class Attempts(Generic[ResultT]):
             self._return(permit, error)
         if error is not exc:
             error.__cause__ = exc
+        if self.call.in_doubt and is_retryable(error) and not is_retryable(error, idempotent=False):
+            error.message = f"{error.message}; {self.call.in_doubt}"
         self._decide(error)
 
     def _error_of(self, exc: BaseException) -> ClovaStudioError | None:
@@ -237,9 +241,13 @@ class Attempts(Generic[ResultT]):
         if not (self._closes_quota and isinstance(error, APIStatusError)):
             self.limiter.drop(permit)
             return
-        seconds = self.policy.quota_delay(self._failures, error, self.limiter.window)
-        reset_known = error.retry_after is not None
-        self.limiter.refuse(permit, self.clock(), seconds, error.rate_limit, reset_known=reset_known)
+        window = self.limiter.window
+        seconds = self.policy.quota_delay(self._failures, error, window)
+        reported = error.rate_limit
+        if reported is not None:
+            reported = believed_limits(reported, self.call.input_tokens() + self.call.output_tokens())
+        reset_known = error.retry_after is not None and error.retry_after <= _MOST_WINDOWS * window
+        self.limiter.refuse(permit, self.clock(), seconds, reported, reset_known=reset_known)
 
     def _decide(self, error: ClovaStudioError) -> None:
         """Let tenacity decide about another attempt; it raises the error if there is none."""
@@ -260,7 +268,7 @@ class Attempts(Generic[ResultT]):
         from tenacity import RetryCallState, Retrying, retry_if_exception
 
         engine = Retrying(
-            retry=retry_if_exception(lambda error: is_retryable(error, idempotent=self.call.idempotent)),
+            retry=retry_if_exception(lambda error: is_retryable(error, idempotent=not self.call.in_doubt)),
             wait=lambda state: 0.0 if self._closes_quota else self.policy.back_off(state.attempt_number),
             stop=self._is_over,
             before_sleep=self._log_retry,
@@ -354,8 +362,9 @@ class RetryPolicy:
     ) -> float:
         """Return how long a refusal closes the quota, in seconds.
 
-        What the headers say, or, without a usable header, a share of the window (one that is shorter than the window is
-        worth a try: where in the window the refusal fell is not known), 20 % more or less so that callers spread.
+        What the headers say; a whole window where they name more than five. Without a usable header a share of the
+        window (one that is shorter than the window is worth a try: where in the window the refusal fell is not known),
+        20 % more or less so that callers spread.
 
         Args:
             attempt: How many attempts have failed, from 1.
@@ -367,33 +376,6 @@ class RetryPolicy:
             Seconds.
         """
         if error.retry_after is not None:
-            return error.retry_after
+            return error.retry_after if error.retry_after <= _MOST_WINDOWS * window else window
         share = _QUOTA_SHARES[min(attempt, len(_QUOTA_SHARES)) - 1]
         return float(window * share * (0.8 + 0.4 * draw()))
-
-
-def closes_quota(error: BaseException) -> bool:
-    """Return whether a failure says that the account's quota is used up, for every caller."""
-    if not isinstance(error, RateLimitError):
-        return False
-    row = lookup(error.code, error.message)
-    return row is None or row.closes_quota
-
-
-def is_retryable(error: BaseException, *, idempotent: bool = True) -> bool:
-    """Return whether sending the same request again can help and does no harm.
-
-    Args:
-        error: The failure.
-        idempotent: Whether a request that may have reached the service can be repeated.
-    """
-    if isinstance(error, APIConnectionError):
-        return idempotent
-    if not isinstance(error, APIStatusError):
-        return False
-    row = lookup(error.code, error.message)
-    if row is not None:
-        return row.retry
-    if isinstance(error, ServerError):
-        return error.status_code != _NOT_IMPLEMENTED
-    return isinstance(error, RateLimitError) or (error.status_code == _REQUEST_TIMEOUT and error.code is None)

@@ -13,6 +13,7 @@ import httpx
 
 from clova_studio._config import Timeouts
 from clova_studio._errors import ConfigurationError
+from clova_studio._streaming.body import ACCEPTED_ENCODINGS
 
 if TYPE_CHECKING:
     import ssl
@@ -101,6 +102,7 @@ def build_request(http: Any, call: Call[Any], content: bytes | None, config: Con
     """
     headers = {
         "Accept": "text/event-stream" if stream else "application/json",
+        "Accept-Encoding": ACCEPTED_ENCODINGS,
         "User-Agent": _user_agent(),
         "X-NCP-CLOVASTUDIO-REQUEST-ID": call.request_id,
         **config.headers,
@@ -112,7 +114,7 @@ def build_request(http: Any, call: Call[Any], content: bytes | None, config: Con
     if limits is not None and isinstance(http, (_Pool, _AsyncPool)):
         # A pool of our own has no settings that would have to be merged in, which is half of the work.
         timeout = {"connect": limits.connect, "read": limits.stream if stream else limits.read, "write": limits.write}
-        headers = {"Accept-Encoding": http.headers["Accept-Encoding"], "Connection": "keep-alive", **headers}
+        headers = {"Connection": "keep-alive", **headers}
         extensions = {"timeout": {**timeout, "pool": None}}
         return httpx.Request(call.method, _url(url), content=content, headers=headers, extensions=extensions)
     extra: dict[str, Any] = {}

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from client_support import MESSAGES, answer, sample
+from client_support import MESSAGES, answer, embedded, sample, vector
 
 from clova_studio import ClovaStudio, ConfigurationError, Message, ToolCall, ToolCallFunction
 
@@ -290,11 +290,9 @@ def test_wrong_segmentation_is_refused(both, text: Any, options: dict[str, Any],
 )  # fmt: skip
 def test_embedding_requests(both, model: str, path: str) -> None:
     """bge-m3 goes to v2, the other models to v1 by name; the body is the text alone."""
-    peer = both(
-        lambda: answer(b'{"status":{"code":"20000","message":"OK"},"result":{"embedding":[1.5,-2],"inputTokens":2}}')
-    )
+    peer = both(lambda: answer(embedded(2, 2)))
     result = peer.call("embed", "내일", model=model)
-    assert (result.embedding, result.input_tokens) == ([1.5, -2.0], 2)
+    assert (result.embedding, result.input_tokens) == (vector(2.0), 2)
     assert peer.requests[0].url.path == path
     assert json.loads(peer.requests[0].content) == {"text": "내일"}
     for wrong in ("", "  ", None):

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from client_support import KEY, Clock, answer, envelope
+from client_support import KEY, Clock, answer, embedded, envelope, vector
 
 from clova_studio import (
     AsyncClovaStudio,
@@ -51,7 +51,7 @@ def canned(make: Any, handler: Any, texts: Any, **options: Any) -> list[Any]:
 def vector_of(request: httpx.Request) -> httpx.Response:
     """Answer with a vector that tells the text."""
     number = int(json.loads(request.content)["text"].split()[-1])
-    return answer(b'{"status":{"code":"20000"},"result":{"embedding":[%d.0],"inputTokens":1}}' % number)
+    return answer(embedded(number, 1))
 
 
 TEXTS = [f"글 {i}" for i in range(50)]
@@ -99,7 +99,7 @@ def test_order_is_the_inputs(make: Any) -> None:
         return vector_of(request)
 
     vectors = canned(make, handler, TEXTS)
-    assert [vector.embedding for vector in vectors] == [[float(i)] for i in range(50)]
+    assert [vector.embedding for vector in vectors] == [vector(i) for i in range(50)]
     assert canned(make, handler, []) == []
 
 
@@ -135,7 +135,7 @@ def test_on_error_return_keeps_every_vector(make: Any) -> None:
         if i % 7 == 3:
             assert isinstance(result, ContextLengthError)
         else:
-            assert result.embedding == [float(i)]
+            assert result.embedding == vector(i)
 
 
 @pytest.mark.parametrize("make", CLIENTS)
@@ -154,7 +154,7 @@ def test_on_error_raise_keeps_what_succeeded(make: Any) -> None:
     partial = caught.value.partial
     assert len(partial) == 50
     assert partial[9] is caught.value
-    assert all(isinstance(partial[i], Embedding) and partial[i].embedding == [float(i)] for i in range(9))
+    assert all(isinstance(partial[i], Embedding) and partial[i].embedding == vector(i) for i in range(9))
     assert len(seen) < 15
 
 
@@ -166,13 +166,13 @@ def test_too_long_texts_are_cut_only_if_asked(make: Any) -> None:
         text = json.loads(request.content)["text"]
         if len(text) > 1000:
             return answer(envelope("40003", "Text too long"), 400)
-        return answer(b'{"status":{"code":"20000"},"result":{"embedding":[%d.0]}}' % len(text))
+        return answer(embedded(len(text)))
 
     texts = ["짧은 글", "가" * 100_000]
     with pytest.raises(ContextLengthError, match=r"texts\[1\]"):
         canned(make, handler, texts)
     short, long = canned(make, handler, texts, on_too_long="truncate")
-    assert short.embedding == [4.0]
+    assert short.embedding == vector(4)
     assert 700 < long.embedding[0] <= 1000
     assert len(texts[1]) == 100_000
 
@@ -189,7 +189,7 @@ def test_a_quota_that_lets_nobody_pass_ends_the_batch() -> None:
 
 def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
     """A batch has no bound at the gate unless given one; with one a longer wait is an error at once."""
-    refused = answer(envelope("42901", "no"), 429, x_ratelimit_reset_requests="500s")
+    refused = answer(envelope("42901", "no"), 429, x_ratelimit_reset_requests="300s")
     clock, turn = Clock(), iter([refused])
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -200,7 +200,7 @@ def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
     with pytest.raises(RateLimitError, match="max_wait"):
         client.embed_many(TEXTS[:3], max_concurrency=1, max_wait=100)
     assert len(client.embed_many(TEXTS[:3], max_concurrency=1)) == 3
-    assert sum(clock.sleeps) == pytest.approx(500)
+    assert sum(clock.sleeps) == pytest.approx(300)
 
 
 @pytest.mark.slow
@@ -249,7 +249,7 @@ def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
         return vector_of(request)
 
     vectors = canned(make, handler if make is ClovaStudio else ahandler, [f"글 {i}" for i in range(2000)])
-    assert [vector.embedding for vector in vectors] == [[float(i)] for i in range(2000)]
+    assert [vector.embedding for vector in vectors] == [vector(i) for i in range(2000)]
     assert max(helpers) == 32  # one a request under way, not one a text
 
 

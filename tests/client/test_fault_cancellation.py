@@ -99,7 +99,7 @@ def test_cancelled_at_the_gate() -> None:
     """A task that waits at a closed gate can be cancelled at once; nothing is sent, and the gate stays closed."""
 
     async def main(server: RawServer) -> None:
-        settings = Account("async", server.base_url).settings
+        settings = Account("async", server.base_url, rate_limits=None).settings
         async with cs.AsyncClovaStudio(**settings) as client:
             task = asyncio.create_task(chat(client))
             while not server.requests or not idle(client):  # noqa: ASYNC110  a thread counts them

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from client_support import MESSAGES, OK, Both, Clock, answer, bytewise, envelope, sample, sse
+from client_support import MESSAGES, Both, Clock, answer, bytewise, embedded, envelope, sample, sse
 from fault_support import KINDS, QUICK, Account, RawServer, plain
 
 import clova_studio as cs
@@ -63,7 +63,7 @@ OPENAI_WHOLE = b'{"choices":[{"index":0,"message":{"role":"assistant","content":
 OPENAI_SSE = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 VERBS: dict[str, tuple[tuple[Any, ...], Any]] = {
     "chat": ((MESSAGES,), lambda: answer(sample("v3_chat.json"))),
-    "embed": (("글",), lambda: answer(OK + b'{"embedding":[0.5],"inputTokens":3}}')),
+    "embed": (("글",), lambda: answer(embedded())),
     "openai.chat": ((MESSAGES,), lambda: answer(OPENAI_WHOLE)),
     "stream_chat": ((MESSAGES,), lambda: sse(bytewise(sample("v3_chat.sse")))),
     "openai.stream_chat": ((MESSAGES,), lambda: sse(OPENAI_SSE)),
@@ -208,6 +208,6 @@ def test_bounds_hold_by_the_wall_clock(kind: str) -> None:
         with RawServer(plain(envelope("42901", "busy"), 429, x_ratelimit_reset_requests=reset)) as server:
             begin = time.monotonic()
             with pytest.raises(cs.RateLimitError):
-                Account(kind, server.base_url, retry=QUICK, max_wait=1.0).chat()
+                Account(kind, server.base_url, retry=QUICK, rate_limits=None, max_wait=1.0).chat()
             assert time.monotonic() - begin <= 3 * 0.2 + 1
             assert len(server.requests) == requests

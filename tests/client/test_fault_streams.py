@@ -181,7 +181,10 @@ def _text(partial: Any) -> str:
 )
 @pytest.mark.parametrize("name", STREAMS)
 def test_error_event_at_each_position(both: Any, name: str, code: str, passing: Any) -> None:
-    """An error event is its code's error or a retry before the first event, an interruption with the code after it."""
+    """Before the first event it is its code's error or a retry, after it an interruption with the code.
+
+    A skillset that may have begun is not repeated.
+    """
     stream = STREAMS[name]
     chunks = unbroken(both, stream)
     body = {"status": {"code": code, "message": "no"}}
@@ -201,7 +204,7 @@ def test_error_event_at_each_position(both: Any, name: str, code: str, passing: 
                 assert (failure.code, requests) == (code, 1)
                 assert isinstance(failure.__cause__, cs.APIStatusError)
                 assert _text(failure.partial) == said(chunks[:k])
-            elif passing:
+            elif passing and (name != "skillset" or code.startswith("429")):
                 assert (text, requests) == (said(chunks), 2)
             else:
                 assert isinstance(failure, cs.APIStatusError)

@@ -50,7 +50,7 @@ def test_an_error_code_is_one_row(run_with_row: Callable[..., Any]) -> None:
         '    ErrorCode("49997", "BadRequestError", "Ask less.", "줄이세요."),\n',
         "import json\n"
         "from clova_studio._errors import status_error\n"
-        "from clova_studio._retries import closes_quota, is_retryable\n"
+        "from clova_studio._errors import closes_quota, is_retryable\n"
         "from clova_studio._cli._diagnosis import Situation, diagnose\n"
         "seen = {}\n"
         "for code in ('49999', '49998', '49997'):\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from client_support import KEY, Clock, answer, envelope
+from client_support import KEY, Clock, answer, embedded, envelope, vector
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, Embedding, RateLimitError, RateLimits
 
@@ -22,7 +22,7 @@ REFUSED = envelope("42901", "Too many requests - rate exceeded")
 def vector_of(request: httpx.Request) -> httpx.Response:
     """Answer with a vector that tells the text."""
     number = int(json.loads(request.content)["text"].split()[-1])
-    return answer(b'{"status":{"code":"20000"},"result":{"embedding":[%d.0],"inputTokens":2}}' % number)
+    return answer(embedded(number, 2))
 
 
 def run(make: Any, decide: Any, texts: list[str], *, settings: Any = None, pause: float = 0.0, **options: Any) -> Any:
@@ -84,7 +84,7 @@ def test_after_a_refusal_half_as_many_go_at_once_and_one_more_after_each_answer(
     opens = 0.0
     texts = [f"글 {i}" for i in range(300)]
     vectors = run(make, decide, texts, pause=0.02, max_concurrency=16)
-    assert [vector.embedding for vector in vectors] == [[float(i)] for i in range(300)]
+    assert [vector.embedding for vector in vectors] == [vector(i) for i in range(300)]
     assert arrived == 301
     assert peak == 16
     assert after[0][0] <= 8
@@ -114,7 +114,7 @@ def test_a_text_over_the_whole_window_has_its_error_in_its_place(make: Any) -> N
     settings = {"rate_limits": RateLimits({"bge-m3": (None, 40)}, window=0.05)}
     texts = ["글 0", "가" * 200 + " 1", "글 2"]
     results = run(make, vector_of, texts, settings=settings, on_error="return", max_concurrency=2)
-    assert [getattr(result, "embedding", None) for result in results] == [[0.0], None, [2.0]]
+    assert [getattr(result, "embedding", None) for result in results] == [vector(0), None, vector(2)]
     assert isinstance(results[1], ConfigurationError)
     with pytest.raises(ConfigurationError, match=r"texts\[1\].*rate_limits"):
         run(make, vector_of, texts, settings=settings, max_concurrency=1)
@@ -151,7 +151,7 @@ def test_a_text_is_not_given_up_while_another_is_getting_through() -> None:
 
     texts = [f"글 {i}" for i in range(4)]
     vectors = run(ClovaStudio, decide, texts, settings={"max_retries": 0}, max_concurrency=4)
-    assert [vector.embedding for vector in vectors] == [[float(i)] for i in range(4)]
+    assert [vector.embedding for vector in vectors] == [vector(i) for i in range(4)]
 
 
 def test_a_quota_that_lets_nobody_pass_ends_a_batch_of_many_workers() -> None:

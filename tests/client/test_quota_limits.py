@@ -11,12 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from client_support import KEY, MESSAGES, OK, Clock, answer, envelope
+from client_support import KEY, MESSAGES, Clock, answer, embedded, envelope
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, RateLimitError, RateLimits
 from clova_studio._rate_limits.learnt import Bound
 
-EMBEDDED = OK + b'{"embedding":[0.5,-1.5],"inputTokens":%d}}'
 REFUSED = envelope("42901", "Too many requests - rate exceeded")
 
 
@@ -31,9 +30,9 @@ def client(respond: Any, clock: Clock | None = None, make: Any = ClovaStudio, **
     return made
 
 
-def embedded(tokens: int = 3) -> Any:
+def counted(tokens: int = 3) -> Any:
     """Return what answers every request with a vector."""
-    return lambda: answer(EMBEDDED % tokens)
+    return lambda: answer(embedded(tokens=tokens))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def embedded(tokens: int = 3) -> Any:
 def test_presets_are_the_references_numbers(kind: Any, model: str, limit: Any) -> None:
     """The presets have the documented numbers, none where none was found, and a client shows them."""
     assert RateLimits.preset(kind).of(model) == limit
-    status = client(embedded(), rate_limits=kind).quota(model)
+    status = client(counted(), rate_limits=kind).quota(model)
     assert (status.limit_requests, status.limit_tokens) == limit
     assert status.window == 60
     assert status.source == (None if limit == (None, None) else "given")
@@ -109,9 +108,9 @@ def test_wrong_limits_are_refused_by_name(wrong: Any, named: str) -> None:
 def test_of_two_limits_the_stricter_holds_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     """Two clients of one account with different limits get the smaller numbers, the longer window and one warning."""
     group = str(uuid.uuid4())
-    first = client(embedded(), quota_group=group, rate_limits=RateLimits({"bge-m3": (10, 2_000)}, window=60))
-    second = client(embedded(), quota_group=group, rate_limits=RateLimits({"bge-m3": (20, 1_000)}, window=60))
-    elsewhere = client(embedded(), quota_group=group, rate_limits=RateLimits({"HCX-005": (1, 1)}, window=1))
+    first = client(counted(), quota_group=group, rate_limits=RateLimits({"bge-m3": (10, 2_000)}, window=60))
+    second = client(counted(), quota_group=group, rate_limits=RateLimits({"bge-m3": (20, 1_000)}, window=60))
+    elsewhere = client(counted(), quota_group=group, rate_limits=RateLimits({"HCX-005": (1, 1)}, window=1))
     with caplog.at_level(logging.WARNING, "clova_studio"):
         for _ in range(3):
             first.embed("글")
@@ -129,7 +128,7 @@ def test_of_two_limits_the_stricter_holds_with_one_warning(caplog: pytest.LogCap
 def test_a_request_over_the_whole_window_is_refused_before_sending(both, verb: str) -> None:
     """One request with more tokens than a window is a ConfigurationError with a way out, never an endless wait."""
     limits = RateLimits({"bge-m3": (None, 50), "HCX-005": (None, 1_000)})
-    peer = both(embedded(), clock=Clock(), rate_limits=limits)
+    peer = both(counted(), clock=Clock(), rate_limits=limits)
     args, options = (("가" * 200,), {}) if verb == "embed" else ((MESSAGES,), {"max_tokens": 1_000})
     with pytest.raises(ConfigurationError, match="rate_limits"):
         peer.call(verb, *args, **options)
@@ -140,14 +139,14 @@ def test_a_request_over_the_whole_window_is_refused_before_sending(both, verb: s
 def test_given_limits_hold_calls_back_without_a_refusal(both) -> None:
     """With limits given, calls over them wait for the window locally: the service never has to refuse."""
     clock = Clock()
-    peer = both(embedded(), clock=clock, rate_limits=RateLimits({"bge-m3": (2, None)}, window=30))
+    peer = both(counted(), clock=clock, rate_limits=RateLimits({"bge-m3": (2, None)}, window=30))
     marks = []
     for _ in range(6):
         peer.call("embed", "글")
         marks.append(clock.now)
     assert all(later - earlier >= 30 for earlier, later in zip(marks, marks[2:], strict=False))
     assert marks[-1] - marks[0] < 62
-    status = client(embedded(), clock, **{name: peer.settings[name] for name in ("quota_group",)}).quota("bge-m3")
+    status = client(counted(), clock, **{name: peer.settings[name] for name in ("quota_group",)}).quota("bge-m3")
     assert (status.remaining_requests, status.waiting, status.in_flight) == (0, 0, 0)
 
 
@@ -155,7 +154,7 @@ def test_limits_are_learnt_from_headers_and_shown() -> None:
     """Limits that headers tell are shown, with what is left; a refusal shows for how long the quota is closed."""
     clock = Clock()
     told = {"x_ratelimit_limit_requests": "60", "x_ratelimit_limit_tokens": "40000"}
-    turns = iter([answer(EMBEDDED % 3, **told), answer(REFUSED, 429, x_ratelimit_reset_requests="42s", **told)])
+    turns = iter([answer(embedded(tokens=3), **told), answer(REFUSED, 429, x_ratelimit_reset_requests="42s", **told)])
     made = client(lambda: next(turns), clock, max_retries=0)
     empty = made.quota("bge-m3")
     assert (empty.limit_requests, empty.remaining_requests, empty.source, empty.name) == (None, None, None, "bge-m3")
@@ -174,10 +173,10 @@ def test_limits_are_learnt_from_headers_and_shown() -> None:
 def test_a_limit_is_inferred_from_refusals_without_headers(both) -> None:
     """Without headers the number that got through in the window of a refusal is the limit of the next windows."""
     clock = Clock()
-    peer = both(*[embedded()] * 5, lambda: answer(REFUSED, 429), embedded(), clock=clock)
+    peer = both(*[counted()] * 5, lambda: answer(REFUSED, 429), counted(), clock=clock)
     for _ in range(6):
         peer.call("embed", "글")
-    status = client(embedded(), clock, quota_group=peer.settings["quota_group"]).quota("bge-m3")
+    status = client(counted(), clock, quota_group=peer.settings["quota_group"]).quota("bge-m3")
     assert (status.limit_requests, status.source) == (5, "inferred")
     marks = [clock.now]
     for _ in range(5):

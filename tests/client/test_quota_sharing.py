@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from client_support import KEY, MESSAGES, OK, Clock, answer, envelope, sample
+from client_support import KEY, MESSAGES, OK, Clock, answer, embedded, envelope, sample
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, RateLimitError, RateLimits
 from clova_studio._rate_limits.estimates import estimate_body_tokens, estimate_message_tokens, estimate_tokens
@@ -23,7 +23,7 @@ ENGLISH = "The quick brown fox jumps over the lazy dog while the river runs past
 CHINESE = "今天天气很好我们一起去公园散步然后回家吃饭"
 
 
-def client(make: Any = ClovaStudio, body: bytes = OK + b'{"embedding":[0.5],"inputTokens":3}}', **settings: Any) -> Any:
+def client(make: Any = ClovaStudio, body: bytes = embedded(), **settings: Any) -> Any:
     """Return a client that gets the same answer to everything."""
     kind = httpx.Client if make is ClovaStudio else httpx.AsyncClient
     http = kind(transport=httpx.MockTransport(lambda _: answer(body)))
@@ -159,12 +159,12 @@ def test_estimates_follow_what_the_service_counts() -> None:
     text = "가" * 100
     low, high = math.ceil(45 * 0.9), math.ceil(45 * 1.5)
     limits = RateLimits({"bge-m3": (None, 10_000)})
-    made = client(body=OK + b'{"embedding":[0.5],"inputTokens":90}}', quota_group=str(uuid.uuid4()), rate_limits=limits)
+    made = client(body=embedded(tokens=90), quota_group=str(uuid.uuid4()), rate_limits=limits)
     left = []
 
     def respond(_: httpx.Request) -> httpx.Response:
         left.append(made.quota("bge-m3").remaining_tokens)
-        return answer(OK + b'{"embedding":[0.5],"inputTokens":90}}')
+        return answer(embedded(tokens=90))
 
     made._given_http._transport = made._http._transport = httpx.MockTransport(respond)
     for _ in range(6):

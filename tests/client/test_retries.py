@@ -6,12 +6,12 @@ import logging
 
 import httpx
 import pytest
-from client_support import KEY, MESSAGES, OK, Clock, answer, bytewise, envelope, sample, sse
+from client_support import KEY, MESSAGES, OK, Clock, answer, bytewise, embedded, envelope, sample, sse
 
 import clova_studio as cs
 from clova_studio._rate_limits.headers import parse_duration, parse_retry_after
 
-EMBEDDED = OK + b'{"embedding":[0.5,-1.5],"inputTokens":3}}'
+EMBEDDED = embedded()
 SEGMENTED = OK + b'{"topicSeg":[["a."]],"span":[[0]],"inputTokens":3}}'
 VERBS = {
     "chat": ((MESSAGES,), lambda: answer(sample("v3_chat.json"))),

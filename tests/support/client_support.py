@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -33,6 +34,16 @@ def sample(name: str) -> bytes:
 def envelope(code: str, message: str) -> bytes:
     """Return an error as the service was seen to write it."""
     return f'{{"status":{{"code":"{code}","message":"{message}"}},"result":null}}'.encode()
+
+
+def vector(first: float = 0.5) -> list[float]:
+    """Return a vector of the length of the known models, to be told apart by its first number."""
+    return [first, *[-1.5] * 1023]
+
+
+def embedded(first: float = 0.5, tokens: int = 3) -> bytes:
+    """Return the answer with such a vector."""
+    return OK + json.dumps({"embedding": vector(first), "inputTokens": tokens}).encode() + b"}"
 
 
 class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):

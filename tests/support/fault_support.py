@@ -12,7 +12,7 @@ import uuid
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from client_support import KEY, MESSAGES, OK, open_sockets, sample
+from client_support import KEY, MESSAGES, embedded, open_sockets, sample
 
 import clova_studio as cs
 
@@ -27,7 +27,7 @@ WINDOW = cs.RateLimits(window=0.01)
 CHAT = sample("v3_chat.json")
 STREAM = sample("v3_chat.sse")
 TEXT = json.loads(CHAT)["result"]["message"]["content"]
-EMBEDDED = OK + b'{"embedding":[0.5,-1.5],"inputTokens":3}}'
+EMBEDDED = embedded()
 KINDS = ["sync", "async"]
 # Threads of servers; the emulator lends its loop's helpers, which asyncio names.
 _SERVERS = ("raw-server", "clova-studio-emulator", "asyncio_")

@@ -1,7 +1,7 @@
 """What the headers of an answer say about the quota.
 
 Observed: ``x-ratelimit-{limit,remaining,reset}-{requests,tokens}``; resets are ``42s``, ``2.5s``, ``600ms``, sometimes
-negative; ``Retry-After`` is nearly never sent.
+negative; ``Retry-After`` is nearly never sent. A header may hold anything: what cannot be read is as if missing.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -19,40 +20,48 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_duration", "parse_rate_limit", "parse_retry_after"]
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+# Longer values are not read: none that means anything is.
+_LONGEST = 64
+# Counts beyond it are not believed.
+_MOST = 10**12
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAMES = tuple(f"{kind}_{what}" for kind in ("limit", "remaining", "reset") for what in ("requests", "tokens"))
 
 
 def parse_duration(text: str | None) -> float | None:
     """Return the seconds of ``42s``, ``2.5s``, ``600ms``, ``1m30s``, ``-2s`` or a bare number; None for the rest."""
-    text = (text or "").strip().lower()
+    if not text or len(text) > _LONGEST:
+        return None
+    text = text.strip().lower()
     sign = -1.0 if text.startswith("-") else 1.0
     bare = text.lstrip("+-")
-    try:
-        value = float(bare) if bare[:1].isdigit() else math.inf
-        return sign * value if math.isfinite(value) else None
-    except ValueError:
-        pass
-    parts = _PART.findall(bare)
-    if not parts or "".join(number + unit for number, unit in parts) != bare:
-        return None
-    return sign * sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if _SECONDS.fullmatch(bare):
+        seconds = float(bare)
+    else:
+        parts = _PART.findall(bare)
+        if not parts or "".join(number + unit for number, unit in parts) != bare:
+            return None
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return sign * seconds if math.isfinite(seconds) else None
 
 
 def parse_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
-    """Return the rate-limit headers of an answer, or None if there are none."""
+    """Return the rate-limit headers of an answer, or None if there are none that can be read."""
     # Each look-up goes through all headers of an answer, and most answers have none of these.
     if not any(name.startswith("x-ratelimit-") for name in headers):
         return None
     found: dict[str, float | int] = {}
     for name in _NAMES:
         text = headers.get("x-ratelimit-" + name.replace("_", "-"))
-        if text is None:
-            continue
         value = parse_duration(text)
-        if value is not None:
-            found[name] = value if name.startswith("reset") else int(value)
+        if text is None or value is None:
+            continue
+        if name.startswith("reset"):
+            found[name] = value
+        elif abs(value) <= _MOST and text.strip()[-1].isdigit():
+            found[name] = int(value)
     return RateLimit.model_validate(found) if found else None
 
 
@@ -60,20 +69,29 @@ def parse_retry_after(headers: Mapping[str, str], *, now: float | None = None) -
     """Return how long to wait, in seconds, or None where no header says anything usable.
 
     The larger of ``Retry-After`` (seconds or a date) and the ``x-ratelimit-reset-*`` headers; values of zero or less
-    are as if missing.
+    are as if missing. A date counts from the answer's own ``Date``: the clock of this machine may be wrong.
 
     Args:
         headers: The headers of the answer.
-        now: Unix time, for a ``Retry-After`` that is a date.
+        now: Unix time, for a date in an answer without ``Date``.
     """
     text = headers.get("retry-after")
     seconds = parse_duration(text)
-    if text and seconds is None:
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now)
-        except (TypeError, ValueError):
-            seconds = None
+    if seconds is None and (date := _parse_date(text)) is not None:
+        sent = _parse_date(headers.get("date"))
+        seconds = date - (sent if sent is not None else time.time() if now is None else now)
     waits = [seconds]
     waits += [parse_duration(headers.get(f"x-ratelimit-reset-{what}")) for what in ("requests", "tokens")]
     usable = [wait for wait in waits if wait is not None and wait > 0]
     return max(usable) if usable else None
+
+
+def _parse_date(text: str | None) -> float | None:
+    """Return the Unix time of a date as HTTP has it, None for anything else."""
+    if not text or len(text) > _LONGEST:
+        return None
+    try:
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None

@@ -48,11 +48,13 @@ class Call(Generic[ResultT]):
         body: The body, None for none. Not in the repr: it may hold Object Storage keys.
         result_type: What the ``result`` of the answer is.
         quota: The name of the quota that it counts on: the model, or the tool.
-        idempotent: Whether it can be repeated when it may have reached the service.
+        in_doubt: What may have been done when a request has reached the service and no result came, and how to look;
+            empty for a call that is idempotent, which can be repeated.
         native: Whether the answer has the native envelope and the path takes the ``testapp``/``serviceapp`` prefix;
             neither is so on the OpenAI-compatible paths.
         gone_is_done: Whether "not found" on a repetition means that the attempt before it did the work.
         assembler: Makes the assembler of a streamed answer from the request id; None for an API that is not streamed.
+        check: Returns what is wrong with a result that could be read, None for nothing.
         request_id: The id that goes with it and its repetitions.
         timeout: Time limits of this call, None for the client's.
         default_output: The output cap that the service takes where the body has none.
@@ -63,10 +65,11 @@ class Call(Generic[ResultT]):
     body: Mapping[str, Any] | None = field(repr=False)
     result_type: type[ResultT]
     quota: str
-    idempotent: bool = True
+    in_doubt: str = ""
     native: bool = True
     gone_is_done: bool = False
     assembler: Callable[[str], Any] | None = None
+    check: Callable[[ResultT], str | None] | None = None
     request_id: str = field(default_factory=make_request_id)
     timeout: Any = None
     default_output: int = 0

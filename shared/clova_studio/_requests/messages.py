@@ -6,12 +6,12 @@ data URI of images.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError
+from clova_studio.types._json import parse_json
 
 if TYPE_CHECKING:
     from clova_studio._catalogue import ModelInfo
@@ -240,7 +240,7 @@ def _tool_call(call: Any) -> dict[str, Any]:
     if isinstance(arguments, str):
         # A JSON text as the OpenAI-compatible API has it; the native API wants the object.
         with suppress(ValueError):
-            arguments = json.loads(arguments or "{}")
+            arguments = parse_json(arguments or "{}")
     if isinstance(arguments, Mapping):
         arguments = dict(arguments)
     return {"id": given.get("id"), "type": "function", "function": {"name": inner.get("name"), "arguments": arguments}}

@@ -10,6 +10,7 @@ from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given, present
 from clova_studio._requests.chat_options import MAX_SEED, MIN_TOKENS_WITH_TOOLS
 from clova_studio._requests.validation import check_names, check_text, integer, number, strings
+from clova_studio._requests.vectors import VectorCheck
 from clova_studio._streaming.openai_assembler import OpenAIAssembler
 from clova_studio.types.openai import OpenAIChatResult, OpenAIEmbeddings, OpenAIModels
 
@@ -147,6 +148,7 @@ def embed(input: str, *, model: str, request_id: str | None = None, timeout: Any
         body,
         OpenAIEmbeddings,
         quota=model,
+        check=VectorCheck(model),
         native=False,
         request_id=fresh_or_given(request_id),
         timeout=timeout,

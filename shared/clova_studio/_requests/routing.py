@@ -17,6 +17,10 @@ __all__ = ["route", "skillset"]
 
 # All routers and skillsets of an account, in all versions, are counted together.
 _QUOTA = "router"
+_IN_DOUBT = (
+    "the request is not sent again, because the skills may have called their APIs: look there what they have done "
+    "before you run the skillset again"
+)
 
 
 def route(
@@ -59,7 +63,7 @@ def skillset(
 ) -> Call[SkillsetResult]:
     """Return a skillset request. Source: the skillset final answer page of the API guide.
 
-    Never repeated when it may have arrived: skills call APIs of the user, which may do things.
+    Sent again only where no skill was begun: skills call APIs of the user, which may do things.
     """
     body = present(
         {
@@ -75,7 +79,7 @@ def skillset(
         body,
         SkillsetResult,
         quota=_QUOTA,
-        idempotent=False,
+        in_doubt=_IN_DOUBT,
         assembler=SkillsetAssembler,
         request_id=fresh_or_given(request_id),
         timeout=timeout,

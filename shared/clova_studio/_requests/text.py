@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -11,6 +11,7 @@ from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given
 from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_text, integer
+from clova_studio._requests.vectors import VectorCheck
 from clova_studio.types._base import Result
 from clova_studio.types.embeddings import Embedding
 from clova_studio.types.segmentation import Segmentation
@@ -37,17 +38,32 @@ _MAX_COUNTED_CHARACTERS = 10_000
 _MAX_SLIDING_TOKENS = 4_096
 
 
-def embed(text: str, *, model: str, request_id: str | None = None, timeout: Any = None) -> Call[Embedding]:
+def embed(
+    text: str,
+    *,
+    model: str,
+    check: VectorCheck | None = None,
+    request_id: str | None = None,
+    timeout: Any = None,
+) -> Call[Embedding]:
     """Return an embedding request: v2 for ``bge-m3``, v1 for the others.
 
     Source: the embedding and embedding v2 pages of the API guide.
+
+    Args:
+        text: The text.
+        model: The model.
+        check: The check that the requests of a batch share, so that their vectors have one length.
+        request_id: The caller's id.
+        timeout: The time limits of this call.
     """
     info = EMBEDDING_MODELS.get(model)
     if not isinstance(model, str) or not model:
         raise ConfigurationError(f"model must be the name of an embedding model, got {model!r}")
     # v1 has the model in its path, so a model that this version does not know goes there.
     path = info.path if info else f"/v1/api-tools/embedding/{quote(model, safe='')}"
-    return _post(path, {"text": check_text("text", text)}, Embedding, model, request_id, timeout)
+    checked = check or VectorCheck(model)
+    return _post(path, {"text": check_text("text", text)}, Embedding, model, request_id, timeout, check=checked)
 
 
 def segment(
@@ -165,6 +181,13 @@ def count_embedding_tokens(text: str, *, request_id: str | None = None, timeout:
 
 
 def _post(
-    path: str, body: dict[str, Any], result: type[ResultT], quota: str, request_id: str | None, timeout: Any
+    path: str,
+    body: dict[str, Any],
+    result: type[ResultT],
+    quota: str,
+    request_id: str | None,
+    timeout: Any,
+    check: Callable[[ResultT], str | None] | None = None,
 ) -> Call[ResultT]:
-    return Call("POST", path, body, result, quota=quota, request_id=fresh_or_given(request_id), timeout=timeout)
+    given = fresh_or_given(request_id)
+    return Call("POST", path, body, result, quota=quota, request_id=given, timeout=timeout, check=check)

@@ -17,6 +17,10 @@ __all__ = ["create_task", "delete_task", "get_task", "list_tasks"]
 
 _PATH = "/tuning/v2/tasks"
 _QUOTA = "tuning"
+_IN_DOUBT = (
+    "the request is not sent again, because the task may have been created, and it costs money: look for it with "
+    "tuning.list() before you create it again"
+)
 
 
 def create_task(
@@ -36,7 +40,7 @@ def create_task(
     request_id: str | None = None,
     timeout: Any = None,
 ) -> Call[TuningTask]:
-    """Return a request for a new tuning task. Never repeated when it may have arrived: a task costs money."""
+    """Return a request for a new tuning task. Sent again only where no task was begun: a task costs money."""
     if not isinstance(learning_rate, (int, float, type(None))) or isinstance(learning_rate, bool):
         raise ConfigurationError(f"learning_rate must be a number, got {learning_rate!r}")
     if learning_rate is not None and not 0 < learning_rate <= 1:
@@ -63,7 +67,7 @@ def create_task(
         body,
         TuningTask,
         quota=_QUOTA,
-        idempotent=False,
+        in_doubt=_IN_DOUBT,
         request_id=fresh_or_given(request_id),
         timeout=timeout,
     )

@@ -11,6 +11,7 @@ from clova_studio._concurrency import WorkQueue
 from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError
 from clova_studio._requests.text import embed
 from clova_studio._requests.validation import check_text
+from clova_studio._requests.vectors import VectorCheck
 
 if TYPE_CHECKING:
     from clova_studio._concurrency import CancelSignal
@@ -64,6 +65,8 @@ class EmbedBatch:
             check_text(f"texts[{index}]", text)
         self._model = model
         self._timeout = timeout
+        # One for all texts: those of an unknown model must have the length of the first.
+        self._check = VectorCheck(model)
         self._bar = _progress_bar(len(texts)) if show_progress else None
         self.queue: WorkQueue[str, Embedding] = WorkQueue(
             texts,
@@ -86,7 +89,7 @@ class EmbedBatch:
 
     def call(self, text: str) -> Call[Embedding]:
         """Return the request for a text. It is sent with ``options``."""
-        return embed(text, model=self._model, timeout=self._timeout)
+        return embed(text, model=self._model, timeout=self._timeout, check=self._check)
 
     def _shorter(self, text: str, error: ClovaStudioError) -> str | None:
         if not isinstance(error, ContextLengthError):

@@ -68,7 +68,8 @@ class RoutingResource(Sender):
     ) -> SkillsetResult:
         """Answer a query with a skillset. Source: the skillset final answer page of the API guide.
 
-        A request that may have arrived is never repeated, since skills call APIs of yours.
+        Skills call APIs of yours, so the request is sent again only after a 429 and where no connection was made. After
+        any other failure the skills may have done their work.
 
         Args:
             skillset_id: The skillset's id in the console.

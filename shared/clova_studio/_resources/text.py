@@ -34,7 +34,7 @@ class TextResource(Sender):
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
-            1,024 floats, not of unit length.
+            1,024 finite floats, not of unit length.
 
         Raises:
             ConfigurationError: The text is empty; nothing was sent.

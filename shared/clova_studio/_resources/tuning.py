@@ -89,7 +89,8 @@ class Tuning:
     ) -> TuningTask:
         """Start a tuning task. Source: the tuning task creation page of the API guide.
 
-        Never repeated when the request may have arrived. ``validate_dataset`` checks a dataset before its upload.
+        A task costs money, so the request is sent again only after a 429 and where no connection was made. After any
+        other failure the task may exist: look with ``list``. ``validate_dataset`` checks a dataset before its upload.
 
         Args:
             model: HCX-005, HCX-DASH-002, HCX-003 or HCX-DASH-001.

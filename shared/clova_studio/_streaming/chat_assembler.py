@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import ValidationError
 
 from clova_studio._responses import parse_payload, refuse_error_event
+from clova_studio.types._json import parse_json
 from clova_studio.types.chat import ChatChunk, ChatResult, Message, ToolCall, ToolCallFunction
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class ChatAssembler:
         opened, text = self._calls[i], "".join(self._fragments[i])
         function = ToolCallFunction(name=opened.function.name, partial_json=text)
         try:
-            arguments = json.loads(text)
+            arguments = parse_json(text)
         except ValueError:
             arguments = None
         if isinstance(arguments, dict):

@@ -27,13 +27,24 @@ __all__ = ["OpenAIAssembler"]
 class OpenAIAssembler:
     """Collects one streamed answer."""
 
-    __slots__ = ("_calls", "_finish_reason", "_head", "_last", "_request_id", "_text", "_thinking", "result")
+    __slots__ = (
+        "_arguments",
+        "_calls",
+        "_finish_reason",
+        "_head",
+        "_last",
+        "_request_id",
+        "_text",
+        "_thinking",
+        "result",
+    )
 
     def __init__(self, request_id: str) -> None:
         self._request_id = request_id
         self._text: list[str] = []
         self._thinking: list[str] = []
         self._calls: dict[int, OpenAIToolCall] = {}
+        self._arguments: dict[int, list[str]] = {}
         self._finish_reason: str | None = None
         self._head: OpenAIChatChunk | None = None
         self._last: OpenAIChatChunk | None = None
@@ -96,7 +107,7 @@ class OpenAIAssembler:
             role="assistant",
             content="".join(self._text),
             reasoning_content="".join(self._thinking) or None,
-            tool_calls=[self._calls[index] for index in sorted(self._calls)] or None,
+            tool_calls=[self._assembled_call(index) for index in sorted(self._calls)] or None,
         )
         head, last = self._head or OpenAIChatChunk(), self._last or OpenAIChatChunk()
         return OpenAIChatResult(
@@ -120,9 +131,13 @@ class OpenAIAssembler:
         call = self._calls.get(index)
         if call is None:
             self._calls[index] = fragment.model_copy(deep=True)
+            self._arguments[index] = [fragment.function.arguments]
             return
-        function = OpenAIFunction(
-            name=call.function.name or fragment.function.name,
-            arguments=call.function.arguments + fragment.function.arguments,
-        )
+        self._arguments[index].append(fragment.function.arguments)
+        function = OpenAIFunction(name=call.function.name or fragment.function.name)
         self._calls[index] = OpenAIToolCall(id=call.id or fragment.id, index=index, function=function)
+
+    def _assembled_call(self, index: int) -> OpenAIToolCall:
+        call = self._calls[index].model_copy(deep=True)
+        call.function.arguments = "".join(self._arguments[index])
+        return call

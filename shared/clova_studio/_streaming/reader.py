@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from clova_studio._errors import APITimeoutError, ClovaStudioError, InvalidResponseError, StreamInterruptedError
 from clova_studio._rate_limits.headers import parse_rate_limit
-from clova_studio._responses import parse_response, transport_error
+from clova_studio._responses import parse_response, transport_error, unreadable
 from clova_studio._streaming.sse import SSEDecoder
 from clova_studio.types._base import Result
 
@@ -77,7 +77,7 @@ class EventReader(Generic[ChunkT, ResultT]):
         self._call = call
         self._request_id = call.request_id
         self._stall = stall
-        self._decoder = SSEDecoder()
+        self._decoder = SSEDecoder(call.request_id)
         # The next one last.
         self._events: list[ServerSentEvent] = []
         self._ready: list[ChunkT] = []
@@ -111,7 +111,10 @@ class EventReader(Generic[ChunkT, ResultT]):
             ClovaStudioError: It is an error.
         """
         result = parse_response(status_code, headers, body, self._call)
-        return self._assembler.finish(result)
+        try:
+            return self._assembler.finish(result)
+        except Exception as exc:
+            raise unreadable(exc, self._request_id, status_code) from exc
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of the body, when there is nothing left to take of the one before."""
@@ -128,7 +131,12 @@ class EventReader(Generic[ChunkT, ResultT]):
         """Read on to the next chunk of what was fed, no further; return whether there is one to take."""
         assembler, events = self._assembler, self._events
         while events:
-            chunk = assembler.feed(events.pop())
+            try:
+                chunk = assembler.feed(events.pop())
+            except ClovaStudioError:
+                raise
+            except Exception as exc:
+                raise unreadable(exc, self._request_id) from exc
             complete = assembler.result
             if complete is not None:
                 events.clear()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-__all__ = ["RateLimit", "Result", "WireModel"]
+__all__ = ["RateLimit", "Result", "Vector", "WireModel"]
+
+Vector = Annotated[list[Annotated[float, Field(strict=True, allow_inf_nan=False)]], Field(min_length=1)]
+"""Numbers that an index can hold: at least one, each finite."""
 
 
 class WireModel(BaseModel):

@@ -5,12 +5,12 @@ Source: the Chat Completions, v3, v3 thinking, v3 function calling and v3 struct
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
 from clova_studio.types._base import Result, WireModel
+from clova_studio.types._json import parse_json
 
 __all__ = [
     "FINISH_REASONS",
@@ -95,7 +95,7 @@ class ToolCallFunction(WireModel):
         if value is None or value == "":
             return {}
         if isinstance(value, str):
-            return json.loads(value)
+            return parse_json(value)
         return value
 
 

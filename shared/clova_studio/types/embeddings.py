@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clova_studio.types._base import Result
+from clova_studio.types._base import Result, Vector
 
 __all__ = ["Embedding"]
 
@@ -15,5 +15,5 @@ class Embedding(Result):
         input_tokens: Tokens of the text; None where the service did not say.
     """
 
-    embedding: list[float]
+    embedding: Vector
     input_tokens: int | None = None

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from clova_studio.types._base import Result
+from clova_studio.types._base import Result, Vector
+from clova_studio.types._json import parse_json
 
 __all__ = [
     "OpenAIChatChunk",
@@ -62,11 +63,11 @@ class OpenAIFunction(_SnakeModel):
         """Return the arguments as a dict.
 
         Raises:
-            ValueError: The text is not a JSON object, as in a cut answer.
+            ValueError: The text is not a JSON object, as in a cut answer, or is nested deeper than 200 levels.
         """
-        value = json.loads(self.arguments or "{}")
+        value = parse_json(self.arguments or "{}")
         if not isinstance(value, dict):
-            raise ValueError(f"arguments are not a JSON object: {self.arguments!r}")  # noqa: TRY004  the text is wrong
+            raise ValueError(f"arguments are not a JSON object: {self.arguments[:500]!r}")  # noqa: TRY004  the text is wrong
         return value
 
 
@@ -243,7 +244,7 @@ class OpenAIEmbedding(_SnakeModel):
     """
 
     index: int = 0
-    embedding: list[float]
+    embedding: Vector
 
 
 class OpenAIEmbeddings(_SnakeResult):
