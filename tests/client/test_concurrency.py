@@ -287,7 +287,8 @@ def test_a_quota_that_lets_nobody_through_for_five_windows_ends_a_batch(kind: st
     with serve() as server:
         server.add_fault(Fault("status", every=2, times=1, **refused))
         server.add_fault(Fault("status", every=3, times=1, **refused))
-        limits = RateLimits({"bge-m3": (1_000, None)}, window=0.05)
+        # The reset is five windows away: one further off would not be believed.
+        limits = RateLimits({"bge-m3": (1_000, None)}, window=0.06)
         error = failing(kind, server, TEXTS, rate_limits=limits, options={"max_concurrency": 1})
         assert isinstance(error, RateLimitError)
         assert len(server.requests) == 3
