@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
+from clova_studio._config import check_http_client
 from clova_studio._rate_limits.waiters import LoopWaiter
 from clova_studio._resources.chat import AsyncChatResource
 from clova_studio._resources.completions import AsyncCompletionResource
@@ -72,6 +73,8 @@ class AsyncClovaStudio(
 
     Pickling keeps the settings, the key among them, and leaves the connections behind.
     """
+
+    _asynchronous = True
 
     def _reset(self) -> None:
         self._pools = LoopClients()
@@ -169,4 +172,9 @@ class AsyncClovaStudio(
             raise
 
     async def _connections(self) -> Any:
-        return self._given_http if self._given_http is not None else await self._pools.get()
+        given = self._given_http
+        if given is None:
+            return await self._pools.get()
+        if getattr(given, "is_closed", False):
+            check_http_client("http_client", given, asynchronous=True)
+        return given

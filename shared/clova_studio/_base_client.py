@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from clova_studio._catalogue import model_info
-from clova_studio._config import make_config
+from clova_studio._config import check_http_client, make_config
 from clova_studio._errors import ConfigurationError
 from clova_studio._rate_limits.registry import limiter_of
 from clova_studio._rate_limits.settings import rate_limits_of
@@ -43,6 +43,7 @@ logger = logging.getLogger("clova_studio")
 class BaseClient:
     """Settings and decisions; no I/O. See ``ClovaStudio`` for the arguments."""
 
+    _asynchronous: bool
     _waiter: Any  # a ThreadWaiter or a LoopWaiter
 
     def __init__(
@@ -65,6 +66,7 @@ class BaseClient:
         if retry is not None and not isinstance(retry, RetryPolicy):
             raise ConfigurationError(f"retry must be a RetryPolicy or None, got {type(retry).__name__}")
         check_max_wait(max_wait)
+        check_http_client("http_client", http_client, asynchronous=self._asynchronous)
         self._config = make_config(
             api_key=api_key,
             region=region,

@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
+from clova_studio._config import check_http_client
 from clova_studio._rate_limits.waiters import ThreadWaiter
 from clova_studio._resources.chat import ChatResource
 from clova_studio._resources.completions import CompletionResource
@@ -62,6 +63,8 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
 
     Pickling keeps the settings, the key among them, and leaves the connections behind.
     """
+
+    _asynchronous = False
 
     def _reset(self) -> None:
         self._http: Any = self._given_http
@@ -154,6 +157,11 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
                 response.close()
 
     def _connections(self) -> Any:
+        given = self._given_http
+        if given is not None:
+            if getattr(given, "is_closed", False):
+                check_http_client("http_client", given, asynchronous=False)
+            return given
         http = self._http
         if http is None:
             with self._http_lock:

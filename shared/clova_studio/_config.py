@@ -147,6 +147,40 @@ def check_request_id(value: str) -> str:
     return value
 
 
+def check_http_client(name: str, http: Any, *, asynchronous: bool) -> None:
+    """Refuse a caller's HTTP client that cannot send this client's requests.
+
+    By the names of its classes, so that an httpx2 client works like an httpx one; any other object with the same
+    methods is taken as it is.
+
+    Args:
+        name: The parameter that it was given as.
+        http: The HTTP client, None for none.
+        asynchronous: Whether requests are awaited.
+
+    Raises:
+        ConfigurationError: It is no HTTP client, of the other kind, or closed.
+    """
+    if http is None:
+        return
+    wanted, other = ("AsyncClient", "Client") if asynchronous else ("Client", "AsyncClient")
+    article = "an" if asynchronous else "a"
+    names = {cls.__name__ for cls in type(http).__mro__}
+    if wanted not in names and other in names:
+        raise ConfigurationError(
+            f"{name} must be {article} httpx.{wanted}, got {'a' if asynchronous else 'an'} {other}: synchronous calls "
+            "need an httpx.Client, asynchronous calls an httpx.AsyncClient"
+        )
+    if isinstance(http, type) or not (callable(getattr(http, "send", None)) and hasattr(http, "build_request")):
+        raise ConfigurationError(f"{name} must be {article} httpx.{wanted}, got {_kind_of(http)}")
+    if getattr(http, "is_closed", False) is True:
+        raise ConfigurationError(f"{name} is closed: give an open {wanted}, and close it after this client's last call")
+
+
+def _kind_of(value: Any) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
 def make_config(
     *,
     api_key: str | SecretStr | None = None,

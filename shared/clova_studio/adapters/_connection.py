@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
-from clova_studio._config import KEY_VARIABLES
+from clova_studio._config import KEY_VARIABLES, check_http_client
 from clova_studio._errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Connection:
         async_client: An ``AsyncClovaStudio`` of the caller's; it stays open.
 
     Raises:
-        ConfigurationError: There is no key, or a client is of the wrong kind.
+        ConfigurationError: There is no key, or a client is of the wrong kind, or an HTTP client closed.
     """
 
     __slots__ = ("_async_client", "_client", "_clients", "_settings", "_variants")
@@ -183,6 +183,8 @@ class Connection:
             if value is not None and not (callable(verb) and inspect.iscoroutinefunction(verb) is wanted):
                 kind = "an AsyncClovaStudio" if wanted else "a ClovaStudio"
                 raise ConfigurationError(f"{name} must be {kind}, got {type(value).__name__}")
+        check_http_client("http_client", settings.http_client, asynchronous=False)
+        check_http_client("http_async_client", settings.http_async_client, asynchronous=True)
         self._settings = settings
         self._client: ClovaStudio | None = client
         self._async_client: AsyncClovaStudio | None = async_client

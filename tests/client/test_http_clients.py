@@ -1,0 +1,87 @@
+"""HTTP clients of the caller's: the right kind, open, and never led elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import httpx2
+import pytest
+from client_support import KEY, MESSAGES
+
+import clova_studio as cs
+from langchain_clova import ChatClovaX
+from llama_index_clova import ClovaX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BASE_URL = "http://127.0.0.1:9"
+
+
+def closed(make: Callable[[], Any]) -> Any:
+    """Return an HTTP client that is closed."""
+    http = make()
+    if hasattr(http, "aclose"):
+        asyncio.run(http.aclose())
+    else:
+        http.close()
+    return http
+
+
+WRONG = [
+    (cs.ClovaStudio, httpx.AsyncClient, "httpx.Client"),
+    (cs.ClovaStudio, httpx2.AsyncClient, "httpx.Client"),
+    (cs.ClovaStudio, lambda: httpx.Client, "the class Client"),
+    (cs.ClovaStudio, httpx.HTTPTransport, "HTTPTransport"),
+    (cs.ClovaStudio, lambda: closed(httpx.Client), "is closed"),
+    (cs.ClovaStudio, lambda: closed(httpx2.Client), "is closed"),
+    (cs.AsyncClovaStudio, httpx.Client, "httpx.AsyncClient"),
+    (cs.AsyncClovaStudio, httpx2.Client, "httpx.AsyncClient"),
+    (cs.AsyncClovaStudio, object, "object"),
+    (cs.AsyncClovaStudio, lambda: closed(httpx.AsyncClient), "is closed"),
+]
+
+
+@pytest.mark.parametrize(("client", "make", "said"), WRONG)
+def test_a_wrong_http_client_is_refused_at_construction(client: Any, make: Any, said: str) -> None:
+    """An HTTP client of the other kind, a closed one and something else are a ConfigurationError by name."""
+    with pytest.raises(cs.ConfigurationError, match="http_client") as caught:
+        client(KEY, http_client=make())
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize("adapter", [ChatClovaX, ClovaX])
+@pytest.mark.parametrize("name", ["http_client", "http_async_client"])
+def test_a_wrong_http_client_of_an_adapter_is_refused_by_name(adapter: Any, name: str) -> None:
+    """Adapters refuse the other kind and a closed one under the name that the caller gave."""
+    right, other = (httpx.Client, httpx.AsyncClient)[:: 1 if name == "http_client" else -1]
+    for wrong in (other(), closed(right)):
+        with pytest.raises(cs.ConfigurationError, match=f"{name} (must be|is closed)"):
+            adapter(api_key=KEY, **{name: wrong})
+
+
+@pytest.mark.parametrize("verb", ["chat", "stream_chat"])
+def test_an_http_client_that_is_closed_later_is_refused_before_sending(verb: str) -> None:
+    """A caller's HTTP client that is closed between construction and call is a ConfigurationError by name."""
+    http = httpx.Client()
+    client = cs.ClovaStudio(KEY, base_url=BASE_URL, http_client=http)
+    http.close()
+    with pytest.raises(cs.ConfigurationError, match="http_client is closed"):
+        list(getattr(client, verb)(MESSAGES))
+
+
+def test_an_async_http_client_that_is_closed_later_is_refused_before_sending() -> None:
+    """The same, awaited."""
+
+    async def main() -> None:
+        http = httpx.AsyncClient()
+        client = cs.AsyncClovaStudio(KEY, base_url=BASE_URL, http_client=http)
+        await http.aclose()
+        with pytest.raises(cs.ConfigurationError, match="http_client is closed"):
+            await client.chat(MESSAGES)
+        with pytest.raises(cs.ConfigurationError, match="http_client is closed"):
+            await anext(client.stream_chat(MESSAGES))
+
+    asyncio.run(main())
