@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from clova_studio._errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -135,7 +137,12 @@ def model_info(name: str) -> ModelInfo:
 
     Returns:
         Its entry; for an unknown name one that is served by v3, refuses nothing and has ``known=False``.
+
+    Raises:
+        ConfigurationError: The name is not a string, or blank.
     """
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigurationError(f"model must be the name of a model such as 'HCX-005', got {name!r}")
     info = MODELS.get(name) or MODELS.get(name.upper())
     if info is not None:
         return info

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
 
 from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given
 from clova_studio._requests.chat_options import ChatOptions, build_chat_request, tools_and_format
 from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.validation import path_segment
 from clova_studio._streaming.chat_assembler import ChatAssembler
 from clova_studio.types.chat import ChatResult
 from clova_studio.types.tokens import TokenCount
@@ -50,10 +50,10 @@ def chat(
     """
     version, info, body = build_chat_request(messages, model, options, task_id=task_id, api_version=api_version)
     if task_id is None:
-        path = f"/{version}/chat-completions/{quote(info.name, safe='')}"
+        path = f"/{version}/chat-completions/{path_segment('model', info.name)}"
         counted_on = info.name
     else:
-        path = f"/{version}/tasks/{quote(task_id, safe='')}/chat-completions"
+        path = f"/{version}/tasks/{path_segment('task_id', task_id)}/chat-completions"
         counted_on = base_model or f"task {task_id}"
     return Call(
         "POST",
@@ -93,7 +93,7 @@ def count_chat_tokens(
     body.update(tools_and_format(options))
     return Call(
         "POST",
-        f"/{info.api}/api-tools/chat-tokenize/{quote(info.name, safe='')}",
+        f"/{info.api}/api-tools/chat-tokenize/{path_segment('model', info.name)}",
         body,
         TokenCount,
         quota="chat-tokenize",

@@ -84,8 +84,6 @@ def build_chat_request(
 ) -> tuple[str, ModelInfo, dict[str, Any]]:
     """Return the API version, what is known of the model, and the body of a chat request."""
     check_names(options, _OPTION_NAMES, "chat")
-    if not isinstance(model, str) or not model.strip():
-        raise ConfigurationError(f"model must be the name of a model such as 'HCX-005', got {model!r}")
     info = model_info(model)
     version = api_version or info.api
     if version not in {"v1", "v2", "v3"}:

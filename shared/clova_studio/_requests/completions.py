@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import quote
 
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given, present
 from clova_studio._requests.chat_options import MAX_SEED
-from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, strings
+from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, path_segment, strings
 from clova_studio.types.completions import CompletionResult
 from clova_studio.types.tokens import TokenCount
 
@@ -85,9 +84,9 @@ def complete(
             "includeProbs": boolean("include_probs", options.get("include_probs")),
         }
     )
-    path = f"/v1/completions/{quote(model, safe='')}"
+    path = f"/v1/completions/{path_segment('model', model)}"
     if task_id is not None:
-        path = f"/v1/tasks/{quote(task_id, safe='')}/completions"
+        path = f"/v1/tasks/{path_segment('task_id', task_id)}/completions"
     return Call(
         "POST",
         path,
@@ -110,7 +109,7 @@ def count_completion_tokens(
     """Return a token count request for a completion. In no current page; the path is that of public code."""
     return Call(
         "POST",
-        f"/v1/api-tools/tokenize/{quote(model, safe='')}",
+        f"/v1/api-tools/tokenize/{path_segment('model', model)}",
         {"text": check_text("text", text)},
         TokenCount,
         quota="tokenize",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given, present
-from clova_studio._requests.validation import boolean, check_text
+from clova_studio._requests.validation import boolean, check_text, path_segment, shown
 from clova_studio._streaming.skillset_assembler import SkillsetAssembler
 from clova_studio.types.routing import RouteResult
 from clova_studio.types.skillsets import SkillsetResult
@@ -21,6 +20,7 @@ _IN_DOUBT = (
     "the request is not sent again, because the skills may have called their APIs: look there what they have done "
     "before you run the skillset again"
 )
+_MAX_VERSION = 2**31 - 1
 
 
 def route(
@@ -41,7 +41,7 @@ def route(
     )
     return Call(
         "POST",
-        f"/v1/routers/{_id('router_id', router_id)}/versions/{_version(version)}/route",
+        f"/v1/routers/{path_segment('router_id', router_id)}/versions/{_version(version)}/route",
         body,
         RouteResult,
         quota=_QUOTA,
@@ -73,9 +73,10 @@ def skillset(
             "requestOverride": _override(request_override),
         }
     )
+    path = f"/v1/skillsets/{path_segment('skillset_id', skillset_id)}/versions/{_version(version, latest=True)}"
     return Call(
         "POST",
-        f"/v1/skillsets/{_id('skillset_id', skillset_id)}/versions/{_version(version, latest=True)}/final-answer",
+        f"{path}/final-answer",
         body,
         SkillsetResult,
         quota=_QUOTA,
@@ -86,16 +87,12 @@ def skillset(
     )
 
 
-def _id(name: str, value: Any) -> str:
-    return quote(check_text(name, value), safe="")
-
-
 def _version(value: Any, *, latest: bool = False) -> str:
     if latest and value == "latest":
         return "latest"
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAX_VERSION:
         raise ConfigurationError(
-            f"version must be a whole number from 1{', or latest' if latest else ''}, got {value!r}"
+            f"version must be a whole number from 1{', or latest' if latest else ''}, got {shown(value)}"
         )
     return str(value)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from clova_studio._catalogue import EMBEDDING_MODELS, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given
 from clova_studio._requests.messages import to_clova_messages
-from clova_studio._requests.validation import boolean, check_text, integer
+from clova_studio._requests.validation import boolean, check_text, integer, path_segment
 from clova_studio._requests.vectors import VectorCheck
 from clova_studio.types._base import Result
 from clova_studio.types.embeddings import Embedding
@@ -57,11 +56,11 @@ def embed(
         request_id: The caller's id.
         timeout: The time limits of this call.
     """
-    info = EMBEDDING_MODELS.get(model)
     if not isinstance(model, str) or not model:
         raise ConfigurationError(f"model must be the name of an embedding model, got {model!r}")
+    info = EMBEDDING_MODELS.get(model)
     # v1 has the model in its path, so a model that this version does not know goes there.
-    path = info.path if info else f"/v1/api-tools/embedding/{quote(model, safe='')}"
+    path = info.path if info else f"/v1/api-tools/embedding/{path_segment('model', model)}"
     checked = check or VectorCheck(model)
     return _post(path, {"text": check_text("text", text)}, Embedding, model, request_id, timeout, check=checked)
 
@@ -161,7 +160,7 @@ def slide(
     if integer("max_tokens", max_tokens, 1, _MAX_SLIDING_TOKENS) is None:
         raise ConfigurationError("max_tokens is required: the output cap of the chat that follows")
     body = {"maxTokens": max_tokens, "messages": to_clova_messages(messages, info=info, v1=True, text_only=None)}
-    path = f"/v1/api-tools/sliding/chat-messages/{quote(info.name, safe='')}"
+    path = f"/v1/api-tools/sliding/chat-messages/{path_segment('model', info.name)}"
     return _post(path, body, SlidingWindow, "sliding", request_id, timeout)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, Nothing, fresh_or_given, present
-from clova_studio._requests.validation import check_text, integer, number
+from clova_studio._requests.validation import check_text, integer, number, path_segment
 from clova_studio.types.tuning import TuningTask, TuningTaskPage
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def list_tasks(
     *, page: int = 0, size: int = 20, request_id: str | None = None, timeout: Any = None
 ) -> Call[TuningTaskPage]:
     """Return a request for a page of tasks."""
-    integer("page", page, 0)
+    integer("page", page, 0, 2**31 - 1)
     integer("size", size, 1, 100)
     return Call(
         "GET",
@@ -112,7 +111,7 @@ def delete_task(task_id: str, *, request_id: str | None = None, timeout: Any = N
 
 
 def _path(task_id: Any) -> str:
-    return f"{_PATH}/{quote(check_text('task_id', task_id), safe='')}"
+    return f"{_PATH}/{path_segment('task_id', task_id)}"
 
 
 def _secret(name: str, value: Any) -> str:

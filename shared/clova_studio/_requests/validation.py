@@ -6,10 +6,19 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from clova_studio._errors import ConfigurationError
 
-__all__ = ["boolean", "check_names", "check_text", "integer", "number", "strings"]
+__all__ = ["boolean", "check_names", "check_text", "integer", "number", "path_segment", "shown", "strings"]
+
+
+def shown(value: Any) -> str:
+    """Return the repr of a value for a message; Python refuses to write a whole number of too many digits."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def check_names(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> None:
@@ -30,14 +39,32 @@ def check_text(name: str, text: Any) -> str:
     return text
 
 
+def path_segment(name: str, value: Any) -> str:
+    """Return a name as one percent-encoded segment of a path, or refuse it by name.
+
+    The only way for a name into a path. ``.`` and ``..`` have no encoding that an HTTP library would not resolve.
+    """
+    text = check_text(name, value)
+    if text in {".", ".."}:
+        raise ConfigurationError(f"{name} must be the name or id of something, got {text!r}, which means another path")
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        pass
+    raise ConfigurationError(f"{name} holds half of a surrogate pair, which is not text: {text!a}")
+
+
 def number(name: str, value: Any, low: float, high: float, *, above: bool = False) -> float | None:
     """Return a number in its range (``above``: its low end excluded), None for None, or refuse it by name."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ConfigurationError(f"{name} must be a number, got {value!r}")
+    # A whole number is finite, and one of 400 digits has no float to tell that by.
+    endless = isinstance(value, float) and not math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or endless:
+        raise ConfigurationError(f"{name} must be a number, got {shown(value)}")
     if not low <= value <= high or (above and value == low):
-        raise ConfigurationError(f"{name} must be {'above' if above else 'from'} {low:g} up to {high:g}, got {value!r}")
+        rule = f"{'above' if above else 'from'} {low:g} up to {high:g}"
+        raise ConfigurationError(f"{name} must be {rule}, got {shown(value)}")
     return value
 
 
@@ -48,11 +75,11 @@ def integer(
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"{name} must be a whole number, got {value!r}")
+        raise ConfigurationError(f"{name} must be a whole number, got {shown(value)}")
     if value != also and (value < low or (high is not None and value > high)):
         allowed = f"from {low}" if high is None else f"from {low} up to {high}"
         other = "" if also is None else f"{also} (automatic) or "
-        raise ConfigurationError(f"{name} must be {other}{allowed}{f' for {of}' if of else ''}, got {value!r}")
+        raise ConfigurationError(f"{name} must be {other}{allowed}{f' for {of}' if of else ''}, got {shown(value)}")
     return value
 
 
