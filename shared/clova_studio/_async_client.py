@@ -113,7 +113,7 @@ class AsyncClovaStudio(
             http = await self._connections()
             request = watched(build_request(http, call, content, self._config, stream=False))
             try:
-                response = await http.send(request, auth=self._config.authorize, stream=True)
+                response = await http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
                 body = await aread_body(response, call.request_id)
             except asyncio.CancelledError:
                 await reclaim(http, request)
@@ -145,7 +145,7 @@ class AsyncClovaStudio(
         response = None
         try:
             try:
-                response = await http.send(request, auth=self._config.authorize, stream=True)
+                response = await http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
                 if not reader.is_stream(response.status_code, response.headers):
                     body = await aread_body(response, call.request_id)
                     yield reader.whole(response.status_code, response.headers, body)

@@ -106,7 +106,7 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         def send() -> ResultT:
             http = self._connections()
             request = build_request(http, call, content, self._config, stream=False)
-            response = http.send(request, auth=self._config.authorize, stream=True)
+            response = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
             body = read_body(response, call.request_id)
             return attempts.parse(response.status_code, response.headers, body)
 
@@ -134,7 +134,7 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         request = build_request(http, call, content, self._config, stream=True)
         response = None
         try:
-            response = http.send(request, auth=self._config.authorize, stream=True)
+            response = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
             if not reader.is_stream(response.status_code, response.headers):
                 body = read_body(response, call.request_id)
                 yield reader.whole(response.status_code, response.headers, body)

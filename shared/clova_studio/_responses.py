@@ -157,8 +157,12 @@ def error_in(status_code: int, headers: Mapping[str, str], body: bytes, request_
             body=_snippet(body),
             request_id=request_id,
         )
+    if message is None:
+        message = f"HTTP {status_code} without a message of the service"
+        if status_code < 400:  # noqa: PLR2004
+            message = f"HTTP {status_code}, a redirect, is not followed: give the service's own address as base_url"
     error = status_error(
-        message or f"HTTP {status_code} without a message of the service",
+        message,
         status_code=status_code,
         code=code,
         retry_after=parse_retry_after(headers),

@@ -85,3 +85,35 @@ def test_an_async_http_client_that_is_closed_later_is_refused_before_sending() -
             await anext(client.stream_chat(MESSAGES))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_redirect_is_not_followed(kind: str, status: int) -> None:
+    """The old key pair does not leave for another host, whatever the caller's HTTP client does by default."""
+
+    def moved(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        return httpx.Response(status, headers={"location": "https://elsewhere.example/"})
+
+    async def asynchronous() -> None:
+        async with httpx.AsyncClient(transport=transport, follow_redirects=True) as http:
+            client = cs.AsyncClovaStudio(**settings, http_client=http)
+            with pytest.raises(cs.APIStatusError, match="is not followed"):
+                await client.chat(MESSAGES)
+            with pytest.raises(cs.APIStatusError, match="is not followed"):
+                await anext(client.stream_chat(MESSAGES))
+
+    hosts: list[str] = []
+    transport = httpx.MockTransport(moved)
+    settings: Any = {"api_key": "old-key", "apigw_api_key": "older-key", "max_retries": 0}
+    if kind == "async":
+        asyncio.run(asynchronous())
+    else:
+        with httpx.Client(transport=transport, follow_redirects=True) as http:
+            client = cs.ClovaStudio(**settings, http_client=http)
+            with pytest.raises(cs.APIStatusError, match="is not followed"):
+                client.chat(MESSAGES)
+            with pytest.raises(cs.APIStatusError, match="is not followed"):
+                next(client.stream_chat(MESSAGES))
+    assert hosts == ["clovastudio.stream.ntruss.com"] * 2
