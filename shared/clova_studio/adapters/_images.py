@@ -5,6 +5,7 @@ Source: the Chat Completions v3 page of the API guide, and observed traffic for 
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from clova_studio._errors import ConfigurationError
@@ -14,8 +15,7 @@ __all__ = ["IMAGE_PLACEHOLDER", "data_uri", "image_part"]
 IMAGE_PLACEHOLDER = "[image]"
 """What stands for an image that cannot be sent."""
 
-# How the formats that the service takes begin, in base64.
-_SIGNATURES = {"iVBOR": "image/png", "/9j/": "image/jpeg", "UklGR": "image/webp", "Qk": "image/bmp"}
+_LOOKED_AT = 24
 
 
 def image_part(value: Any) -> dict[str, Any]:
@@ -29,8 +29,6 @@ def image_part(value: Any) -> dict[str, Any]:
     """
     if not isinstance(value, str) or not value:
         raise ConfigurationError("an image must be a URL or a data URI, as a string that is not empty")
-    if value.startswith("data:"):
-        return {"type": "image_url", "dataUri": {"data": value}}
     if value.startswith(("http://", "https://")):
         return {"type": "image_url", "imageUrl": {"url": value}}
     return {"type": "image_url", "dataUri": {"data": data_uri(value, None)}}
@@ -39,21 +37,48 @@ def image_part(value: Any) -> dict[str, Any]:
 def data_uri(encoded: Any, mime_type: Any) -> str:
     """Return a data URI; the live service refuses bare base64.
 
+    The first bytes have to be those of an image: a message may come from anywhere, and a block may name any file of
+    this machine as an image.
+
     Args:
         encoded: An image in base64; a data URI comes back as it is.
         mime_type: Its type; None to tell it by its first bytes.
 
     Raises:
-        ConfigurationError: It is not a string, or its type is not known.
+        ConfigurationError: It is not a string, or not an image that the service takes.
     """
     if not isinstance(encoded, str):
         raise ConfigurationError("an image's base64 must be a string")
     if encoded.startswith("data:"):
+        head, _, data = encoded.partition(",")
+        if not head.lower().endswith(";base64"):
+            raise ConfigurationError("an image's data URI must look like data:image/png;base64,...")
+        _kind_of(data)
         return encoded
-    if not mime_type:
-        mime_type = next((kind for start, kind in _SIGNATURES.items() if encoded.startswith(start)), None)
-    if not isinstance(mime_type, str):
-        raise ConfigurationError(
-            "an image must be a public http(s) URL, a data URI, or base64 with its mime_type (PNG, JPEG, WEBP or BMP)"
-        )
-    return f"data:{mime_type};base64,{encoded}"
+    kind = _kind_of(encoded)
+    return f"data:{mime_type if isinstance(mime_type, str) and mime_type else kind};base64,{encoded}"
+
+
+def _kind_of(encoded: str) -> str:
+    """Return the MIME type of an image in base64, by its first bytes.
+
+    Raises:
+        ConfigurationError: They are not those of an image that the service takes.
+    """
+    letters = "".join(encoded[: 4 * _LOOKED_AT].split())[:_LOOKED_AT]
+    try:
+        start = base64.b64decode(letters + "=" * (-len(letters) % 4))
+    except ValueError:
+        start = b""
+    if start.startswith(b"\x89PNG"):
+        return "image/png"
+    if start.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return "image/webp"
+    if start.startswith(b"BM"):
+        return "image/bmp"
+    found = "it is a GIF" if start.startswith(b"GIF8") else "its first bytes are none of an image"
+    raise ConfigurationError(
+        f"an image must be a public http(s) URL, or a PNG, JPEG, WEBP or BMP as base64 or a data URI, but {found}"
+    )
