@@ -227,3 +227,24 @@ def test_wrong_texts(text: str) -> None:
     """A fault that cannot be read is refused by name."""
     with pytest.raises(ValueError, match=r"."):
         Fault.parse(text)
+
+
+@pytest.mark.parametrize("wait", [float("inf"), float("nan"), -1, 1e9, "3"])
+@pytest.mark.parametrize("name", ["seconds", "delay"])
+def test_waits_without_end_are_refused(name: str, wait: Any) -> None:
+    """A fault waits from 0 seconds to a day; the text form is held to the same."""
+    with pytest.raises(ValueError, match=name):
+        Fault("delay", **{name: wait})
+    with pytest.raises(ValueError, match=name if wait != "3" else "Unknown"):
+        Fault.parse(f"delay;{name}={wait}" if wait != "3" else "delay;x=3")
+
+
+@pytest.mark.parametrize("status", [0, -1, 42, 101, 103, 199, 600, 1000, 10**30])
+def test_impossible_statuses_are_refused(status: int) -> None:
+    """A fault answers with a final status of HTTP."""
+    with pytest.raises(ValueError, match="status must be"):
+        Fault("status", status=status)
+    with pytest.raises(ValueError, match="status must be"):
+        Fault.parse(f"html;status={status}")
+    with pytest.raises(ValueError, match="after must be"):
+        Fault("cut", after=-1)

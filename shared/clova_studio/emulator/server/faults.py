@@ -22,6 +22,10 @@ STREAM_KINDS = frozenset({"cut", "cut_abrupt", "error_event", "no_signal", "hang
 KINDS = BEFORE_KINDS | BODY_KINDS | STREAM_KINDS
 
 
+_FIRST_STATUS, _LAST_STATUS = 200, 599
+_LONGEST_WAIT = 86_400
+
+
 @dataclass(frozen=True)
 class Fault:
     """One failure and the requests that it hits.
@@ -46,7 +50,8 @@ class Fault:
         delay: Seconds between two bytes of a ``trickle``.
 
     Raises:
-        ValueError: The kind is unknown, or ``times`` or ``every`` is below 1.
+        ValueError: The kind is unknown, ``times`` or ``every`` is below 1, ``after`` below 0, the status none of HTTP's
+            final ones, or a wait not from 0 to a day.
     """
 
     kind: str
@@ -68,6 +73,17 @@ class Fault:
             raise ValueError("times must be at least 1")
         if self.every is not None and self.every < 1:
             raise ValueError("every must be at least 1")
+        if self.after < 0:
+            raise ValueError("after must be at least 0")
+        if self.status is not None and not (
+            isinstance(self.status, int) and _FIRST_STATUS <= self.status <= _LAST_STATUS
+        ):
+            raise ValueError(f"status must be a whole number from {_FIRST_STATUS} to {_LAST_STATUS}")
+        for name in ("seconds", "delay"):
+            wait = getattr(self, name)
+            # A day is longer than any client waits; infinity and NaN are what no clock can wait for.
+            if wait is not None and not (isinstance(wait, (int, float)) and 0 <= wait <= _LONGEST_WAIT):
+                raise ValueError(f"{name} must be a number of seconds from 0 to {_LONGEST_WAIT:,}")
 
     @property
     def pause(self) -> float:
