@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from clova_studio._errors import ConfigurationError
+from clova_studio._secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,9 @@ _OWN_HEADERS = frozenset(
         "x-ncp-clovastudio-request-id",
     }
 )
+# Not masked in messages: names of software, languages and forms.
+_PLAIN_HEADERS = frozenset({"User-Agent", "user-agent", "Accept-Language", "accept-language"})
+_SECRET_LENGTH = 8
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
 _HEADER_NAME = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
@@ -114,6 +118,7 @@ class Config:
     headers: Mapping[str, str] = field(repr=False)
     auth_headers: Mapping[str, str] = field(repr=False)
     quota_group: str
+    secrets: Secrets = field(default_factory=lambda: Secrets(()), repr=False, compare=False)
 
     def url(self, path: str, *, prefixed: bool = True) -> str:
         """Return the full URL of a path of the API; OpenAI-compatible paths never carry the prefix."""
@@ -199,14 +204,26 @@ def make_config(
         ConfigurationError: A setting is missing or wrong; the message names it and never shows a key.
     """
     key = _key(api_key)
+    apigw_key = _secret("apigw_api_key", apigw_api_key)
+    # Before the other settings are checked: one of them may be the key by mistake.
+    secrets = Secrets((key, apigw_key, *_secret_headers(headers)))
     return Config(
         base_url=_base_url(base_url, region),
         path_prefix=_path_prefix(path_prefix),
         timeouts=Timeouts.of(timeout) if own_timeouts or timeout is not None else None,
         headers=_headers(headers),
-        auth_headers=_auth_headers(key, _secret("apigw_api_key", apigw_api_key)),
+        auth_headers=_auth_headers(key, apigw_key),
         quota_group=quota_group if quota_group is not None else hashlib.sha256(key.encode()).hexdigest(),
+        secrets=secrets,
     )
+
+
+def _secret_headers(headers: Any) -> list[str]:
+    """Return what is secret in a caller's headers: any long value may be, and so may each word of it."""
+    if not hasattr(headers, "items"):
+        return []
+    values = [value for name, value in headers.items() if isinstance(value, str) and name not in _PLAIN_HEADERS]
+    return [part for value in values for part in (value, *value.split()) if len(part) >= _SECRET_LENGTH]
 
 
 def _key(value: Any) -> str:

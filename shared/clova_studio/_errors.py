@@ -29,6 +29,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from clova_studio._error_codes import hint_for, lookup
+from clova_studio._secrets import mask
 
 if TYPE_CHECKING:
     from clova_studio.types._base import RateLimit
@@ -64,9 +65,14 @@ _CODE = re.compile(r"[45][0-9]{4}")
 _KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
 
 
-def redact(text: str) -> str:
-    """Return a text with every API key in it masked."""
-    return _KEY.sub("nv-***", text)
+def redact(text: str, *, cut: bool = False) -> str:
+    """Return a text with every secret of a client or a request masked, and whatever else looks like an API key.
+
+    Args:
+        text: Any text.
+        cut: Whether it is the beginning of a longer one, so that a secret may be cut off at its end.
+    """
+    return _KEY.sub("nv-***", mask(text, cut=cut))
 
 
 class ClovaStudioError(Exception):

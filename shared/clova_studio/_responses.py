@@ -16,6 +16,7 @@ from clova_studio._errors import (
 )
 from clova_studio._rate_limits.headers import parse_rate_limit, parse_retry_after
 from clova_studio._requests.call import Nothing
+from clova_studio._secrets import mask_chain, mask_parsed
 from clova_studio.types._base import Result, WireModel
 from clova_studio.types._json import deeper_than, parse_json
 
@@ -240,6 +241,7 @@ def transport_error(exc: Any, request_id: str) -> ClovaStudioError | None:
         return None
     if hasattr(exc, "_request"):
         exc._request = None  # noqa: SLF001  its public setter does the same and differs between the two libraries
+    mask_chain(exc)
     if "TimeoutException" in names:
         error: APIConnectionError = APITimeoutError(
             f"{_described(exc)}: no answer within the time limit", request_id=request_id
@@ -258,8 +260,8 @@ def _described(exc: BaseException) -> str:
 
 def _json_or_none(body: bytes) -> Any:
     try:
-        # Some gateways repeat the key that they refuse.
-        return parse_json(redact(body.decode("utf-8-sig")))
+        # Some gateways repeat the key that they refuse, and JSON can write it in many ways.
+        return mask_parsed(parse_json(redact(body.decode("utf-8-sig"))))
     except ValueError:
         return None
 
@@ -283,7 +285,8 @@ def _status_of(parsed: Any) -> tuple[str | None, str | None]:
 
 
 def _snippet(body: bytes) -> str:
-    return redact(body[: _SNIPPET * 4].decode("utf-8", "replace"))[:_SNIPPET]
+    start = body[: _SNIPPET * 4]
+    return redact(start.decode("utf-8", "replace"), cut=len(start) < len(body))[:_SNIPPET]
 
 
 def _nonsense(status_code: int, headers: Mapping[str, str], body: bytes, wanted: str) -> str:

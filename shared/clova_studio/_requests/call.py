@@ -14,6 +14,8 @@ from clova_studio.types._base import Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from clova_studio._secrets import Secrets
+
 __all__ = [
     "MAX_BODY_BYTES",
     "Call",
@@ -58,6 +60,7 @@ class Call(Generic[ResultT]):
         request_id: The id that goes with it and its repetitions.
         timeout: Time limits of this call, None for the client's.
         default_output: The output cap that the service takes where the body has none.
+        secrets: Values of the body that are masked in errors.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -73,6 +76,7 @@ class Call(Generic[ResultT]):
     request_id: str = field(default_factory=make_request_id)
     timeout: Any = None
     default_output: int = 0
+    secrets: Secrets | None = field(default=None, repr=False, compare=False)
 
     def input_tokens(self) -> int:
         """Return about how many tokens the input has."""
@@ -95,14 +99,17 @@ class Call(Generic[ResultT]):
         """
         if self.body is None:
             return None
+        content = None
         try:
             content = json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        except UnicodeEncodeError as exc:
-            raise ConfigurationError(
-                "the request holds half of a surrogate pair, which is not text: decode the source with errors='replace'"
-            ) from exc
+        except UnicodeEncodeError:
+            pass  # that exception holds the whole request, so no error of ours may hold it
         except (TypeError, ValueError, RecursionError) as exc:
             raise ConfigurationError(f"the request cannot be written as JSON: {exc}") from exc
+        if content is None:
+            raise ConfigurationError(
+                "the request holds half of a surrogate pair, which is not text: decode the source with errors='replace'"
+            )
         if len(content) > MAX_BODY_BYTES:
             raise ConfigurationError(
                 f"the request has {len(content) >> 20} MB, the service takes 50: send images as URLs, or fewer of them"

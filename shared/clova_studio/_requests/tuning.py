@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, Nothing, fresh_or_given, present
 from clova_studio._requests.validation import check_text, integer, number, path_segment
+from clova_studio._secrets import Secrets
 from clova_studio.types.tuning import TuningTask, TuningTaskPage
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def create_task(
     timeout: Any = None,
 ) -> Call[TuningTask]:
     """Return a request for a new tuning task. Sent again only where no task was begun: a task costs money."""
+    # Held by the call; here already for the messages of the checks.
+    secrets = Secrets(map(_revealed, (training_dataset_access_key, training_dataset_secret_key)))
     if not isinstance(learning_rate, (int, float, type(None))) or isinstance(learning_rate, bool):
         raise ConfigurationError(f"learning_rate must be a number, got {learning_rate!r}")
     if learning_rate is not None and not 0 < learning_rate <= 1:
@@ -69,6 +72,7 @@ def create_task(
         in_doubt=_IN_DOUBT,
         request_id=fresh_or_given(request_id),
         timeout=timeout,
+        secrets=secrets,
     )
 
 
@@ -115,7 +119,11 @@ def _path(task_id: Any) -> str:
 
 
 def _secret(name: str, value: Any) -> str:
-    text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    text = _revealed(value)
     if not isinstance(text, str) or not text.strip():
         raise ConfigurationError(f"{name} is missing: give the key of the Object Storage bucket")
     return text
+
+
+def _revealed(value: Any) -> Any:
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
