@@ -27,7 +27,17 @@ MOST_LINES = 400
 FLAT = {
     *("__init__", "_client", "_async_client", "_base_client"),
     *("_responses", "_error_codes", "_errors", "_retries", "_concurrency"),
-    *("_telemetry", "_transport", "_config", "_catalogue", "_dataset", "_segments", "_lazy", "_pytest_plugin"),
+    *(
+        "_telemetry",
+        "_transport",
+        "_config",
+        "_catalogue",
+        "_dataset",
+        "_segments",
+        "_lazy",
+        "_secrets",
+        "_pytest_plugin",
+    ),
 }
 # Words of our own where the field has one: what stands there is what to write instead.
 WORDS = {
