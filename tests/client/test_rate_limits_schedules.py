@@ -191,3 +191,14 @@ def test_after_a_burst_of_refusals_concurrency_halves_once_and_grows_one_by_one(
         sizes.append(len(in_flight))
         gate.land(in_flight.pop(0), now)
     assert sizes == [4, 5, 6, 7, 20, 20]
+
+
+def test_a_request_beyond_a_reported_limit_is_sent_when_it_is_alone() -> None:
+    """A token limit in a header is a hint: a larger request waits for the others, and then the service decides."""
+    gate = RateLimiter("HCX-005")
+    first, second = gate.enter(0.0, ONE), gate.enter(0.0, ONE)
+    gate.land(first, 0.1)
+    gate.refuse(second, 0.2, 5.0, RateLimit(limit_tokens=100), reset_known=False)
+    large = gate.enter(6.0, Cost(400, 100))
+    assert not large.granted
+    assert gate.take(large, 70.0) is None

@@ -32,12 +32,6 @@ class Bound:
         self._step = self._FIRST_STEP
         self._hold = 1
 
-    @property
-    def hard(self) -> float | None:
-        """The bound that is not a guess."""
-        known = [value for value in (self.given, self.reported) if value is not None]
-        return min(known) if known else None
-
     def limit(self, *, refused: bool) -> float | None:
         """Return the bound that holds, None for none.
 

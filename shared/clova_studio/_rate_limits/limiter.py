@@ -291,7 +291,7 @@ class RateLimiter:
         return sum(permit.tokens(self._ratio) for permit in self._counting)
 
     def _refuse_the_impossible(self, permit: Permit) -> None:
-        most = self.tokens.hard if self._refused else self.tokens.given
+        most = self.tokens.given  # a reported limit is a hint: beyond it the service decides
         if most is None:
             return
         estimate, output = permit.input_tokens(), permit.output_tokens()
