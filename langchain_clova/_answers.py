@@ -144,7 +144,7 @@ class AnswerMaker:
 def _is_whole(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -152,5 +152,5 @@ def _is_whole(text: str) -> bool:
 def _is_repaired(text: str) -> bool:
     try:
         return isinstance(parse_partial_json(text), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

@@ -68,6 +68,6 @@ class PartialObjects:
             return calls[0].tool_kwargs if calls else {}
         try:
             held = parse_partial_json(response.message.content or "")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return held if isinstance(held, dict) else {}

@@ -55,6 +55,6 @@ def _arguments(arguments: Any) -> dict[str, Any]:
     if isinstance(arguments, str):
         try:
             arguments = parse_partial_json(arguments) if arguments.strip() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             arguments = {}
     return dict(arguments) if isinstance(arguments, Mapping) else {}

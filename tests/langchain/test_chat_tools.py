@@ -278,7 +278,7 @@ def test_cut_call_does_not_look_whole(chat: Callable[..., ChatClovaX], server: E
     from clova_studio.adapters import ToolChoiceFlow
     from langchain_clova._answers import AnswerMaker
 
-    for text in ('{"a": {"path": "/home/us', '{"a": [1, ', '{"a', '{"a": "x\\', '{"a": 1'):
+    for text in ('{"a": {"path": "/home/us', '{"a": [1, ', '{"a', '{"a": "x\\', '{"a": 1', '{"a": ' + "[" * 100_000):
         flow = ToolChoiceFlow({"model": "HCX-005"}, choice=None, tool_fallback="never", base_url=None)
         maker = AnswerMaker(flow, with_usage=True, single_call=False)
         opened = ToolCall(id="call_1", index=0, function=ToolCallFunction(name="f"))

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent
 from llama_index.core.base.llms.types import ThinkingBlock, ToolCallBlock
-from llama_index.core.llms import ChatMessage, TextBlock
+from llama_index.core.llms import ChatMessage, ChatResponse, TextBlock
 from llama_index.core.tools import FunctionTool
 from llama_support import CHAT, MODELS, WITH_TOOLS, run
 
 from clova_studio import ClovaStudioError, UnsupportedFunctionError
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
+from llama_index_clova._messages import to_clova_messages
 
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer
@@ -108,6 +109,15 @@ def test_every_form_of_call_is_one_call(server: EmulatorServer, account: Any, an
     """Calls in blocks, in LlamaIndex's older place or in both, with arguments as dict or text, are sent once."""
     assert ClovaX(**account).chat([ChatMessage(ASK), answer, result_of("call_1", "맑음")]).message.content
     assert server.requests[-1].body["messages"][1]["toolCalls"] == [CALL]
+
+
+def test_deep_arguments_of_a_history_are_still_an_object() -> None:
+    """Arguments as text, nested deeper than any parser goes, go back to the model as the text that they are."""
+    text = '{"a": ' + "[" * 100_000
+    wire = to_clova_messages([called(text)])
+    assert wire[0]["toolCalls"][0]["function"]["arguments"] == {"invalid_json": text}
+    (selected,) = ClovaX(api_key="nv-x").get_tool_calls_from_response(ChatResponse(message=called(text)))
+    assert selected.tool_kwargs == {}
 
 
 def test_broken_arguments_are_still_an_object(server: EmulatorServer, account: Any) -> None:

@@ -140,7 +140,7 @@ class Conversation:
             text = arguments
             try:
                 arguments = self._parse_json(text) if text.strip() else {}
-            except ValueError:
+            except (ValueError, RecursionError):
                 arguments = None
             if not isinstance(arguments, Mapping):
                 # The service takes objects only; the model gets to see what it wrote.
