@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from quota_model import Cost
 
@@ -202,3 +204,14 @@ def test_a_request_beyond_a_reported_limit_is_sent_when_it_is_alone() -> None:
     large = gate.enter(6.0, Cost(400, 100))
     assert not large.granted
     assert gate.take(large, 70.0) is None
+
+
+def test_a_failed_request_is_not_held() -> None:
+    """Of a request that failed the limiter keeps what it is charged, not its body."""
+    gate = quota(tokens=1_000)
+    cost = Cost(300, 100)
+    gate.drop(gate.enter(0.0, cost))
+    held = weakref.ref(cost)
+    del cost
+    assert held() is None
+    assert gate.status(0.1).remaining_tokens == 1_000 - (300 * 1.2 + 100)

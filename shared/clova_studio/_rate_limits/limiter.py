@@ -196,8 +196,8 @@ class RateLimiter:
         """Note that a request ended in some other way: the service may or may not have counted it."""
         with self._lock:
             if self._end_flight(permit):
-                # It may have been counted as late as any other.
-                permit.time = permit.sent + self._arrival
+                permit.time = permit.sent + self._arrival  # it may have been counted as late as any other
+                permit.let_go(self._ratio)
                 self._wake()
 
     def refuse(

@@ -46,7 +46,7 @@ class Permit:
         self.wake: Callable[[], None] | None = None
         self.estimate: int | None = None
         self._tokens: float | None = None
-        # Held until the service has counted its tokens, or as long as the permit is.
+        # The request itself, which may be large: held until its tokens are known or it has failed.
         self._charge: Charge | None = charge
 
     def grant(self, now: float) -> None:
@@ -77,6 +77,11 @@ class Permit:
         if self.granted:
             self._tokens = tokens
         return tokens
+
+    def let_go(self, ratio: float) -> None:
+        """Keep what the request is charged, and not the request."""
+        self.tokens(ratio)
+        self._charge = None
 
     def settle(self, input_tokens: int) -> bool:
         """Take the service's count of the input, and let go of the request; return whether it is charged less now."""
