@@ -76,12 +76,12 @@ def test_a_wait_of_unknown_length_ends_after_max_wait(server, account, make: Any
         client.embed("글")
     server.add_fault(Fault("delay", seconds=3, times=1))
     account["rate_limits"] = None
+    # One request may be under way after a refusal whose cause cannot be seen from here; a longer window keeps it so.
+    client._limiter("bge-m3").window = 60.0
     slow = threading.Thread(target=embed, args=(ClovaStudio, account))
     slow.start()
     while client.quota("bge-m3").in_flight == 0:
         threading.Event().wait(0.01)
-    # One request may be under way after a refusal whose cause cannot be seen from here; a longer window keeps it so.
-    client._limiter("bge-m3").window = 60.0
     with pytest.raises(RateLimitError, match="max_wait") as caught:
         embed(make, account, max_wait=0.1)
     assert caught.value.retry_after is None
