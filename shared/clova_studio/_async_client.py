@@ -17,13 +17,14 @@ from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._retries import arun_attempts
 from clova_studio._streaming.body import apieces_of, aread_body
-from clova_studio._transport import LoopClients, build_request, reclaim, watched
+from clova_studio._transport import LoopClients, build_request, deadline_of, reclaim, watched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from types import EllipsisType, TracebackType
 
     from clova_studio._concurrency import CancelSignal
+    from clova_studio._deadlines import Deadline
     from clova_studio._requests.call import Call
     from clova_studio._retries import Attempts
     from clova_studio._streaming.reader import EventReader
@@ -111,43 +112,58 @@ class AsyncClovaStudio(
 
         async def send() -> ResultT:
             http = await self._connections()
-            request = watched(build_request(http, call, content, self._config, stream=False))
+            deadline = deadline_of(call, self._config, stream=False)
+            request = watched(build_request(http, call, content, self._config, deadline, stream=False))
             try:
-                response = await http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
-                body = await aread_body(response, call.request_id)
+                response = await self._response(http, request, deadline)
+                body = await aread_body(response, call.request_id, deadline)
             except asyncio.CancelledError:
                 await reclaim(http, request)
+                raise
+            except Exception as exc:
+                self._give_up_when_closed(exc, attempts, call.request_id)
                 raise
             return attempts.parse(response.status_code, response.headers, body)
 
         return await arun_attempts(attempts, self._waiter, send)
 
     async def _open(self, call: Call[Any]) -> AsyncOpened[Any, Any]:
+        from clova_studio._streaming.reader import EventReader
         from clova_studio._streaming.streams import AsyncOpened, first_of
 
         content = call.content()
         attempts = self._attempts(call)
 
         async def send() -> AsyncOpened[Any, Any]:
-            reader = self._reader(call)
-            chunks = self._chunks(call, content, reader, attempts)
-            first = await first_of(chunks)
+            deadline = deadline_of(call, self._config, stream=True)
+            reader: EventReader[Any, Any] = EventReader(call, deadline)
+            chunks = self._chunks(call, content, reader, deadline, attempts)
+            try:
+                first = await first_of(chunks)
+            except Exception as exc:
+                self._give_up_when_closed(exc, attempts, call.request_id)
+                raise
             attempts.landed(first)
             return AsyncOpened(first, chunks, reader)
 
         return await arun_attempts(attempts, self._waiter, send)
 
     async def _chunks(
-        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any], attempts: Attempts[Any]
+        self,
+        call: Call[Any],
+        content: bytes | None,
+        reader: EventReader[Any, Any],
+        deadline: Deadline,
+        attempts: Attempts[Any],
     ) -> AsyncGenerator[Any, None]:
         http = await self._connections()
-        request = watched(build_request(http, call, content, self._config, stream=True))
+        request = watched(build_request(http, call, content, self._config, deadline, stream=True))
         response = None
         try:
             try:
-                response = await http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+                response = await self._response(http, request, deadline)
                 if not reader.is_stream(response.status_code, response.headers):
-                    body = await aread_body(response, call.request_id)
+                    body = await aread_body(response, call.request_id, deadline)
                     yield reader.whole(response.status_code, response.headers, body)
                     return
                 async for piece in apieces_of(response, call.request_id):
@@ -171,7 +187,23 @@ class AsyncClovaStudio(
             await reclaim(http, request)
             raise
 
+    async def _response(self, http: Any, request: Any, deadline: Deadline) -> Any:
+        """Return the answer to a request once its headers are there."""
+        sending = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+        if self._given_http is None:
+            return await sending
+        # A caller's HTTP client knows limits per read only.
+        try:
+            async with asyncio.timeout(deadline.seconds) as limit:
+                return await sending
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        await reclaim(http, request)
+        raise deadline.over()
+
     async def _connections(self) -> Any:
+        self._check_open()
         given = self._given_http
         if given is None:
             return await self._pools.get()

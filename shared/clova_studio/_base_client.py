@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from clova_studio._catalogue import model_info
 from clova_studio._config import check_http_client, make_config
-from clova_studio._errors import ConfigurationError
+from clova_studio._errors import APIConnectionError, ClovaStudioError, ConfigurationError
 from clova_studio._rate_limits.registry import limiter_of
 from clova_studio._rate_limits.settings import rate_limits_of
 from clova_studio._retries import Attempts, RetryPolicy
-from clova_studio._transport import timeouts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from clova_studio._rate_limits.settings import RateLimits
     from clova_studio._rate_limits.status import QuotaStatus
     from clova_studio._requests.call import Call
-    from clova_studio._streaming.reader import EventReader
     from clova_studio.types._base import Result
 
 __all__ = ["BaseClient"]
@@ -172,8 +170,7 @@ class BaseClient:
             self._pid = os.getpid()
             self._limiters = {}
             self._reset()
-        if self._closed:
-            raise ConfigurationError(f"this {type(self).__name__} is closed: make a new one")
+        self._check_open()
         if not call.native and self._config.has_old_keys:
             raise ConfigurationError(
                 "the OpenAI-compatible API takes test and service keys (nv-...) only, not the old pair: leave "
@@ -188,11 +185,27 @@ class BaseClient:
             cancel=cancel,
         )
 
-    def _reader(self, call: Call[Any]) -> EventReader[Any, Any]:
-        from clova_studio._streaming.reader import EventReader
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError(f"this {type(self).__name__} is closed: make a new one")
 
-        limits = timeouts_of(call, self._config)
-        return EventReader(call, limits.stream if limits else None)
+    def _give_up_when_closed(self, exc: Exception, attempts: Attempts[Any], request_id: str) -> None:
+        """Say so if closing this client broke a request, which is then not sent again.
+
+        Raises:
+            APIConnectionError: It is so.
+        """
+        if not self._closed:
+            return
+        attempts.give_up()
+        if not isinstance(exc, ClovaStudioError):
+            from clova_studio._responses import transport_error
+
+            # For what it does to the exception: no request and no secret stays on it.
+            transport_error(exc, request_id)
+            raise APIConnectionError(
+                f"this {type(self).__name__} was closed while the request was in flight", request_id=request_id
+            ) from exc
 
 
 def check_max_wait(value: float | None) -> None:

@@ -18,13 +18,14 @@ from clova_studio._resources.text import TextResource
 from clova_studio._resources.tuning import Tuning
 from clova_studio._retries import run_attempts
 from clova_studio._streaming.body import pieces_of, read_body
-from clova_studio._transport import build_request, make_client
+from clova_studio._transport import build_request, deadline_of, interrupt, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from types import EllipsisType, TracebackType
 
     from clova_studio._concurrency import CancelSignal
+    from clova_studio._deadlines import Deadline
     from clova_studio._requests.call import Call
     from clova_studio._retries import Attempts
     from clova_studio._streaming.reader import EventReader
@@ -80,11 +81,15 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         self.close()
 
     def close(self) -> None:
-        """Close the connections that this client opened. A call after it is a ``ConfigurationError``."""
+        """Close the connections that this client opened, also those that other threads wait for.
+
+        A request in flight is an ``APIConnectionError`` then, a call after it a ``ConfigurationError``.
+        """
         self._closed = True
         with self._http_lock:
             http, self._http = self._http, None
         if http is not None and http is not self._given_http:
+            interrupt(http)
             http.close()
 
     @property
@@ -105,38 +110,54 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
 
         def send() -> ResultT:
             http = self._connections()
-            request = build_request(http, call, content, self._config, stream=False)
-            response = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
-            body = read_body(response, call.request_id)
+            deadline = deadline_of(call, self._config, stream=False)
+            request = build_request(http, call, content, self._config, deadline, stream=False)
+            try:
+                response = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+                body = read_body(response, call.request_id, deadline)
+            except Exception as exc:
+                self._give_up_when_closed(exc, attempts, call.request_id)
+                raise
             return attempts.parse(response.status_code, response.headers, body)
 
         return run_attempts(attempts, self._waiter, send)
 
     def _open(self, call: Call[Any]) -> Opened[Any, Any]:
+        from clova_studio._streaming.reader import EventReader
         from clova_studio._streaming.streams import Opened
 
         content = call.content()
         attempts = self._attempts(call)
 
         def send() -> Opened[Any, Any]:
-            reader = self._reader(call)
-            chunks = self._chunks(call, content, reader, attempts)
-            first = next(chunks)
+            deadline = deadline_of(call, self._config, stream=True)
+            reader: EventReader[Any, Any] = EventReader(call, deadline)
+            chunks = self._chunks(call, content, reader, deadline, attempts)
+            try:
+                first = next(chunks)
+            except Exception as exc:
+                self._give_up_when_closed(exc, attempts, call.request_id)
+                raise
             attempts.landed(first)
             return Opened(first, chunks, reader)
 
         return run_attempts(attempts, self._waiter, send)
 
     def _chunks(
-        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any], attempts: Attempts[Any]
+        self,
+        call: Call[Any],
+        content: bytes | None,
+        reader: EventReader[Any, Any],
+        deadline: Deadline,
+        attempts: Attempts[Any],
     ) -> Generator[Any, None, None]:
         http = self._connections()
-        request = build_request(http, call, content, self._config, stream=True)
+        request = build_request(http, call, content, self._config, deadline, stream=True)
         response = None
         try:
             response = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
             if not reader.is_stream(response.status_code, response.headers):
-                body = read_body(response, call.request_id)
+                body = read_body(response, call.request_id, deadline)
                 yield reader.whole(response.status_code, response.headers, body)
                 return
             for piece in pieces_of(response, call.request_id):
@@ -157,6 +178,7 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
                 response.close()
 
     def _connections(self) -> Any:
+        self._check_open()
         given = self._given_http
         if given is not None:
             if getattr(given, "is_closed", False):
@@ -165,6 +187,7 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         http = self._http
         if http is None:
             with self._http_lock:
+                self._check_open()
                 if self._http is None:
                     self._http = make_client()
                     # A client that is dropped without close() takes its connections with it, also at exit.

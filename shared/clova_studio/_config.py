@@ -52,6 +52,8 @@ _OWN_HEADERS = frozenset(
 # Not masked in messages: names of software, languages and forms.
 _PLAIN_HEADERS = frozenset({"User-Agent", "user-agent", "Accept-Language", "accept-language"})
 _SECRET_LENGTH = 8
+# Seconds; what an operating system takes for a time limit ends somewhere above.
+_LONGEST = 100_000_000
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
 _HEADER_NAME = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
@@ -65,7 +67,9 @@ class Timeouts:
         connect: For opening a connection.
         read: Between two reads of an answer that is not streamed.
         write: Between two writes of the request.
-        stream: Between two events of a stream. Also the limit for its first event.
+        stream: Between two events of a stream that say something (comments, unknown events and empty deltas do not).
+            Also the limit for the first of them. Only waiting counts, not what the caller does in between.
+        total: For a whole answer that is not streamed, from sending to its last byte.
 
     Raises:
         ConfigurationError: A limit is not a number above 0.
@@ -75,12 +79,15 @@ class Timeouts:
     read: float | None = 300.0
     write: float | None = 60.0
     stream: float | None = 60.0
+    total: float | None = 600.0
 
     def __post_init__(self) -> None:
-        for name in ("connect", "read", "write", "stream"):
+        for name in ("connect", "read", "write", "stream", "total"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and value > 0):
-                raise ConfigurationError(f"timeout: {name} must be a number of seconds above 0, or None; got {value!r}")
+            if value is not None and not (isinstance(value, (int, float)) and 0 < value <= _LONGEST):
+                raise ConfigurationError(
+                    f"timeout: {name} must be a number of seconds above 0 (up to {_LONGEST:,}), or None; got {value!r}"
+                )
 
     @classmethod
     def of(cls, value: Any) -> Timeouts:
@@ -88,7 +95,8 @@ class Timeouts:
 
         Args:
             value: ``Timeouts``; a number of seconds, which bounds every read and the gap between two stream events;
-                None for the defaults; or an httpx timeout object, whose read limit bounds both.
+                None for the defaults; or an httpx timeout object, whose read limit bounds both. The total stays 600 s,
+                or is the read limit where that is longer.
 
         Raises:
             ConfigurationError: It is none of these.
@@ -99,13 +107,18 @@ class Timeouts:
             return value
         if not isinstance(value, bool):
             if isinstance(value, (int, float)):
-                return cls(connect=min(5.0, value), read=value, write=value, stream=value)
+                return cls(connect=min(5.0, value), read=value, write=value, stream=value, total=_total(value))
             # httpx and httpx2 have the same attributes; neither is imported for this.
             if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
-                return cls(connect=value.connect, read=value.read, write=value.write, stream=value.read)
+                read = value.read
+                return cls(connect=value.connect, read=read, write=value.write, stream=read, total=_total(read))
         raise ConfigurationError(
             f"timeout must be seconds, Timeouts, an httpx timeout or None; got {type(value).__name__}"
         )
+
+
+def _total(read: float | None) -> float | None:
+    return None if read is None else max(600.0, read)
 
 
 @dataclass(frozen=True, slots=True)

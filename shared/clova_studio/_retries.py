@@ -205,6 +205,10 @@ class Attempts(Generic[ResultT]):
         if tokens is not None and self._permit is not None:
             self.limiter.settle(self._permit, tokens)
 
+    def give_up(self) -> None:
+        """Allow no attempt after this one."""
+        self.policy = replace(self.policy, attempts=0)
+
     def failed(self, exc: BaseException) -> None:
         """Decide what follows from a failed attempt, and return if that is another attempt.
 

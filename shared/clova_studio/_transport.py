@@ -6,12 +6,14 @@ import asyncio
 import functools
 import threading
 from contextlib import contextmanager
+from http.cookiejar import CookieJar
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from clova_studio._config import Timeouts
+from clova_studio._deadlines import AsyncBackend, Backend, Deadline
 from clova_studio._errors import ConfigurationError
 from clova_studio._streaming.body import ACCEPTED_ENCODINGS
 
@@ -22,9 +24,20 @@ if TYPE_CHECKING:
     from clova_studio._config import Config
     from clova_studio._requests.call import Call
 
-__all__ = ["LoopClients", "build_request", "make_async_client", "make_client", "reclaim", "timeouts_of", "watched"]
+__all__ = [
+    "LoopClients",
+    "build_request",
+    "deadline_of",
+    "interrupt",
+    "make_async_client",
+    "make_client",
+    "reclaim",
+    "timeouts_of",
+    "watched",
+]
 
 # No bound of ours: the caller and the rate limiter decide how much may be in flight.
+_DEFAULT_TIMEOUTS = Timeouts()
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
 
 
@@ -42,24 +55,59 @@ def _user_agent() -> str:
         return "clova-studio"
 
 
+class _NoCookies(CookieJar):
+    """Keeps no cookie: requests carry none, and a jar would grow for ever."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Do nothing."""
+
+
 class _Pool(httpx.Client):
     """A connection pool of our own."""
+
+    backends: list[Any]
 
 
 class _AsyncPool(httpx.AsyncClient):
     """A connection pool of our own, of one event loop."""
 
+    backends: list[Any]
+
+
+PoolT = TypeVar("PoolT", _Pool, _AsyncPool)
+
 
 def make_client() -> httpx.Client:
     """Return a new connection pool."""
     with _proxies_checked():
-        return _Pool(verify=_ssl_context(), limits=_LIMITS)
+        return _watched_pool(_Pool(verify=_ssl_context(), limits=_LIMITS, cookies=_NoCookies()), Backend)
 
 
 def make_async_client() -> httpx.AsyncClient:
     """Return a new connection pool for the running event loop."""
     with _proxies_checked():
-        return _AsyncPool(verify=_ssl_context(), limits=_LIMITS)
+        return _watched_pool(_AsyncPool(verify=_ssl_context(), limits=_LIMITS, cookies=_NoCookies()), AsyncBackend)
+
+
+def _watched_pool(http: PoolT, backend: Any) -> PoolT:
+    """Have a pool of our own open its connections through backends of ours, which ``interrupt`` finds again.
+
+    httpx has no argument for it. A name that changes in httpx or httpcore is an AttributeError here, or a TypeError at
+    the first read, and never a limit that does not hold.
+    """
+    http.backends = []
+    for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001
+        if transport is not None:  # None is for hosts without a proxy
+            pool = transport._pool  # noqa: SLF001
+            pool._network_backend = backend(pool._network_backend)  # noqa: SLF001
+            http.backends.append(pool._network_backend)  # noqa: SLF001
+    return http
+
+
+def interrupt(http: Any) -> None:
+    """End all connections of a pool of our own at once, from any thread or loop: whoever waits for one wakes."""
+    for backend in http.backends:
+        backend.interrupt()
 
 
 @contextmanager
@@ -90,7 +138,29 @@ def timeouts_of(call: Call[Any], config: Config) -> Timeouts | None:
     return config.timeouts if call.timeout is None else Timeouts.of(call.timeout)
 
 
-def build_request(http: Any, call: Call[Any], content: bytes | None, config: Config, *, stream: bool) -> Any:
+def deadline_of(call: Call[Any], config: Config, *, stream: bool) -> Deadline:
+    """Return the time limit of one attempt of a call.
+
+    A caller's own HTTP client keeps its limits, which are per read; a total holds all the same.
+    """
+    limits = timeouts_of(call, config)
+    bounds = limits or _DEFAULT_TIMEOUTS
+    if not stream:
+        return Deadline(bounds.total, "the whole answer", call.request_id, read=bounds.read, write=bounds.write)
+    stall = limits.stream if limits else bounds.total
+    what = "an event of the stream that says something"
+    return Deadline(stall, what, call.request_id, write=bounds.write, sending=bounds.total)
+
+
+def build_request(
+    http: Any,
+    call: Call[Any],
+    content: bytes | None,
+    config: Config,
+    deadline: Deadline,
+    *,
+    stream: bool,
+) -> Any:
     """Return the HTTP request of a call, without the key.
 
     Args:
@@ -98,6 +168,7 @@ def build_request(http: Any, call: Call[Any], content: bytes | None, config: Con
         call: What to send.
         content: Its body.
         config: Where to send it.
+        deadline: How long it may take; a pool of our own keeps it.
         stream: Whether the answer is to come as events; v1 and v3 choose by ``Accept`` alone.
     """
     headers = {
@@ -113,9 +184,9 @@ def build_request(http: Any, call: Call[Any], content: bytes | None, config: Con
     url = config.url(call.path, prefixed=call.native)
     if limits is not None and isinstance(http, (_Pool, _AsyncPool)):
         # A pool of our own has no settings that would have to be merged in, which is half of the work.
-        timeout = {"connect": limits.connect, "read": limits.stream if stream else limits.read, "write": limits.write}
+        timeout = {"connect": limits.connect, "read": deadline, "write": deadline, "pool": None}
         headers = {"Connection": "keep-alive", **headers}
-        extensions = {"timeout": {**timeout, "pool": None}}
+        extensions = {"timeout": timeout}
         return httpx.Request(call.method, _url(url), content=content, headers=headers, extensions=extensions)
     extra: dict[str, Any] = {}
     if limits is not None:

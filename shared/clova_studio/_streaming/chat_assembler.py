@@ -75,6 +75,13 @@ class ChatAssembler:
         refuse_error_event(event, self._request_id)
         return None
 
+    def says(self, chunk: ChatChunk) -> bool:
+        """Return whether a chunk has something for the caller: text or a part of a tool call."""
+        message = chunk.message
+        return bool(message.content or message.thinking_content) or any(
+            call.id or call.function.name or call.function.partial_json for call in message.tool_calls or ()
+        )
+
     def finish(self, result: ChatResult) -> ChatChunk:
         """Take the whole answer and return the last chunk: what no token brought, and what comes only at the end."""
         result.request_id = self._request_id

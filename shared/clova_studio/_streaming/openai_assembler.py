@@ -79,6 +79,13 @@ class OpenAIAssembler:
         self._finish_reason = chunk.finish_reason or self._finish_reason
         return chunk
 
+    def says(self, chunk: OpenAIChatChunk) -> bool:
+        """Return whether a chunk has something for the caller: text or a part of a tool call."""
+        delta = chunk.delta
+        return bool(delta.content or delta.reasoning_content) or any(
+            call.function.name or call.function.arguments for call in delta.tool_calls or ()
+        )
+
     def finish(self, result: OpenAIChatResult) -> OpenAIChatChunk:
         """Take an answer that came whole and return its one chunk."""
         result.request_id = self._request_id

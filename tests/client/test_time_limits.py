@@ -1,0 +1,280 @@
+"""Time that is bounded whatever a server does, and time that is the caller's and does not count."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from client_support import MESSAGES, Pieces, sample
+from fault_support import CHAT, SSE, STREAM, Account, Line, RawServer, chunked, head, plain
+
+import clova_studio as cs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+KINDS = ["sync", "async"]
+LIMITS = cs.Timeouts(read=5, stream=0.3, total=0.3)
+TOKEN = STREAM.split(b"\n\n")[0] + b"\n\n"
+EMPTY = b'event: token\ndata: {"message":{"role":"assistant","content":""}}\n\n'
+
+
+def forever(line: Line, data: bytes, pause: float = 0.05) -> None:
+    """Send the same bytes again and again until the client leaves."""
+    while not line.gone.wait(pause):
+        line.send(data)
+
+
+def slow_body(line: Line) -> None:
+    """Trickle a body, byte after byte."""
+    line.send(head(content_length=str(10**6)))
+    forever(line, b"x")
+
+
+def slow_chunks(line: Line) -> None:
+    """Send chunks of a body without an end."""
+    line.send(SSE.replace(b"text/event-stream", b"application/json"))
+    forever(line, chunked(b" " * 100, end=False), 0.001)
+
+
+def slow_headers(line: Line) -> None:
+    """Trickle headers."""
+    line.send(b"HTTP/1.1 200 OK\r\n")
+    forever(line, b"x-more: 1\r\n")
+
+
+def slow_status(line: Line) -> None:
+    """Trickle the status line."""
+    line.send(b"HTTP/1.1 200 ")
+    forever(line, b"O")
+
+
+def endless_hints(line: Line) -> None:
+    """Send informational answers only."""
+    forever(line, b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", 0.002)
+
+
+TRICKLES = [slow_body, slow_chunks, slow_headers, slow_status, endless_hints]
+
+
+@pytest.mark.parametrize("turn", TRICKLES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whole_answer_has_a_total(kind: str, turn: Callable[[Line], None]) -> None:
+    """An answer that never becomes whole is an APITimeoutError at the total, however its bytes trickle in."""
+    with RawServer(turn) as server:
+        account = Account(kind, server.base_url, timeout=LIMITS, max_retries=0)
+        began = time.monotonic()
+        with pytest.raises(cs.APITimeoutError, match=r"the whole answer did not come within 0\.3 s"):
+            account.chat()
+        assert 0.2 < time.monotonic() - began < 2
+
+
+def comments(line: Line) -> None:
+    """Send comments only."""
+    line.send(SSE)
+    forever(line, chunked(b": ping\n\n", end=False), 0.01)
+
+
+def unknown_events(line: Line) -> None:
+    """Send events that mean nothing to the caller."""
+    line.send(SSE)
+    forever(line, chunked(b"event: signal\ndata: {}\n\n", end=False), 0.01)
+
+
+def empty_deltas(line: Line) -> None:
+    """Send tokens without text."""
+    line.send(SSE)
+    forever(line, chunked(EMPTY, end=False), 0.01)
+
+
+def bytes_of_an_event(line: Line) -> None:
+    """Trickle one event."""
+    line.send(SSE)
+    forever(line, chunked(b"data:", end=False))
+
+
+NOTHINGS = [comments, unknown_events, empty_deltas, bytes_of_an_event]
+CASES = [(turn, after) for turn in NOTHINGS for after in (False, True)]
+
+
+@pytest.mark.parametrize(("turn", "after"), [*CASES, (slow_headers, False), (endless_hints, False)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stream_that_says_nothing_ends(kind: str, turn: Callable[[Line], None], *, after: bool) -> None:
+    """Comments, unknown events and empty deltas do not keep a stream alive; what had arrived is on ``partial``."""
+
+    def begin(line: Line) -> None:
+        if after:
+            line.send(SSE + chunked(TOKEN, end=False))
+            line.send = lambda data: send(data.removeprefix(SSE))  # type: ignore[method-assign]
+        turn(line)
+
+    send: Any = None
+
+    def served(line: Line) -> None:
+        nonlocal send
+        send = line.send
+        begin(line)
+
+    with RawServer(served) as server:
+        account = Account(kind, server.base_url, timeout=LIMITS, max_retries=0)
+        began = time.monotonic()
+        with pytest.raises((cs.APITimeoutError, cs.StreamInterruptedError), match=r"within 0.3 s") as caught:
+            account.stream()
+        assert 0.2 < time.monotonic() - began < 2
+        if after:
+            assert isinstance(caught.value, cs.StreamInterruptedError)
+            assert caught.value.partial.message.content
+            assert isinstance(caught.value.__cause__, cs.APITimeoutError)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stream_that_says_something_goes_on(kind: str) -> None:
+    """A stream takes as long as it likes while each part comes in time."""
+
+    def slowly(line: Line) -> None:
+        line.send(SSE)
+        for _ in range(8):
+            line.send(chunked(b": ping\n\n" + TOKEN, end=False))
+            time.sleep(0.1)
+        line.send(chunked(STREAM))
+
+    with RawServer(slowly) as server:
+        assert Account(kind, server.base_url, timeout=LIMITS, max_retries=0).stream()
+
+
+def ready(line: Line) -> None:
+    """Send a few tokens, wait for the caller, and send the rest."""
+    line.send(SSE + chunked(TOKEN, TOKEN, EMPTY, EMPTY, TOKEN, end=False))
+    time.sleep(0.1)
+    line.send(chunked(STREAM))
+
+
+def test_the_time_of_the_caller_does_not_count() -> None:
+    """A caller may take longer over each chunk than the limit between two events."""
+    with RawServer(ready) as server, cs.ClovaStudio(**Account("sync", server.base_url).settings) as client:
+        count = 0
+        for _ in client.stream_chat(MESSAGES, timeout=LIMITS):
+            count += 1
+            if count < 7:
+                time.sleep(0.4)
+        assert count > 7
+
+
+def test_the_time_of_the_caller_does_not_count_awaited() -> None:
+    """The same, awaited."""
+
+    async def main() -> int:
+        count = 0
+        async with cs.AsyncClovaStudio(**Account("async", server.base_url).settings) as client:
+            async for _ in client.stream_chat(MESSAGES, timeout=LIMITS):
+                count += 1
+                if count < 7:
+                    await asyncio.sleep(0.4)
+        return count
+
+    with RawServer(ready) as server:
+        assert asyncio.run(main()) > 7
+
+
+class Endless(Pieces):
+    """A body of a caller's own transport that never ends."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            time.sleep(0.01)
+            yield from self.pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.01)
+            for piece in self.pieces:
+                yield piece
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_limits_hold_over_a_caller_s_own_client(kind: str) -> None:
+    """Total and stream limit hold for any HTTP client, by what its body brings."""
+
+    def turn(request: httpx.Request) -> httpx.Response:
+        streamed = "event-stream" in request.headers["accept"]
+        form = "text/event-stream" if streamed else "application/json"
+        return httpx.Response(
+            200, headers={"content-type": form}, stream=Endless([b": ping\n\n" if streamed else b" "])
+        )
+
+    async def asynchronous() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(turn)) as http:
+            client = cs.AsyncClovaStudio("nv-k", http_client=http, timeout=LIMITS, max_retries=0)
+            with pytest.raises(cs.APITimeoutError):
+                await client.chat(MESSAGES)
+            with pytest.raises(cs.APITimeoutError):
+                await anext(client.stream_chat(MESSAGES))
+
+    if kind == "async":
+        asyncio.run(asynchronous())
+        return
+    with httpx.Client(transport=httpx.MockTransport(turn)) as http:
+        client = cs.ClovaStudio("nv-k", http_client=http, timeout=LIMITS, max_retries=0)
+        with pytest.raises(cs.APITimeoutError):
+            client.chat(MESSAGES)
+        with pytest.raises(cs.APITimeoutError):
+            next(client.stream_chat(MESSAGES))
+
+
+def test_headers_that_trickle_into_a_caller_s_async_client_end() -> None:
+    """The total holds for the headers that an AsyncClient of the caller's waits for."""
+
+    async def main() -> None:
+        async with httpx.AsyncClient() as http:
+            client = cs.AsyncClovaStudio(**Account("async", server.base_url).settings, http_client=http, timeout=LIMITS)
+            for verb in (client.chat(MESSAGES), anext(client.stream_chat(MESSAGES))):
+                with pytest.raises(cs.APITimeoutError, match=r"within 0\.3 s"):
+                    await asyncio.wait_for(verb, 10)
+
+    with RawServer(slow_headers) as server:
+        asyncio.run(main())
+
+
+def test_a_server_that_reads_slowly_ends() -> None:
+    """A large request is written in blocks, each within the limit, all within the total."""
+
+    def greet(line: Line) -> None:
+        line.gone.wait(3)
+
+    big = [{"role": "user", "content": "가" * 8_000_000}]
+    with RawServer(plain(CHAT), greeting=greet) as server:
+        account = Account("sync", server.base_url, timeout=cs.Timeouts(write=0.2, total=0.5), max_retries=0)
+        with pytest.raises(cs.APITimeoutError):
+            account.call("chat", big)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("inf"), float("nan"), 10**400, "600", 1e9])
+@pytest.mark.parametrize("name", ["connect", "read", "write", "stream", "total"])
+def test_limits_that_no_clock_holds_are_refused(name: str, wrong: Any) -> None:
+    """A limit is a number of seconds that an operating system takes, or None."""
+    with pytest.raises(cs.ConfigurationError, match=name):
+        cs.Timeouts(**{name: wrong})
+
+
+def test_the_total_follows_a_longer_read_limit() -> None:
+    """600 s unless the caller's read limit is longer; no limit where there is none."""
+    assert [cs.Timeouts.of(given).total for given in (None, 5, 900, httpx.Timeout(1200), httpx.Timeout(None))] == [
+        600,
+        600,
+        900,
+        1200,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_thread_keeps_the_time(kind: str) -> None:
+    """Limits cost no thread and leave none."""
+    before = threading.active_count()
+    with RawServer(plain(sample("v3_chat.json"))) as server:
+        assert Account(kind, server.base_url, timeout=LIMITS).chat()
+    assert threading.active_count() <= before
