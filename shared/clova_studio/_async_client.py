@@ -17,7 +17,7 @@ from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._retries import arun_attempts
 from clova_studio._streaming.body import apieces_of, aread_body
-from clova_studio._transport import LoopClients, build_request, deadline_of, reclaim, watched
+from clova_studio._transport import LoopClients, build_request, check_loop, deadline_of, reclaim, watched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -91,6 +91,7 @@ class AsyncClovaStudio(
 
     async def aclose(self) -> None:
         """Async variant of ``close``."""
+        check_loop()
         self._closed = True
         await self._pools.aclose()
 
@@ -107,6 +108,7 @@ class AsyncClovaStudio(
     async def _send(
         self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
     ) -> ResultT:
+        check_loop()
         content = call.content()
         attempts = self._attempts(call, max_wait, cancel)
 
@@ -131,6 +133,7 @@ class AsyncClovaStudio(
         from clova_studio._streaming.reader import EventReader
         from clova_studio._streaming.streams import AsyncOpened, first_of
 
+        check_loop()
         content = call.content()
         attempts = self._attempts(call)
 

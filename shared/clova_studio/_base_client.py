@@ -198,7 +198,7 @@ class BaseClient:
         if not self._closed:
             return
         attempts.give_up()
-        if not isinstance(exc, ClovaStudioError):
+        if isinstance(exc, APIConnectionError) or not isinstance(exc, ClovaStudioError):
             from clova_studio._responses import transport_error
 
             # For what it does to the exception: no request and no secret stays on it.

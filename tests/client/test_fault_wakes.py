@@ -1,0 +1,148 @@
+"""Closing a client wakes whoever waits for a silent server, at once and with an error of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from client_support import MESSAGES, open_sockets
+from fault_support import CHAT, PATIENCE, SSE, STREAM, Account, Line, RawServer, chunked, head
+
+import clova_studio as cs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOKEN = STREAM.split(b"\n\n")[0] + b"\n\n"
+
+
+def silent(line: Line) -> None:
+    """Answer nothing."""
+    line.hold()
+
+
+def headers_only(line: Line) -> None:
+    """Begin an answer of either kind and stop."""
+    line.send(SSE if b"text/event-stream" in line.requests[-1] else head(content_length="100"))
+    line.hold()
+
+
+def some_of_it(line: Line) -> None:
+    """Send a part of the answer and stop."""
+    streamed = b"text/event-stream" in line.requests[-1]
+    line.send(SSE + chunked(TOKEN, end=False) if streamed else head(content_length="5000") + CHAT[:50])
+    line.hold()
+
+
+TURNS = [silent, headers_only, some_of_it]
+
+
+def errors_of_threads(client: cs.ClovaStudio, verb: str, server: RawServer, close: Callable[[], Any]) -> list[Any]:
+    """Return what several threads that wait get when the client is closed, and the seconds that it took last."""
+
+    def work() -> None:
+        try:
+            result = getattr(client, verb)(MESSAGES)
+            if verb == "stream_chat":
+                list(result)
+        except BaseException as error:  # noqa: BLE001  whatever it is
+            seen.append(error)
+
+    seen: list[Any] = []
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(server.requests) == 4)
+    time.sleep(0.05)
+    began = time.monotonic()
+    close()
+    for thread in threads:
+        thread.join(PATIENCE)
+    return [*seen, time.monotonic() - began]
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    until = time.monotonic() + PATIENCE
+    while not done() and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("verb", ["chat", "stream_chat"])
+def test_close_wakes_threads(verb: str, turn: Callable[[Line], None]) -> None:
+    """Threads that wait for a silent server get a typed error at once, and send nothing again."""
+    with RawServer(turn) as server:
+        client = cs.ClovaStudio(**Account("sync", server.base_url).settings)
+        *errors, took = errors_of_threads(client, verb, server, client.close)
+        kind = cs.StreamInterruptedError if verb == "stream_chat" and turn is some_of_it else cs.APIConnectionError
+        assert [type(error) for error in errors] == [kind] * 4
+        if kind is cs.APIConnectionError:
+            assert all("was closed while the request was in flight" in str(error) for error in errors)
+        assert took < 1
+        assert len(server.requests) == 4
+        assert open_sockets(server.base_url) == 0
+        with pytest.raises(cs.ConfigurationError, match="is closed"):
+            client.chat(MESSAGES)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("verb", ["chat", "stream_chat"])
+def test_aclose_wakes_tasks(verb: str, turn: Callable[[Line], None]) -> None:
+    """The same for tasks of the loop."""
+
+    async def work(client: cs.AsyncClovaStudio) -> None:
+        result = getattr(client, verb)(MESSAGES)
+        if verb == "chat":
+            await result
+            return
+        async for _ in result:
+            pass
+
+    async def main() -> tuple[list[Any], float]:
+        client = cs.AsyncClovaStudio(**Account("async", server.base_url).settings)
+        tasks = [asyncio.create_task(work(client)) for _ in range(4)]
+        await asyncio.to_thread(wait_for, lambda: len(server.requests) == 4)
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        await client.aclose()
+        return await asyncio.gather(*tasks, return_exceptions=True), time.monotonic() - began
+
+    with RawServer(turn) as server:
+        errors, took = asyncio.run(main())
+        kind = cs.StreamInterruptedError if verb == "stream_chat" and turn is some_of_it else cs.APIConnectionError
+        assert [type(error) for error in errors] == [kind] * 4
+        assert took < 1
+        assert len(server.requests) == 4
+
+
+def test_a_client_of_the_caller_s_closed_in_flight_is_a_typed_error() -> None:
+    """A caller who closes an HTTP client under waiting threads gets errors of ours, whatever the library raises."""
+    with RawServer(some_of_it) as server, httpx.Client() as http:
+        settings = {**Account("sync", server.base_url).settings, "retry": None, "max_retries": 0, "timeout": 1}
+        client = cs.ClovaStudio(**settings, http_client=http)
+        *errors, _ = errors_of_threads(client, "chat", server, http.close)
+        assert len(errors) == 4
+        assert all(isinstance(error, cs.ClovaStudioError) for error in errors)
+
+
+CALLS: list[Callable[[cs.AsyncClovaStudio], Any]] = [
+    lambda client: client.chat(MESSAGES),
+    lambda client: client.embed("글"),
+    lambda client: client.tuning.wait("id"),
+    lambda client: client.stream_chat(MESSAGES).__anext__(),
+    lambda client: client.openai.models(),
+    lambda client: client.aclose(),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_without_asyncio_there_is_a_typed_error(call: Callable[[cs.AsyncClovaStudio], Any]) -> None:
+    """Under trio, as without any event loop, a call says that asyncio is needed instead of a bare RuntimeError."""
+    client = cs.AsyncClovaStudio("nv-test-key")
+    with pytest.raises(cs.ConfigurationError, match="trio is not supported"):
+        call(client).send(None)
