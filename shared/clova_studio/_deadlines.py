@@ -166,16 +166,18 @@ class _Opened:
             self.interrupt()
         return stream
 
+    def streams(self) -> list[Any]:
+        """Return the connections that are still held by anybody."""
+        return [stream for ref in list(self._streams.values()) if (stream := ref()) is not None]
+
     def interrupt(self) -> None:
         """End all connections at once, from any thread: whoever waits for one finds it closed by the other side.
 
         A socket that is closed wakes nobody who reads from it in another thread; one that is shut down does.
         """
         self._ended = True
-        for ref in list(self._streams.values()):
-            stream = ref()
-            if stream is not None:
-                stream.interrupt()
+        for stream in self.streams():
+            stream.interrupt()
 
 
 def _forget(streams: dict[int, weakref.ref[Any]], key: int) -> None:

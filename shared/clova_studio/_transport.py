@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
+import sys
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +40,10 @@ __all__ = [
 # No bound of ours: the caller and the rate limiter decide how much may be in flight.
 _DEFAULT_TIMEOUTS = Timeouts()
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+
+
+# Seconds that another event loop has for closing its connections.
+_ELSEWHERE = 1.0
 
 
 @functools.cache
@@ -287,54 +291,84 @@ class LoopClients:
 
     A pool of asyncio connections belongs to the loop that opened them. A loop that is run by ``asyncio.run`` (or a
     ``Runner``) shuts down its async generators before it closes: a generator of ours, started on that loop, closes the
-    pool then. Loops that were closed without doing so are swept out at the next use.
+    pool then. Loops that were closed without doing so, and those that know of no generators (nest_asyncio's), are swept
+    out at the next use.
+
+    There is no lock: what is dropped here may run code of ours wherever Python collects it, which must never wait for a
+    thread that drops it. Each step is one operation of a dict.
     """
 
     def __init__(self) -> None:
-        self._clients: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None, None]]] = {}
-        self._lock = threading.Lock()
+        self._clients: dict[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None] | None]] = {}
 
-    async def get(self) -> httpx.AsyncClient:
+    async def get(self) -> Any:
         """Return the pool of the running loop."""
         loop = asyncio.get_running_loop()
         held = self._clients.get(loop)
         if held is not None and not held[0].is_closed:
             return held[0]
+        for other in list(self._clients):
+            stale = self._clients.pop(other, None) if other.is_closed() else None
+            if stale is not None:
+                interrupt(stale[0])
         client = make_async_client()
-        closer = self._close_with_loop(loop, client)
-        with self._lock:
-            for other in [other for other in self._clients if other.is_closed()]:
-                del self._clients[other]
-            self._clients[loop] = (client, closer)
-        # Runs to its yield without ever suspending, so no other task can come in between.
-        await anext(closer)
+        # Without the loop's hook nobody would close the generator but Python, which cannot await.
+        known = sys.get_asyncgen_hooks().firstiter is not None
+        closer = self._close_with_loop(loop, client) if known else None
+        self._clients[loop] = (client, closer)
+        if closer is not None:
+            # Runs to its yield without ever suspending, so no other task can come in between.
+            await anext(closer)
         return client
 
     async def aclose(self) -> None:
-        """Close the pool of the running loop, and ask other running loops to close theirs."""
+        """Close the pool of the running loop, and those of other loops within a second each."""
         loop = asyncio.get_running_loop()
-        with self._lock:
-            held, self._clients = self._clients, {}
-        for other, (client, closer) in held.items():
+        for other in list(self._clients):
+            held = self._clients.pop(other, None)
+            if held is None:
+                continue
+            client, closer = held
             if other is loop:
-                await closer.aclose()
-            elif other.is_running():
-                asyncio.run_coroutine_threadsafe(client.aclose(), other)
+                await (client if closer is None else closer).aclose()
+            else:
+                await _close_elsewhere(client, other)
 
-    async def _close_with_loop(
-        self, loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient
-    ) -> AsyncGenerator[None, None]:
+    async def _close_with_loop(self, loop: asyncio.AbstractEventLoop, client: Any) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
-            with self._lock:
-                if loop in self._clients and self._clients[loop][0] is client:
-                    del self._clients[loop]
-            parts = (client._transport, *client._mounts.values())  # noqa: SLF001  the list is gone when aclose is cancelled
-            pools = [getattr(part, "_pool", None) for part in parts]
-            lines = [line for pool in pools for line in getattr(pool, "connections", ())]
-            try:
-                await client.aclose()
-            except asyncio.CancelledError:
-                await _close(lines)
-                raise
+            held = self._clients.get(loop)
+            if held is not None and held[0] is client:
+                self._clients.pop(loop, None)
+            if asyncio._get_running_loop() is loop:  # noqa: SLF001  documented; the other one raises
+                await _close_pool(client)
+            else:
+                # Collected, in whatever thread: nothing can be awaited.
+                interrupt(client)
+
+
+async def _close_pool(client: Any) -> None:
+    """Close a pool of the running loop, all of it also when cancelled."""
+    streams = [stream for backend in client.backends for stream in backend.streams()]
+    try:
+        await client.aclose()
+    except asyncio.CancelledError:
+        # The pool has let go of its connections by now.
+        await _close(streams)
+        raise
+
+
+async def _close_elsewhere(client: Any, loop: asyncio.AbstractEventLoop) -> None:
+    """Close the pool of another loop: by that loop if it runs and finds the time, else by ending its connections."""
+    if loop.is_running():
+        closing = client.aclose()
+        try:
+            future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(closing, loop))
+        except RuntimeError:  # closed in between
+            closing.close()
+        else:
+            done, _ = await asyncio.wait([future], timeout=_ELSEWHERE)
+            for one in done:
+                one.cancelled() or one.exception()
+    interrupt(client)
