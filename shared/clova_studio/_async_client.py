@@ -20,7 +20,7 @@ from clova_studio._streaming.body import apieces_of, aread_body
 from clova_studio._transport import LoopClients, build_request, check_loop, deadline_of, reclaim, watched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
     from types import EllipsisType, TracebackType
 
     from clova_studio._concurrency import CancelSignal
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncClovaStudio"]
 
+T = TypeVar("T")
 ResultT = TypeVar("ResultT", bound="Result")
 
 
@@ -92,7 +93,7 @@ class AsyncClovaStudio(
     async def aclose(self) -> None:
         """Async variant of ``close``."""
         check_loop()
-        self._closed = True
+        self._close()
         await self._pools.aclose()
 
     @property
@@ -117,8 +118,9 @@ class AsyncClovaStudio(
             deadline = deadline_of(call, self._config, stream=False)
             request = watched(build_request(http, call, content, self._config, deadline, stream=False))
             try:
-                response = await self._response(http, request, deadline)
-                body = await aread_body(response, call.request_id, deadline)
+                sending = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+                response = await self._within(sending, deadline, http, request)
+                body = await self._within(aread_body(response, call.request_id, deadline), deadline, http, request)
             except asyncio.CancelledError:
                 await reclaim(http, request)
                 raise
@@ -164,12 +166,20 @@ class AsyncClovaStudio(
         response = None
         try:
             try:
-                response = await self._response(http, request, deadline)
+                sending = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+                response = await self._within(sending, deadline, http, request)
+                deadline.sent()
                 if not reader.is_stream(response.status_code, response.headers):
-                    body = await aread_body(response, call.request_id, deadline)
+                    reading = aread_body(response, call.request_id, deadline)
+                    body = await self._within(reading, deadline, http, request)
                     yield reader.whole(response.status_code, response.headers, body)
                     return
-                async for piece in apieces_of(response, call.request_id):
+                pieces = (
+                    apieces_of(response, call.request_id)
+                    if self._given_http is None
+                    else self._pieces(response, deadline, http, request, call.request_id)
+                )
+                async for piece in pieces:
                     reader.feed(piece)
                     while reader.advance():
                         yield reader.take()
@@ -190,20 +200,21 @@ class AsyncClovaStudio(
             await reclaim(http, request)
             raise
 
-    async def _response(self, http: Any, request: Any, deadline: Deadline) -> Any:
-        """Return the answer to a request once its headers are there."""
-        sending = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+    async def _within(self, work: Awaitable[T], deadline: Deadline, http: Any, request: Any) -> T:
+        """Await a part of a request for as long as it may take; a connection of our own keeps the time itself."""
         if self._given_http is None:
-            return await sending
-        # A caller's HTTP client knows limits per read only.
-        try:
-            async with asyncio.timeout(deadline.seconds) as limit:
-                return await sending
-        except TimeoutError:
-            if not limit.expired():
-                raise
-        await reclaim(http, request)
-        raise deadline.over()
+            return await work
+        from clova_studio._watchdog import await_within
+
+        return await await_within(work, deadline, http, request, self._closing)
+
+    async def _pieces(
+        self, response: Any, deadline: Deadline, http: Any, request: Any, request_id: str
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the body of a stream over a caller's HTTP client, each piece within its time."""
+        pieces = apieces_of(response, request_id)
+        while (piece := await self._within(anext(pieces, None), deadline, http, request)) is not None:
+            yield piece
 
     async def _connections(self) -> Any:
         self._check_open()

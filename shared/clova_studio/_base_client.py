@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from clova_studio._catalogue import model_info
+from clova_studio._concurrency import CancelSignal
 from clova_studio._config import check_http_client, make_config
 from clova_studio._errors import APIConnectionError, ClovaStudioError, ConfigurationError
 from clova_studio._rate_limits.registry import limiter_of
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from clova_studio._concurrency import CancelSignal
     from clova_studio._config import PathPrefix, Region
     from clova_studio._rate_limits.limiter import RateLimiter
     from clova_studio._rate_limits.settings import RateLimits
@@ -36,6 +36,31 @@ __all__ = ["BaseClient"]
 ResultT = TypeVar("ResultT", bound="Result")
 
 logger = logging.getLogger("clova_studio")
+
+
+class ClosingSignal(CancelSignal):
+    """Ends what waits in the calls of a client that is closed.
+
+    Args:
+        name: The client's class.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def check(self, request_id: str = "") -> None:
+        """Return if the client is open.
+
+        Raises:
+            APIConnectionError: It is closed.
+        """
+        if self.stopped:
+            raise self.error("before the request was sent", request_id)
+
+    def error(self, when: str, request_id: str) -> APIConnectionError:
+        """Return the error of a call that was waiting."""
+        return APIConnectionError(f"this {self._name} was closed {when}", request_id=request_id or None)
 
 
 class BaseClient:
@@ -82,6 +107,7 @@ class BaseClient:
         self._max_wait = max_wait
         self._given_http = http_client
         self._closed = False
+        self._closing = ClosingSignal(type(self).__name__)
         self._limiters: dict[str, RateLimiter] = {}
         self._pid = os.getpid()
         self._reset()
@@ -116,6 +142,7 @@ class BaseClient:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._closing = ClosingSignal(type(self).__name__)
         self._limiters = {}
         self._pid = os.getpid()
         self._reset()
@@ -164,12 +191,7 @@ class BaseClient:
         Raises:
             ConfigurationError: The client is closed, or its keys do not go to the call's API.
         """
-        if self._pid != os.getpid():
-            # A forked process has copies of the connections, which are the parent's: two that read from one would get
-            # each other's answers.
-            self._pid = os.getpid()
-            self._limiters = {}
-            self._reset()
+        self._check_process()
         self._check_open()
         if not call.native and self._config.has_old_keys:
             raise ConfigurationError(
@@ -182,8 +204,25 @@ class BaseClient:
             self._policy,
             max_wait=self._max_wait if max_wait is ... else max_wait,
             clock=self._waiter.now,
-            cancel=cancel,
+            signals=(self._closing,) if cancel is None else (cancel, self._closing),
         )
+
+    def _check_process(self) -> None:
+        """Begin anew in a forked process.
+
+        It has copies of the connections, which are the parent's: two that read from one would get each other's answers.
+        """
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._limiters = {}
+            self._closing = ClosingSignal(type(self).__name__)
+            self._reset()
+
+    def _close(self) -> None:
+        """Refuse calls from now on, and wake those that wait."""
+        self._check_process()
+        self._closed = True
+        self._closing.stop()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -203,9 +242,7 @@ class BaseClient:
 
             # For what it does to the exception: no request and no secret stays on it.
             transport_error(exc, request_id)
-            raise APIConnectionError(
-                f"this {type(self).__name__} was closed while the request was in flight", request_id=request_id
-            ) from exc
+            raise self._closing.error("while the request was in flight", request_id) from exc
 
 
 def check_max_wait(value: float | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
@@ -22,6 +23,7 @@ from clova_studio._transport import build_request, deadline_of, interrupt, make_
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
     from types import EllipsisType, TracebackType
 
     from clova_studio._concurrency import CancelSignal
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ClovaStudio"]
 
 ResultT = TypeVar("ResultT", bound="Result")
+_UNBOUNDED = nullcontext()
 
 
 class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource, CompletionResource, BaseClient):
@@ -81,11 +84,13 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         self.close()
 
     def close(self) -> None:
-        """Close the connections that this client opened, also those that other threads wait for.
+        """Close the connections that this client opened, and wake all threads that wait in one of its calls.
 
-        A request in flight is an ``APIConnectionError`` then, a call after it a ``ConfigurationError``.
+        Their calls are an ``APIConnectionError`` then, or a ``StreamInterruptedError``: those in flight (over an
+        ``http_client`` of yours, too, which stays open), those that wait for a quota, and those in a back-off. A call
+        after it is a ``ConfigurationError``.
         """
-        self._closed = True
+        self._close()
         with self._http_lock:
             http, self._http = self._http, None
         if http is not None and http is not self._given_http:
@@ -113,8 +118,9 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
             deadline = deadline_of(call, self._config, stream=False)
             request = build_request(http, call, content, self._config, deadline, stream=False)
             try:
-                response = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
-                body = read_body(response, call.request_id, deadline)
+                with self._within(deadline, http, request):
+                    response = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+                    body = read_body(response, call.request_id, deadline)
             except Exception as exc:
                 self._give_up_when_closed(exc, attempts, call.request_id)
                 raise
@@ -155,19 +161,21 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         request = build_request(http, call, content, self._config, deadline, stream=True)
         response = None
         try:
-            response = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
-            if not reader.is_stream(response.status_code, response.headers):
-                body = read_body(response, call.request_id, deadline)
-                yield reader.whole(response.status_code, response.headers, body)
-                return
-            for piece in pieces_of(response, call.request_id):
-                reader.feed(piece)
-                while reader.advance():
-                    yield reader.take()
-                if reader.result is not None:
-                    attempts.settle(reader.result)
+            with self._within(deadline, http, request):
+                response = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+                deadline.sent()
+                if not reader.is_stream(response.status_code, response.headers):
+                    body = read_body(response, call.request_id, deadline)
+                    yield reader.whole(response.status_code, response.headers, body)
                     return
-            yield from reader.end()
+                for piece in pieces_of(response, call.request_id):
+                    reader.feed(piece)
+                    while reader.advance():
+                        yield reader.take()
+                    if reader.result is not None:
+                        attempts.settle(reader.result)
+                        return
+                yield from reader.end()
         except Exception as exc:
             error = reader.failure(exc)
             if error is None or error is exc:
@@ -176,6 +184,14 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
         finally:
             if response is not None:
                 response.close()
+
+    def _within(self, deadline: Deadline, http: Any, request: Any) -> AbstractContextManager[None]:
+        """Return what bounds a request in time; a connection of our own does so itself."""
+        if self._given_http is None:
+            return _UNBOUNDED
+        from clova_studio._watchdog import wait_within
+
+        return wait_within(deadline, http, request, self._closing)
 
     def _connections(self) -> Any:
         self._check_open()

@@ -6,6 +6,7 @@ read and write to a ``Deadline`` instead of a number, through httpcore's interfa
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 import weakref
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
-__all__ = ["AsyncBackend", "Backend", "Deadline"]
+__all__ = ["AsyncBackend", "Backend", "Deadline", "shut_down"]
 
 # Of a body: each block has a limit of its own.
 _BLOCK = 65_536
@@ -38,10 +39,10 @@ class Deadline:
         request_id: The request's.
         read: How long one read may take, None for no limit of its own.
         write: How long one write may take.
-        sending: How long sending the request may take, where that is not to count.
+        sending: How long all may take until the request is ``sent``, where that is not to count.
     """
 
-    __slots__ = ("_read", "_request_id", "_seconds", "_sending", "_since", "_spent", "_what", "_write")
+    __slots__ = ("_paused", "_read", "_request_id", "_seconds", "_sending", "_since", "_spent", "_what", "_write")
 
     def __init__(
         self,
@@ -60,18 +61,14 @@ class Deadline:
         self._write = write
         self._sending = sending
         self._spent = 0.0
+        self._paused = False
         self._since = time.monotonic()
-
-    @property
-    def seconds(self) -> float | None:
-        """How long all waits together may take."""
-        return self._seconds
 
     def pause(self) -> None:
         """Count what was waited so far; what comes is the caller's time."""
         now = time.monotonic()
         self._spent += now - self._since
-        self._since = now
+        self._since, self._paused = now, True
 
     def restart(self) -> None:
         """Give the whole time again: what was waited for has come."""
@@ -83,9 +80,22 @@ class Deadline:
         Raises:
             APITimeoutError: The time is over.
         """
-        self._since = time.monotonic()
+        self._since, self._paused = time.monotonic(), False
         if self._seconds is not None and self._spent > self._seconds:
             raise self.over()
+
+    def sent(self) -> None:
+        """Wait for the answer from here on: the request is written."""
+        if self._sending is not None:
+            self._sending, self._since = None, time.monotonic()
+
+    def left(self) -> float | None:
+        """Return for how many seconds it may still be waited, below 0 if the time is over; None for no limit."""
+        bound = self._seconds if self._sending is None else self._sending
+        if bound is None:
+            return None
+        # While it is paused, what was waited before counts only.
+        return bound - self._spent - (0.0 if self._paused else time.monotonic() - self._since)
 
     def check(self) -> None:
         """Refuse to wait any longer when the time is over.
@@ -97,10 +107,10 @@ class Deadline:
             raise self.over()
 
     def is_over(self) -> bool:
-        """Return whether the time is over, as far as it is counted at all."""
+        """Return whether the time is over."""
+        left = self.left()
         # A little early, as the clocks of two libraries differ.
-        spent = self._spent + time.monotonic() - self._since + _MOMENT
-        return self._seconds is not None and spent > self._seconds
+        return left is not None and left < _MOMENT
 
     def over(self) -> APITimeoutError:
         """Return the error for a time that is over."""
@@ -112,10 +122,8 @@ class Deadline:
         Raises:
             ReadTimeout: The time is over.
         """
-        if self._sending is not None:
-            # The request is written: from here on the answer is waited for.
-            self._sending, self._since = None, time.monotonic()
-        return self._left(self._seconds, self._read)
+        self.sent()
+        return self._next(self._read)
 
     def write_timeout(self) -> float | None:
         """Return the limit of the next write.
@@ -123,19 +131,19 @@ class Deadline:
         Raises:
             ReadTimeout: The time is over.
         """
-        return self._left(self._seconds if self._sending is None else self._sending, self._write)
+        return self._next(self._write)
 
-    def _left(self, seconds: float | None, limit: float | None) -> float | None:
-        if seconds is None:
+    def _next(self, limit: float | None) -> float | None:
+        left = self.left()
+        if left is None:
             return limit
-        left = seconds - self._spent - (time.monotonic() - self._since)
         if left <= 0:
             raise httpcore.ReadTimeout(self.told())
         return left if limit is None else min(limit, left)
 
     def told(self) -> str:
         """Return what a message says of it."""
-        return f"{self._what} did not come within {self._seconds or self._sending:g} s"
+        return f"{self._what} did not come within {self._seconds if self._sending is None else self._sending:g} s"
 
 
 def _to_read(timeout: Any) -> float | None:
@@ -158,6 +166,7 @@ class _Opened:
         self._inner = inner
         self._streams: dict[int, weakref.ref[Any]] = {}
         self._ended = False
+        self._pid = os.getpid()
 
     def _keep(self, stream: Any) -> Any:
         key = id(stream)
@@ -173,9 +182,12 @@ class _Opened:
     def interrupt(self) -> None:
         """End all connections at once, from any thread: whoever waits for one finds it closed by the other side.
 
-        A socket that is closed wakes nobody who reads from it in another thread; one that is shut down does.
+        A socket that is closed wakes nobody who reads from it in another thread; one that is shut down does. A forked
+        process leaves them alone: they are its parent's.
         """
         self._ended = True
+        if self._pid != os.getpid():
+            return
         for stream in self.streams():
             stream.interrupt()
 
@@ -184,7 +196,8 @@ def _forget(streams: dict[int, weakref.ref[Any]], key: int) -> None:
     streams.pop(key, None)
 
 
-def _shut_down(stream: Any) -> None:
+def shut_down(stream: Any) -> None:
+    """End a connection at once, from any thread: whoever waits for it finds it closed by the other side."""
     connection = stream.get_extra_info("socket")
     # Not the method of a TLS socket, which forgets its keys while another thread reads. asyncio has a view of its own.
     shutdown = socket.socket.shutdown if isinstance(connection, socket.socket) else type(connection).shutdown
@@ -226,7 +239,7 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
     def interrupt(self) -> None:
-        _shut_down(self._inner)
+        shut_down(self._inner)
 
 
 class Backend(_Opened, httpcore.NetworkBackend):
@@ -287,7 +300,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         return self._inner.get_extra_info(info)
 
     def interrupt(self) -> None:
-        _shut_down(self._inner)
+        shut_down(self._inner)
 
 
 class AsyncBackend(_Opened, httpcore.AsyncNetworkBackend):

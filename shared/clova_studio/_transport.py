@@ -195,8 +195,8 @@ def build_request(
         return httpx.Request(call.method, _url(url), content=content, headers=headers, extensions=extensions)
     extra: dict[str, Any] = {}
     if limits is not None:
-        # A tuple is understood by httpx and httpx2 alike; the pool has no bound, so its limit never matters.
-        extra["timeout"] = (limits.connect, limits.stream if stream else limits.read, limits.write, None)
+        # A tuple is understood by httpx and httpx2 alike. The caller's pool may have a bound, and be used up.
+        extra["timeout"] = (limits.connect, limits.stream if stream else limits.read, limits.write, limits.total)
     return http.build_request(call.method, url, content=content, headers=headers, **extra)
 
 

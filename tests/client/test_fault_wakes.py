@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from client_support import MESSAGES, open_sockets
-from fault_support import CHAT, PATIENCE, SSE, STREAM, Account, Line, RawServer, chunked, head
+from fault_support import CHAT, PATIENCE, SSE, STREAM, Account, Line, RawServer, chunked, head, wait_for
 
 import clova_studio as cs
 
@@ -63,13 +63,6 @@ def errors_of_threads(client: cs.ClovaStudio, verb: str, server: RawServer, clos
     for thread in threads:
         thread.join(PATIENCE)
     return [*seen, time.monotonic() - began]
-
-
-def wait_for(done: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    until = time.monotonic() + PATIENCE
-    while not done() and time.monotonic() < until:
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("turn", TURNS)

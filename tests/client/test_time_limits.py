@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from client_support import MESSAGES, Pieces, sample
-from fault_support import CHAT, SSE, STREAM, Account, Line, RawServer, chunked, head, plain
+from client_support import MESSAGES, Pieces, open_sockets, sample
+from fault_support import CHAT, PATIENCE, SSE, STREAM, Account, Line, RawServer, chunked, head, plain, wait_for
 
 import clova_studio as cs
 
@@ -131,6 +131,7 @@ def test_a_stream_that_says_nothing_ends(kind: str, turn: Callable[[Line], None]
             assert isinstance(caught.value.__cause__, cs.APITimeoutError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stream_that_says_something_goes_on(kind: str) -> None:
     """A stream takes as long as it likes while each part comes in time."""
@@ -153,6 +154,7 @@ def ready(line: Line) -> None:
     line.send(chunked(STREAM))
 
 
+@pytest.mark.slow
 def test_the_time_of_the_caller_does_not_count() -> None:
     """A caller may take longer over each chunk than the limit between two events."""
     with RawServer(ready) as server, cs.ClovaStudio(**Account("sync", server.base_url).settings) as client:
@@ -164,6 +166,7 @@ def test_the_time_of_the_caller_does_not_count() -> None:
         assert count > 7
 
 
+@pytest.mark.slow
 def test_the_time_of_the_caller_does_not_count_awaited() -> None:
     """The same, awaited."""
 
@@ -225,27 +228,110 @@ def test_limits_hold_over_a_caller_s_own_client(kind: str) -> None:
             next(client.stream_chat(MESSAGES))
 
 
-def test_headers_that_trickle_into_a_caller_s_async_client_end() -> None:
-    """The total holds for the headers that an AsyncClient of the caller's waits for."""
-
-    async def main() -> None:
-        async with httpx.AsyncClient() as http:
-            client = cs.AsyncClovaStudio(**Account("async", server.base_url).settings, http_client=http, timeout=LIMITS)
-            for verb in (client.chat(MESSAGES), anext(client.stream_chat(MESSAGES))):
-                with pytest.raises(cs.APITimeoutError, match=r"within 0\.3 s"):
-                    await asyncio.wait_for(verb, 10)
-
-    with RawServer(slow_headers) as server:
-        asyncio.run(main())
+def silence(line: Line) -> None:
+    """Answer nothing."""
+    line.hold()
 
 
+def stream_of_silence(line: Line) -> None:
+    """Begin a stream and say nothing."""
+    line.send(SSE)
+    line.hold()
+
+
+@pytest.mark.parametrize("turn", [*TRICKLES, *NOTHINGS, silence, stream_of_silence])
+@pytest.mark.parametrize("verb", ["chat", "stream_chat"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_limits_hold_for_a_caller_s_own_connections(kind: str, verb: str, turn: Callable[[Line], None]) -> None:
+    """Headers, informational answers, bodies and events are bounded over a caller's client without limits, too."""
+
+    def synchronous() -> None:
+        with httpx.Client(timeout=None) as http:  # noqa: S113  none of its own
+            client = cs.ClovaStudio(**settings, http_client=http)
+            result = getattr(client, verb)(MESSAGES)
+            if verb == "stream_chat":
+                list(result)
+
+    async def asynchronous() -> None:
+        async with httpx.AsyncClient(timeout=None) as http:  # noqa: S113
+            client = cs.AsyncClovaStudio(**settings, http_client=http)
+            result = getattr(client, verb)(MESSAGES)
+            if verb == "stream_chat":
+                async for _ in result:
+                    pass
+            else:
+                await result
+
+    limits = cs.Timeouts(read=None, stream=0.3, total=0.3)
+    with RawServer(turn) as server:
+        settings = {**Account(kind, server.base_url).settings, "timeout": limits, "max_retries": 0}
+        began = time.monotonic()
+        # An empty delta is a chunk all the same.
+        error = cs.StreamInterruptedError if turn is empty_deltas and verb == "stream_chat" else cs.APITimeoutError
+        with pytest.raises(error, match=r"within 0\.3 s|within the time limit"):
+            synchronous() if kind == "sync" else asyncio.run(asynchronous())
+        assert 0.2 < time.monotonic() - began < 3
+        assert open_sockets(server.base_url) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_connections_of_a_caller_s_client_do_not_run_out(kind: str) -> None:
+    """A request whose time is over gives its connection back: the next one gets an answer, also from a pool of one."""
+    limits = cs.Timeouts(total=0.3)
+    with RawServer(slow_headers, plain(CHAT)) as server:
+        settings = {**Account(kind, server.base_url).settings, "timeout": limits, "max_retries": 0}
+        pool = httpx.Limits(max_connections=1)
+
+        async def asynchronous() -> None:
+            async with httpx.AsyncClient(limits=pool) as http:
+                client = cs.AsyncClovaStudio(**settings, http_client=http)
+                with pytest.raises(cs.APITimeoutError):
+                    await client.chat(MESSAGES)
+                assert await client.chat(MESSAGES)
+
+        if kind == "async":
+            asyncio.run(asynchronous())
+            return
+        with httpx.Client(limits=pool) as http:
+            client = cs.ClovaStudio(**settings, http_client=http)
+            with pytest.raises(cs.APITimeoutError):
+                client.chat(MESSAGES)
+            assert client.chat(MESSAGES)
+
+
+@pytest.mark.slow
+def test_a_caller_s_pool_that_is_used_up_is_bounded() -> None:
+    """Waiting for a connection of a caller's pool counts, too."""
+    with RawServer(silence) as server, httpx.Client(limits=httpx.Limits(max_connections=1), timeout=None) as http:  # noqa: S113
+        settings = {**Account("sync", server.base_url).settings, "max_retries": 0}
+        client = cs.ClovaStudio(**settings, http_client=http)
+        errors: list[BaseException] = []
+
+        def work(limits: cs.Timeouts) -> None:
+            try:
+                client.chat(MESSAGES, timeout=limits)
+            except cs.ClovaStudioError as error:
+                errors.append(error)
+
+        first = threading.Thread(target=work, args=(cs.Timeouts(read=None, total=1.5),))
+        first.start()
+        wait_for(lambda: len(server.requests) == 1)
+        began = time.monotonic()
+        work(cs.Timeouts(read=None, total=0.2))
+        assert time.monotonic() - began < 1
+        first.join(PATIENCE)
+        assert [type(error) for error in errors] == [cs.APITimeoutError] * 2
+        assert len(server.requests) == 1
+
+
+@pytest.mark.slow
 def test_a_server_that_reads_slowly_ends() -> None:
     """A large request is written in blocks, each within the limit, all within the total."""
 
     def greet(line: Line) -> None:
         line.gone.wait(3)
 
-    big = [{"role": "user", "content": "가" * 8_000_000}]
+    big = [{"role": "user", "content": "가" * 4_000_000}]
     with RawServer(plain(CHAT), greeting=greet) as server:
         account = Account("sync", server.base_url, timeout=cs.Timeouts(write=0.2, total=0.5), max_retries=0)
         with pytest.raises(cs.APITimeoutError):

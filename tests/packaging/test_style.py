@@ -30,6 +30,8 @@ FLAT = {
     *(
         "_telemetry",
         "_transport",
+        "_deadlines",
+        "_watchdog",
         "_config",
         "_catalogue",
         "_dataset",

@@ -8,6 +8,7 @@ import json
 import socket
 import struct
 import threading
+import time
 import uuid
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
@@ -29,12 +30,12 @@ STREAM = sample("v3_chat.sse")
 TEXT = json.loads(CHAT)["result"]["message"]["content"]
 EMBEDDED = embedded()
 KINDS = ["sync", "async"]
-# Threads of servers; the emulator lends its loop's helpers, which asyncio names.
-_SERVERS = ("raw-server", "clova-studio-emulator", "asyncio_")
+# Threads of servers; the emulator lends its loop's helpers, which asyncio names. The client's watchdog ends by itself.
+_SERVERS = ("raw-server", "clova-studio-emulator", "asyncio_", "clova-watchdog")
 
 
 def own_threads() -> set[threading.Thread]:
-    """Return the threads of this process that belong to no server."""
+    """Return the threads of this process that belong to no server and would not end by themselves."""
     return {thread for thread in threading.enumerate() if not thread.name.startswith(_SERVERS)}
 
 
@@ -210,6 +211,13 @@ class RawServer:
             elif turn(line):
                 line.close()
                 return
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    until = time.monotonic() + PATIENCE
+    while not done() and time.monotonic() < until:
+        time.sleep(0.005)
 
 
 class Account:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Any, TypeVar
 
+    from clova_studio._base_client import ClosingSignal
     from clova_studio._concurrency import CancelSignal
     from clova_studio._rate_limits.settings import RateLimits
     from clova_studio._rate_limits.waiters import LoopWaiter, ThreadWaiter
@@ -25,6 +26,7 @@ class Sender:
 
     if TYPE_CHECKING:
         _waiter: ThreadWaiter
+        _closing: ClosingSignal
 
         def _send(
             self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
@@ -40,6 +42,7 @@ class AsyncSender:
 
     if TYPE_CHECKING:
         _waiter: LoopWaiter
+        _closing: ClosingSignal
 
         async def _send(
             self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None

@@ -222,7 +222,7 @@ class Tuning:
             pause = waiting.pause(task)
             if pause is None:
                 return task
-            self._client._waiter.pause(pause)
+            self._client._waiter.pause(pause, self._client._closing)
 
     def delete(self, task_id: str, *, request_id: str | None = None, timeout: Any = None) -> None:
         """Delete a task. Source: the tuning task deletion page of the API guide.
@@ -322,7 +322,7 @@ class AsyncTuning:
             pause = waiting.pause(task)
             if pause is None:
                 return task
-            await self._client._waiter.pause(pause)
+            await self._client._waiter.pause(pause, self._client._closing)
 
     async def delete(self, task_id: str, *, request_id: str | None = None, timeout: Any = None) -> None:
         """Async variant of ``delete``."""
