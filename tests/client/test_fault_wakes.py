@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from client_support import MESSAGES, open_sockets
-from fault_support import CHAT, PATIENCE, SSE, STREAM, Account, Line, RawServer, chunked, head, wait_for
+from client_support import MESSAGES, OK, envelope, open_sockets
+from fault_support import CHAT, PATIENCE, SSE, STREAM, Account, Line, RawServer, chunked, head, plain, wait_for
 
 import clova_studio as cs
 
@@ -111,6 +112,106 @@ def test_aclose_wakes_tasks(verb: str, turn: Callable[[Line], None]) -> None:
         assert [type(error) for error in errors] == [kind] * 4
         assert took < 1
         assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("verb", ["chat", "stream_chat"])
+def test_close_wakes_threads_over_a_caller_s_http_client(verb: str, turn: Callable[[Line], None]) -> None:
+    """The same over an HTTP client of the caller's, which stays open."""
+    with RawServer(turn) as server, httpx.Client() as http:
+        client = cs.ClovaStudio(**Account("sync", server.base_url).settings, http_client=http)
+        *errors, took = errors_of_threads(client, verb, server, client.close)
+        kind = cs.StreamInterruptedError if verb == "stream_chat" and turn is some_of_it else cs.APIConnectionError
+        assert [type(error) for error in errors] == [kind] * 4
+        assert took < 1
+        assert len(server.requests) == 4
+        assert not http.is_closed
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("verb", ["chat", "stream_chat"])
+def test_aclose_wakes_tasks_of_other_loops(verb: str, *, given: bool) -> None:
+    """``aclose`` wakes the tasks of another thread's loop, too, whoever opened its connections."""
+
+    async def work() -> None:
+        async with httpx.AsyncClient() as http:
+            opened.append(cs.AsyncClovaStudio(**settings, http_client=http if given else None))
+            result = getattr(opened[0], verb)(MESSAGES)
+            with pytest.raises(cs.APIConnectionError, match="was closed while the request was in flight"):
+                await (result if verb == "chat" else anext(result))
+            assert not http.is_closed
+
+    opened: list[cs.AsyncClovaStudio] = []
+    with RawServer(silent) as server, ThreadPoolExecutor(1) as threads:
+        settings = Account("async", server.base_url).settings
+        done = threads.submit(asyncio.run, work())
+        wait_for(lambda: len(server.requests) == 1)
+        began = time.monotonic()
+        asyncio.run(opened[0].aclose())
+        done.result(PATIENCE)
+        assert time.monotonic() - began < 1.5
+        assert len(server.requests) == 1
+
+
+def limited(line: Line) -> None:
+    """Refuse for the quota, until long after."""
+    line.send(plain(envelope("42901", "Too many requests"), 429, retry_after="4"))
+
+
+def broken(line: Line) -> None:
+    """Fail in a way that is worth another attempt."""
+    line.send(plain(envelope("50000", "Internal error"), 500))
+
+
+def in_training(line: Line) -> None:
+    """Answer that a tuning task runs."""
+    line.send(plain(OK + b'{"id":"id","status":"RUNNING"}}'))
+
+
+WAITS: list[tuple[Callable[[Line], None], Callable[[Any], Any]]] = [
+    (limited, lambda client: client.chat(MESSAGES)),
+    (limited, lambda client: client.embed_many(["가", "나"])),
+    (broken, lambda client: client.chat(MESSAGES)),
+    (in_training, lambda client: client.tuning.wait("id", poll_interval=30)),
+]
+
+
+@pytest.mark.parametrize(("turn", "call"), WAITS)
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_close_wakes_what_waits_to_send(kind: str, turn: Callable[[Line], None], call: Callable[[Any], Any]) -> None:
+    """Calls that wait for their quota, in a back-off or between two questions end at once with a typed error."""
+
+    def synchronous() -> float:
+        client = cs.ClovaStudio(**settings)
+        with ThreadPoolExecutor(1) as threads:
+            done = threads.submit(call, client)
+            wait_for(lambda: bool(server.requests))
+            time.sleep(0.1)
+            began = time.monotonic()
+            client.close()
+            with pytest.raises(cs.APIConnectionError, match="ClovaStudio was closed before the request was sent"):
+                done.result(PATIENCE)
+            return time.monotonic() - began
+
+    async def asynchronous() -> float:
+        client = cs.AsyncClovaStudio(**settings)
+        task = asyncio.ensure_future(call(client))
+        await asyncio.to_thread(wait_for, lambda: bool(server.requests))
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        await client.aclose()
+        with pytest.raises(cs.APIConnectionError, match="AsyncClovaStudio was closed before the request was sent"):
+            await task
+        return time.monotonic() - began
+
+    settings = {"retry": cs.RetryPolicy(initial=1e6, maximum=1e6, total=1e9), "rate_limits": cs.RateLimits(window=60)}
+    with RawServer(turn) as server:
+        settings = {**Account(kind, server.base_url).settings, **settings, "max_wait": None}
+        assert (synchronous() if kind == "sync" else asyncio.run(asynchronous())) < 1
+        sent = len(server.requests)
+        assert sent <= 2
+        time.sleep(0.05)
+        assert len(server.requests) == sent
 
 
 def test_a_client_of_the_caller_s_closed_in_flight_is_a_typed_error() -> None:
