@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
+from clova_studio._concurrency import check_loop
 from clova_studio._config import check_http_client
 from clova_studio._rate_limits.waiters import LoopWaiter
 from clova_studio._resources.chat import AsyncChatResource
@@ -17,7 +18,7 @@ from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._retries import arun_attempts
 from clova_studio._streaming.body import apieces_of, aread_body
-from clova_studio._transport import LoopClients, build_request, check_loop, deadline_of, reclaim, watched
+from clova_studio._transport import LoopClients, build_request, deadline_of, reclaim, watched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable

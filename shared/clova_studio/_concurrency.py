@@ -13,7 +13,7 @@ from clova_studio._errors import ClovaStudioError, ConfigurationError, RateLimit
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-__all__ = ["BatchCancelledError", "CancelSignal", "WorkQueue", "run_tasks", "run_threads"]
+__all__ = ["BatchCancelledError", "CancelSignal", "WorkQueue", "check_loop", "run_tasks", "run_threads"]
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -24,6 +24,24 @@ _GRACE = 0.8
 
 class BatchCancelledError(ClovaStudioError):
     """A request was not sent because its batch had ended. It never leaves the batch."""
+
+
+def check_loop() -> None:
+    """Refuse to work without an event loop of asyncio.
+
+    Raises:
+        ConfigurationError: There is none: trio runs, or nothing does.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        return
+    raise ConfigurationError(
+        "AsyncClovaStudio needs a running event loop of asyncio; trio is not supported: use asyncio.run, or "
+        "ClovaStudio in a thread (trio.to_thread.run_sync)"
+    )
 
 
 class CancelSignal:
@@ -303,6 +321,7 @@ async def run_tasks(
         grace: Seconds that requests in flight have to end after a final error; then they are cancelled.
 
     Raises:
+        ConfigurationError: No event loop of asyncio runs.
         BaseException: See ``WorkQueue.results``.
     """
 
@@ -314,6 +333,7 @@ async def run_tasks(
             except Exception as error:  # noqa: BLE001  raised by results()
                 queue.failed(index, error)
 
+    check_loop()
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[None]] = []
     timers: list[asyncio.TimerHandle] = []

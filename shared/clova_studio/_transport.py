@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LoopClients",
     "build_request",
-    "check_loop",
     "deadline_of",
     "interrupt",
     "make_async_client",
@@ -198,24 +197,6 @@ def build_request(
         # A tuple is understood by httpx and httpx2 alike. The caller's pool may have a bound, and be used up.
         extra["timeout"] = (limits.connect, limits.stream if stream else limits.read, limits.write, limits.total)
     return http.build_request(call.method, url, content=content, headers=headers, **extra)
-
-
-def check_loop() -> None:
-    """Refuse to work without an event loop of asyncio.
-
-    Raises:
-        ConfigurationError: There is none: trio runs, or nothing does.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        return
-    raise ConfigurationError(
-        "AsyncClovaStudio needs a running event loop of asyncio; trio is not supported: use asyncio.run, or "
-        "ClovaStudio in a thread (trio.to_thread.run_sync)"
-    )
 
 
 class Handshake:

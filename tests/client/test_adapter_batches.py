@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cancel_support import survives
+from client_support import envelope
+from fault_support import Account, RawServer, plain
 
 from clova_studio import (
     AsyncClovaStudio,
@@ -16,6 +18,7 @@ from clova_studio import (
     ClovaStudio,
     ConfigurationError,
     RateLimitError,
+    RateLimits,
     ServerError,
 )
 from clova_studio.adapters import (
@@ -150,6 +153,32 @@ def test_one_request_that_fails_is_a_list_of_one(work: Callable[..., Any]) -> No
             with pytest.raises(RateLimitError) as caught:
                 work(name, server, TEXTS[:1], max_concurrency=4, **more)
             assert caught.value.partial == [[caught.value]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "more"), [("segment", {"max_chunk_size": None}), ("summarize", {"max_characters": 40})]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_quota_that_stays_closed_ends_them_after_five_windows(kind: str, name: str, more: dict[str, Any]) -> None:
+    """When nobody gets through for five windows, as long as the client says that they are, the work ends."""
+    refusal = plain(envelope("42901", "Too many requests"), 429)
+    works = {"segment": (segment_texts, asegment_texts), "summarize": (summarize_texts, asummarize_texts)}
+    with RawServer(refusal) as server:
+        settings = {**Account(kind, server.base_url).settings, "retry": None, "rate_limits": RateLimits(window=0.1)}
+
+        async def asynchronous() -> None:
+            async with AsyncClovaStudio(**settings) as client:
+                await works[name][1](client, TEXTS, max_concurrency=1, **more)
+
+        def synchronous() -> None:
+            with ClovaStudio(**settings) as client:
+                works[name][0](client, TEXTS, max_concurrency=1, **more)
+
+        with pytest.raises(RateLimitError):
+            synchronous() if kind == "sync" else asyncio.run(asynchronous())
+        # Two calls with their five retries take more than five windows; a third one is not made.
+        assert len(server.requests) <= 12
 
 
 def test_wrong_options_are_found_before_anything_is_sent(work: Callable[..., Any]) -> None:

@@ -6,14 +6,17 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from api_table import TABLE
 from client_support import MESSAGES, OK, envelope, open_sockets
 from fault_support import CHAT, PATIENCE, SSE, STREAM, Account, Line, RawServer, chunked, head, plain, wait_for
 
 import clova_studio as cs
+from clova_studio.adapters import aembed_texts, asegment_texts, asummarize_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,10 +227,20 @@ def test_a_client_of_the_caller_s_closed_in_flight_is_a_typed_error() -> None:
         assert all(isinstance(error, cs.ClovaStudioError) for error in errors)
 
 
+def asked(result: Any) -> Any:
+    """Return what is awaited of a call, of a stream its first chunk."""
+    return anext(result) if hasattr(result, "__anext__") else result
+
+
 CALLS: list[Callable[[cs.AsyncClovaStudio], Any]] = [
-    lambda client: client.chat(MESSAGES),
-    lambda client: client.embed("글"),
+    *(lambda client, row=row: asked(attrgetter(row.verb)(client)(*row.args, **row.kwargs)) for row in TABLE),
+    lambda client: client.embed_many(["글", "말"]),
     lambda client: client.tuning.wait("id"),
+    lambda client: anext(client.tuning.iter()),
+    lambda client: asegment_texts(client, ["글"], max_chunk_size=None, max_concurrency=2),
+    lambda client: asummarize_texts(client, ["글"], max_characters=100, max_concurrency=2),
+    lambda client: aembed_texts(client, ["글"], model="bge-m3", max_concurrency=2),
+    lambda client: client.stream_chat(MESSAGES).__aenter__(),
     lambda client: client.stream_chat(MESSAGES).__anext__(),
     lambda client: client.openai.models(),
     lambda client: client.aclose(),
@@ -238,5 +251,6 @@ CALLS: list[Callable[[cs.AsyncClovaStudio], Any]] = [
 def test_without_asyncio_there_is_a_typed_error(call: Callable[[cs.AsyncClovaStudio], Any]) -> None:
     """Under trio, as without any event loop, a call says that asyncio is needed instead of a bare RuntimeError."""
     client = cs.AsyncClovaStudio("nv-test-key")
-    with pytest.raises(cs.ConfigurationError, match="trio is not supported"):
-        call(client).send(None)
+    work = call(client).__await__()
+    with pytest.raises(cs.ConfigurationError, match=r"asyncio; trio is not supported"):
+        next(work)

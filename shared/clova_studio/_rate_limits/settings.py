@@ -10,7 +10,10 @@ from typing import Any, Literal, Self
 from clova_studio._catalogue import model_info
 from clova_studio._errors import ConfigurationError
 
-__all__ = ["Limit", "RateLimits", "rate_limits_of"]
+__all__ = ["Limit", "RateLimits", "patience_of", "rate_limits_of"]
+
+# Windows.
+_PATIENCE = 5
 
 Limit = tuple[int | None, int | None]
 """Requests and tokens per window; None where the number is not known."""
@@ -95,6 +98,15 @@ class RateLimits:
             Requests and tokens per window, ``(None, None)`` if it is not among the limits.
         """
         return dict(self.limits).get(_known(name), (None, None))
+
+
+def patience_of(limits: RateLimits | None) -> float:
+    """Return the seconds without any success after which a batch ends: five windows.
+
+    Args:
+        limits: The client's, None for none.
+    """
+    return _PATIENCE * (limits or RateLimits()).window
 
 
 def rate_limits_of(given: RateLimits | str | None) -> RateLimits:

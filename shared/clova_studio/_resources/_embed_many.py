@@ -9,6 +9,7 @@ from clova_studio._base_client import check_max_wait
 from clova_studio._catalogue import EMBEDDING_MODELS
 from clova_studio._concurrency import WorkQueue
 from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError
+from clova_studio._rate_limits.settings import patience_of
 from clova_studio._requests.text import embed
 from clova_studio._requests.validation import check_text
 from clova_studio._requests.vectors import VectorCheck
@@ -24,9 +25,6 @@ __all__ = ["EmbedBatch"]
 # Fewest tokens per character that any text was seen to have (English, 0.19): what is longer cannot fit.
 _TOKENS_PER_CHARACTER = 0.15
 _SHORTEN = 0.8
-# A quota that lets no request through for so many windows ends a batch.
-_WINDOWS = 5
-_WINDOW = 60.0
 
 
 class EmbedBatch:
@@ -72,7 +70,7 @@ class EmbedBatch:
             texts,
             max_concurrency=max_concurrency,
             return_errors=on_error == "return",
-            patience=_WINDOWS * (_WINDOW if limits is None else limits.window),
+            patience=patience_of(limits),
             name="texts[{}]".format,
             revise=self._shorter if on_too_long == "truncate" else None,
             on_result=None if self._bar is None else self._bar.update,

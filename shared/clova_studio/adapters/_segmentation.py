@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from clova_studio import _requests
 from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
 from clova_studio._errors import ClovaStudioError, ConfigurationError
+from clova_studio._rate_limits.settings import patience_of
 from clova_studio._segments import TextSpan, align_segments, segmentation_windows
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def segment_texts(
             each text, with its chunks in order, the error in place of a window that failed, and None in place of one
             that has no result. Topics are counted among those that are there.
     """
-    work = _Segmentation(texts, max_chunk_size, max_concurrency, on_result, options)
+    work = _Segmentation(client, texts, max_chunk_size, max_concurrency, on_result, options)
     with work:
         work.results = run_threads(
             work.queue,
@@ -91,7 +92,7 @@ async def asegment_texts(
     **options: Any,
 ) -> list[list[TopicSpan]]:
     """Async variant of ``segment_texts``."""
-    work = _Segmentation(texts, max_chunk_size, max_concurrency, on_result, options)
+    work = _Segmentation(client, texts, max_chunk_size, max_concurrency, on_result, options)
     with work:
         work.results = await run_tasks(
             work.queue,
@@ -105,6 +106,7 @@ class _Segmentation:
 
     def __init__(
         self,
+        client: ClovaStudio | AsyncClovaStudio,
         texts: Sequence[str],
         max_chunk_size: int | None,
         max_concurrency: int,
@@ -120,6 +122,7 @@ class _Segmentation:
         self.queue: WorkQueue[_Window, Segmentation] = WorkQueue(
             self._windows,
             max_concurrency=max_concurrency,
+            patience=patience_of(client._limits),  # noqa: SLF001  a private part of our own client
             name=(lambda index: f"texts[{self._windows[index].text}]") if len(texts) > 1 else None,
             on_result=on_result,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clova_studio import _requests
 from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
 from clova_studio._errors import ClovaStudioError
+from clova_studio._rate_limits.settings import patience_of
 from clova_studio._requests.text import MAX_SUMMARIZATION_CHARACTERS
 from clova_studio._segments import segmentation_windows
 
@@ -48,7 +49,7 @@ def summarize_texts(
             each round so far, with the summaries of its parts in order; in the last one the error stands in place
             of a part that failed, and None in place of one that has no result.
     """
-    rounds = _Rounds(texts, max_characters)
+    rounds = _Rounds(texts, max_characters, patience_of(client._limits))  # noqa: SLF001  a part of our own client
     while rounds.parts:
         with rounds.queue(max_concurrency) as queue:
 
@@ -64,7 +65,7 @@ async def asummarize_texts(
     client: AsyncClovaStudio, texts: Sequence[str], *, max_characters: int, max_concurrency: int, **options: Any
 ) -> str:
     """Async variant of ``summarize_texts``."""
-    rounds = _Rounds(texts, max_characters)
+    rounds = _Rounds(texts, max_characters, patience_of(client._limits))  # noqa: SLF001  a part of our own client
     while rounds.parts:
         with rounds.queue(max_concurrency) as queue:
 
@@ -79,9 +80,10 @@ async def asummarize_texts(
 class _Rounds:
     """Texts on their way to one summary: ``parts`` are to be summarized next, until there are none. No I/O."""
 
-    def __init__(self, texts: Sequence[str], limit: int) -> None:
+    def __init__(self, texts: Sequence[str], limit: int, patience: float = 300.0) -> None:
         said = [text for text in texts if text.strip()]
         self._limit = limit
+        self._patience = patience
         self.summary = ""
         self._size = sum(map(len, said))
         self._done: list[list[str]] = []
@@ -91,7 +93,7 @@ class _Rounds:
     def queue(self, max_concurrency: int) -> Iterator[WorkQueue[list[str], str]]:
         """Yield the queue of a round; put the summaries of the rounds before it on its error."""
         try:
-            yield WorkQueue(self.parts, max_concurrency=max_concurrency)
+            yield WorkQueue(self.parts, max_concurrency=max_concurrency, patience=self._patience)
         except ClovaStudioError as error:
             error.partial = [*self._done, error.partial]
             raise
