@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from langchain_core.runnables import RunnableSerializable, run_in_executor
+from langchain_core.runnables import RunnableSerializable
 from langchain_core.runnables.utils import Input, Output
 
+from clova_studio.adapters import in_thread
 from langchain_clova._errors import langchain_errors
 from langchain_clova._fields import ConnectionFields, Dumpable, refuse_unknown
 
@@ -83,7 +84,7 @@ class ClovaRunnable(Dumpable, RunnableSerializable[Input, Output], ConnectionFie
             options = self._options(kwargs)
             client = self._connection.asynchronous
             if client is None:
-                return await run_in_executor(config, self._run, given, config, options)
+                return await in_thread(self._run, given, config, options)
             return await self._arun(given, config, options, client)
 
     def _options(self, kwargs: dict[str, Any]) -> dict[str, Any]:

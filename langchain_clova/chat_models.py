@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+from contextlib import aclosing
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from pydantic import model_validator
 
 from clova_studio.adapters import (
+    in_thread,
     is_tuned,
+    iterate_in_threads,
     refuse_tools_with_format,
     tool_choice_of,
     wire_response_format,
@@ -25,7 +28,7 @@ from langchain_clova._profile import profile_of
 from langchain_clova._schemas import wire_tool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LanguageModelInput, ModelProfile
@@ -161,7 +164,8 @@ class ChatClovaX(Dumpable, CountingChatModel):
     ) -> ChatResult:
         with langchain_errors:
             if self._connection.asynchronous is None:
-                return await super()._agenerate(messages, stop, run_manager, **kwargs)
+                manager = None if run_manager is None else run_manager.get_sync()
+                return await in_thread(self._generate, messages, stop, manager, **kwargs)
             flow, connection, maker = self._call(messages, stop, kwargs)
             return maker.whole(await flow.arun(connection.needed_async))
 
@@ -171,7 +175,7 @@ class ChatClovaX(Dumpable, CountingChatModel):
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
+    ) -> Generator[ChatGenerationChunk, None, None]:
         with langchain_errors:
             flow, connection, maker = self._call(messages, stop, kwargs)
             while not flow.done:
@@ -192,8 +196,10 @@ class ChatClovaX(Dumpable, CountingChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors:
             if self._connection.asynchronous is None:
-                async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
-                    yield chunk
+                manager = None if run_manager is None else run_manager.get_sync()
+                async with aclosing(iterate_in_threads(self._stream(messages, stop, manager, **kwargs))) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
                 return
             flow, connection, maker = self._call(messages, stop, kwargs)
             while not flow.done:

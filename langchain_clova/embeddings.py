@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, Field
 
+from clova_studio.adapters import in_thread
 from langchain_clova._errors import langchain_errors, translated
 from langchain_clova._fields import ConnectionFields
 
@@ -80,7 +81,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
         with langchain_errors:
             client = self._connection.asynchronous
             if client is None:
-                return await super().aembed_documents(texts)
+                return await in_thread(self.embed_documents, texts)
             return _vectors(await client.embed_many(list(texts), **self._batch_options()))
 
     def embed_query(self, text: str) -> list[float]:
@@ -108,7 +109,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
         with langchain_errors:
             client = self._connection.asynchronous
             if client is None:
-                return await super().aembed_query(text)
+                return await in_thread(self.embed_query, text)
             return (await client.embed(text, model=self.model)).embedding
 
     def _batch_options(self) -> dict[str, Any]:

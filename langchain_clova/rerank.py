@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import Runnable, RunnableLambda, run_in_executor
+from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.config import ensure_config, patch_config
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from clova_studio.adapters import RerankRequest
+from clova_studio.adapters import RerankRequest, in_thread
 from langchain_clova._answers import usage_of
 from langchain_clova._citations import ClovaCitation
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
@@ -164,7 +164,7 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
                 return self._result(documents, request, None)
             client = self._connection.asynchronous
             if client is None:
-                return await run_in_executor(None, self._rerank, given)
+                return await in_thread(self._rerank, given)
             return self._result(
                 documents, request, await client.rerank(query, request.documents, max_tokens=self.max_tokens)
             )

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from langchain_core.runnables import run_in_executor
 from langchain_core.utils.aiter import aclosing
 from pydantic import Field, field_validator
 
+from clova_studio.adapters import iterate_in_threads
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._queries import QueryInput, query_of
 from langchain_clova._runnables import ClovaRunnable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
 
     from langchain_core.runnables import RunnableConfig
 
     from clova_studio import AsyncClovaStudio, SelectedSkill, SkillApiCall, SkillsetResult
 
 __all__ = ["ClovaSkillset", "ClovaSkillsetAnswer"]
-
-_END = object()
 
 
 class ClovaSkillsetAnswer(str):
@@ -158,7 +156,7 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
             async for piece in pieces:
                 yield piece
 
-    def _pieces(self, inputs: Iterator[QueryInput], **kwargs: Any) -> Iterator[str]:
+    def _pieces(self, inputs: Iterator[QueryInput], **kwargs: Any) -> Generator[str, None, None]:
         with langchain_errors:
             arguments = self._arguments(next(inputs), self._options(kwargs))
             with self._connection.sync.stream_skillset(**arguments) as stream:
@@ -171,12 +169,9 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
             given = await anext(inputs)
             client = self._connection.asynchronous
             if client is None:
-                pieces = self._pieces(iter([given]), **kwargs)
-                try:
-                    while isinstance(piece := await run_in_executor(None, next, pieces, _END), str):
+                async with aclosing(iterate_in_threads(self._pieces(iter([given]), **kwargs))) as pieces:
+                    async for piece in pieces:
                         yield piece
-                finally:
-                    pieces.close()  # type: ignore[attr-defined]  # a generator
                 return
             async with client.stream_skillset(**self._arguments(given, self._options(kwargs))) as stream:
                 async for chunk in stream:

@@ -6,10 +6,9 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import Document
-from langchain_core.runnables import run_in_executor
 from langchain_text_splitters.base import TextSplitter
 
-from clova_studio.adapters import SETTING_NAMES, Connection, asegment_texts, segment_texts
+from clova_studio.adapters import SETTING_NAMES, Connection, asegment_texts, in_thread, segment_texts
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import refuse_unknown
 
@@ -179,7 +178,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         with langchain_errors:
             client = self._connection.asynchronous
             if client is None:
-                return await run_in_executor(None, self._split, texts)
+                return await in_thread(self._split, texts)
             return await asegment_texts(client, texts, **self._work)
 
     def _documents(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from clova_studio import ClovaStudioError, ConfigurationError, Embedding
+from clova_studio.adapters import check_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ class Semaphores:
 
     def of(self, name: str, count: int) -> asyncio.Semaphore:
         """Return the semaphore of the running loop."""
+        check_loop()
         loop = asyncio.get_running_loop()
         with self._lock:
             for ended in [known for known in self._by_loop if known.is_closed()]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -14,12 +13,13 @@ from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent,
 from pydantic import AliasChoices, Field, PrivateAttr
 
 from clova_studio import ClovaStudioError, ContextLengthError
-from clova_studio.adapters import WorkQueue, aembed_texts, run_tasks, run_threads
+from clova_studio.adapters import WorkQueue, aembed_texts, in_thread, run_tasks, run_threads
 from llama_index_clova._batches import Lookup, Semaphores, TextBatches
 from llama_index_clova._decorators import dispatcher
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
 
@@ -243,7 +243,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         async with self._requests():
             client = self._connection.asynchronous
             if client is None:
-                return await asyncio.to_thread(self._embed, text)
+                return await in_thread(self._embed, text)
             try:
                 return (await client.embed(text, model=self.model_name)).embedding
             except ContextLengthError:

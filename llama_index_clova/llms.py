@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
 
 from clova_studio import model_info
-from clova_studio.adapters import default_output_tokens, is_tuned
+from clova_studio.adapters import default_output_tokens, in_thread, is_tuned, iterate_in_threads
 from llama_index_clova._answers import ResponseMaker, completion_of
 from llama_index_clova._decorators import chat_events, completion_events
 from llama_index_clova._fields import ChatFields
 from llama_index_clova._messages import to_clova_messages
 from llama_index_clova._prediction import PredictingLLM
-from llama_index_clova._threads import iterate_in_threads
 from llama_index_clova._tools import selections, wire_tool
 
 if TYPE_CHECKING:
@@ -199,7 +197,7 @@ class ClovaX(PredictingLLM, ChatFields):
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         if self._connection.asynchronous is None:
-            return await asyncio.to_thread(self._chat, messages, **kwargs)
+            return await in_thread(self._chat, messages, **kwargs)
         flow, connection, maker = self._call(messages, kwargs)
         return maker.whole(await flow.arun(connection.needed_async))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -16,7 +15,7 @@ from pydantic import Field, field_validator
 from tqdm.auto import tqdm
 
 from clova_studio import ConfigurationError, segmentation_windows
-from clova_studio.adapters import asegment_texts, segment_texts
+from clova_studio.adapters import asegment_texts, in_thread, segment_texts
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -226,7 +225,7 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         options = {name: getattr(self, name) for name in _OPTIONS}
         client = self._connection.asynchronous
         if client is None:
-            return await asyncio.to_thread(self._segment, texts, show_progress=show_progress)
+            return await in_thread(self._segment, texts, show_progress=show_progress)
         if not show_progress:
             return await asegment_texts(client, texts, **options)
         with _bar(texts) as bar:

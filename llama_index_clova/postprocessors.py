@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
 from collections.abc import Callable  # noqa: TC003  pydantic reads the annotations
@@ -17,7 +16,7 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from pydantic import BaseModel, Field, field_validator
 
 from clova_studio import ConfigurationError, Usage
-from clova_studio.adapters import RerankRequest
+from clova_studio.adapters import RerankRequest, in_thread
 from llama_index_clova._decorators import dispatcher
 from llama_index_clova._fields import ConnectionFields
 
@@ -166,7 +165,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
                 client = self._connection.asynchronous
                 if client is None:
                     sync = self._connection.sync
-                    asked.take(await asyncio.to_thread(sync.rerank, asked.query, documents, max_tokens=self.max_tokens))
+                    asked.take(await in_thread(sync.rerank, asked.query, documents, max_tokens=self.max_tokens))
                 else:
                     asked.take(await client.rerank(asked.query, documents, max_tokens=self.max_tokens))
         return self._delivered(asked.result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from llama_index.core.base.base_selector import BaseSelector, SelectorResult, Si
 from llama_index.core.schema import QueryBundle
 
 from clova_studio import ConfigurationError
-from clova_studio.adapters import SETTING_NAMES, Connection, refuse_unknown
+from clova_studio.adapters import SETTING_NAMES, Connection, in_thread, refuse_unknown
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -144,7 +143,7 @@ class ClovaRouterSelector(BaseSelector):
         """Async variant of ``route``."""
         client = self._connection.asynchronous
         if client is None:
-            return await asyncio.to_thread(self.route, query)
+            return await in_thread(self.route, query)
         return await client.route(self._router_id, self._version, _text(query))
 
     def _select(self, choices: Sequence[ToolMetadata], query: QueryBundle) -> SelectorResult:

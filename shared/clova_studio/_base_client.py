@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from clova_studio._catalogue import model_info
-from clova_studio._concurrency import CancelSignal
+from clova_studio._concurrency import CALLER, CancelSignal
 from clova_studio._config import check_http_client, make_config
 from clova_studio._errors import APIConnectionError, ClovaStudioError, ConfigurationError
 from clova_studio._rate_limits.registry import limiter_of
@@ -204,7 +204,7 @@ class BaseClient:
             self._policy,
             max_wait=self._max_wait if max_wait is ... else max_wait,
             clock=self._waiter.now,
-            signals=(self._closing,) if cancel is None else (cancel, self._closing),
+            signals=tuple(signal for signal in (cancel, CALLER.get(), self._closing) if signal is not None),
         )
 
     def _check_process(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from clova_studio._errors import ClovaStudioError, ConfigurationError, RateLimitError
@@ -13,7 +14,7 @@ from clova_studio._errors import ClovaStudioError, ConfigurationError, RateLimit
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-__all__ = ["BatchCancelledError", "CancelSignal", "WorkQueue", "check_loop", "run_tasks", "run_threads"]
+__all__ = ["CALLER", "BatchCancelledError", "CancelSignal", "WorkQueue", "check_loop", "run_tasks", "run_threads"]
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -96,6 +97,10 @@ class CancelSignal:
         """Have a function called no more."""
         with self._lock:
             self._wakers.remove(wake)
+
+
+CALLER: ContextVar[CancelSignal | None] = ContextVar("CALLER", default=None)
+"""Ends the waiting of the synchronous calls in a context whose asynchronous caller may be cancelled."""
 
 
 class WorkQueue(Generic[ItemT, ResultT]):
@@ -296,6 +301,10 @@ def run_threads(queue: WorkQueue[ItemT, ResultT], send: Callable[[ItemT], Result
         return queue.results()
     # No executor: the interpreter waits at its exit for the threads of executors.
     threads: list[threading.Thread] = []
+    # The threads that are started here do not see the caller's context.
+    caller = CALLER.get()
+    if caller is not None:
+        caller.add(queue.stop)
     try:
         for number in range(queue.workers):
             thread = threading.Thread(target=work, name=f"clova-batch-{number}", daemon=True)
@@ -304,6 +313,8 @@ def run_threads(queue: WorkQueue[ItemT, ResultT], send: Callable[[ItemT], Result
         queue.cancel.wait()
     finally:
         queue.stop()
+        if caller is not None:
+            caller.remove(queue.stop)
         end = time.monotonic() + _GRACE
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))

@@ -247,6 +247,7 @@ CALLS: list[Callable[[cs.AsyncClovaStudio], Any]] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:the Completions API:DeprecationWarning")
 @pytest.mark.parametrize("call", CALLS)
 def test_without_asyncio_there_is_a_typed_error(call: Callable[[cs.AsyncClovaStudio], Any]) -> None:
     """Under trio, as without any event loop, a call says that asyncio is needed instead of a bare RuntimeError."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._schemas import *
     from clova_studio.adapters._segmentation import *
     from clova_studio.adapters._summaries import *
+    from clova_studio.adapters._threads import *
     from clova_studio.adapters._tool_choice import *
     from clova_studio.adapters._tool_choice_flow import *
     from clova_studio.adapters._warn_once import *
@@ -60,13 +61,16 @@ __all__ = [
     "asegment_texts",
     "asummarize_texts",
     "chat_options",
+    "check_loop",
     "clean_schema",
     "data_uri",
     "default_output_tokens",
     "estimate_message_tokens",
     "estimate_tokens",
     "image_part",
+    "in_thread",
     "is_tuned",
+    "iterate_in_threads",
     "json_text",
     "key_from_env",
     "lazy_names",
@@ -92,7 +96,7 @@ __getattr__, __dir__ = lazy_names(
     __all__,
     {
         ".._catalogue": ("TUNED_MODEL_PREFIX", "is_tuned"),
-        ".._concurrency": ("WorkQueue", "run_tasks", "run_threads"),
+        ".._concurrency": ("WorkQueue", "check_loop", "run_tasks", "run_threads"),
         ".._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
         ".._requests.chat_options": ("refuse_tools_with_format",),
         ".._requests.messages": ("ClovaMessages",),
@@ -115,6 +119,7 @@ __getattr__, __dir__ = lazy_names(
         "._schemas": ("clean_schema", "response_schema", "wire_function", "wire_response_format"),
         "._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),
         "._summaries": ("MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"),
+        "._threads": ("in_thread", "iterate_in_threads"),
         "._tool_choice": ("ForcedTool", "tool_choice_of"),
         "._tool_choice_flow": ("ToolChoiceFlow",),
         "._warn_once": ("WarnOnce",),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio._concurrency import run_tasks
+from clova_studio.adapters._threads import in_thread
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     from clova_studio._async_client import AsyncClovaStudio
@@ -67,7 +68,7 @@ async def aembed_texts(
             batch.queue.cancel.check()
             if isinstance(client, ClovaStudio):
                 blocking = client
-                return await asyncio.to_thread(lambda: blocking._send(call, **batch.options))  # noqa: SLF001
+                return await in_thread(lambda: blocking._send(call, **batch.options))  # noqa: SLF001
             return await client._send(call, **batch.options)  # noqa: SLF001
 
     return await run_tasks(batch.queue, send)

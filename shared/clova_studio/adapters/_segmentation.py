@@ -133,7 +133,7 @@ class _Segmentation:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, ClovaStudioError):
-            self.results = error.partial
+            self.results = error.partial or [None] * len(self._windows)
             error.partial = self.spans()
 
     def call(self, window: _Window) -> Call[Segmentation]:
