@@ -25,7 +25,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.utils import parse_partial_json
 
 from clova_studio import ConfigurationError
-from clova_studio.adapters import IMAGE_PLACEHOLDER, Conversation, data_uri, image_part, text_part
+from clova_studio.adapters import IMAGE_PLACEHOLDER, Conversation, data_uri, image_part, read_image, text_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,13 +111,24 @@ def _image(block: ImageBlock, where: str) -> str:
     """Return an image as a URL or a data URI."""
     if block.url is not None:
         return str(block.url)
-    if isinstance(block.image, bytes):  # base64, as the block keeps whatever it was given
-        return data_uri(block.image.decode("ascii"), block.image_mimetype)
-    if block.image is not None:
-        block.image.seek(0)
-        return data_uri(base64.b64encode(block.image.read()).decode("ascii"), block.image_mimetype)
-    if block.path is not None:
-        return data_uri(base64.b64encode(Path(block.path).read_bytes()).decode("ascii"), block.image_mimetype)
+    if isinstance(block.image, bytes):
+        try:
+            # Base64, as the block keeps whatever it was given; what was put there later may be the image itself.
+            encoded = block.image.decode("ascii")
+        except UnicodeDecodeError:
+            encoded = base64.b64encode(block.image).decode("ascii")
+        return data_uri(encoded, block.image_mimetype)
+    try:
+        if block.image is not None:
+            block.image.seek(0)
+            return read_image(block.image, block.image_mimetype)
+        if block.path is not None:
+            if not Path(block.path).is_file():
+                raise ConfigurationError(f"{where}: the image {block.path} is not a file")
+            with Path(block.path).open("rb") as file:
+                return read_image(file, block.image_mimetype)
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"{where}: the image cannot be read: {exc}") from exc
     raise ConfigurationError(f"{where} is an empty ImageBlock: give it an image, a path or a url")
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
-from typing import TYPE_CHECKING, Any
+import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 from client_support import Both, answer, sample
@@ -15,9 +18,6 @@ import clova_studio as cs
 from clova_studio.adapters import data_uri, image_part
 from langchain_clova import ChatClovaX
 from llama_index_clova import ClovaX
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 IMAGES = {
     "png": b"\x89PNG\r\n\x1a\n",
@@ -84,6 +84,81 @@ def test_a_block_from_json_sends_no_file(tmp_path: Path) -> None:
     with pytest.raises(cs.ConfigurationError, match="an image must be"):
         ChatClovaX(client=client).invoke([HumanMessage(content)])
     assert not both.requests
+
+
+class Endless(io.RawIOBase):
+    """A file without an end, which counts what is read of it and gives little at a time."""
+
+    def __init__(self, start: bytes) -> None:
+        self.start = start
+        self.given = 0
+
+    def readable(self) -> bool:
+        """Return so."""
+        return True
+
+    def seek(self, _offset: int, _whence: int = 0) -> int:
+        """Go to the beginning."""
+        return 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return some bytes."""
+        assert 0 < size < 22 << 20
+        some = min(size, 100_000)
+        piece = self.start[self.given : self.given + some]
+        piece += bytes(some - len(piece))
+        self.given += some
+        return piece
+
+
+def refused(block: ImageBlock, match: str) -> None:
+    """Assert that a chat with a block is refused before anything is sent."""
+    both = Both("sync", lambda: answer(sample("v3_chat.json")))
+    client: Any = cs.ClovaStudio("nv-test-key", http_client=_http(both))
+    with pytest.raises(cs.ConfigurationError, match=match):
+        ClovaX(client=client).chat([ChatMessage(role="user", blocks=[block])])
+    assert not both.requests
+
+
+def test_a_file_is_read_as_far_as_needed() -> None:
+    """Of what is no image the first bytes are read, and of an image no more than the service takes."""
+    other, image = Endless(FILES["secret"]), Endless(IMAGES["png"])
+    refused(ImageBlock.model_construct(image=other), "an image must be")
+    assert other.given < 100
+    refused(ImageBlock.model_construct(image=image), "up to 20 MB")
+    assert image.given == (20 << 20) + 1
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    """A file that is gone, a folder, a pipe, a device, a text file and a closed one are errors of ours."""
+    gone = tmp_path / "gone.png"
+    gone.write_bytes(IMAGES["png"])
+    block = ImageBlock(path=gone)
+    gone.unlink()
+    refused(block, "is not a file")
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    for path in (tmp_path, pipe, Path("/dev/zero"), Path("\0")):
+        refused(ImageBlock.model_construct(path=path), "is not a file|cannot be read")
+    refused(ImageBlock.model_construct(image=io.StringIO("text")), "cannot be read")
+    closed = io.BytesIO(IMAGES["png"])
+    closed.close()
+    refused(ImageBlock.model_construct(image=closed), "cannot be read")
+
+
+def test_bytes_of_an_image_are_an_image(tmp_path: Path) -> None:
+    """Bytes that are no base64 are the image itself, and a file of it is sent whole."""
+    png = IMAGES["png"] + bytes(range(256)) * 2000
+    (tmp_path / "a.png").write_bytes(png)
+    blocks = [ImageBlock(image=png), ImageBlock(image=io.BytesIO(png)), ImageBlock(path=tmp_path / "a.png")]
+    blocks.append(ImageBlock.model_construct(image=png))
+    for block in blocks:
+        both = Both("sync", lambda: answer(sample("v3_chat.json")))
+        client: Any = cs.ClovaStudio("nv-test-key", http_client=_http(both))
+        ClovaX(client=client).chat([ChatMessage(role="user", blocks=[block])])
+        body = json.loads(both.requests[0].content)
+        assert body["messages"][0]["content"][0]["dataUri"]["data"] == f"data:image/png;base64,{encoded(png)}"
+    refused(ImageBlock.model_construct(image=b"\xff\xfe of a text"), "an image must be")
 
 
 def _http(both: Both) -> Any:

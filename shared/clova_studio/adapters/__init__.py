@@ -76,6 +76,7 @@ __all__ = [
     "lazy_names",
     "options_of_call",
     "parse_citations",
+    "read_image",
     "refuse_tools_with_format",
     "refuse_unknown",
     "response_schema",
@@ -106,7 +107,7 @@ __getattr__, __dir__ = lazy_names(
         "._conversation": ("Conversation", "json_text", "text_part", "with_instruction"),
         "._embeddings": ("aembed_texts",),
         "._fields": ("ConnectionFields", "refuse_unknown"),
-        "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part"),
+        "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part", "read_image"),
         "._options": (
             "CHAT_OPTIONS",
             "ChatRequest",

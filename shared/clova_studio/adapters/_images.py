@@ -1,4 +1,4 @@
-"""Images as URLs, data URIs or base64 -> image parts of the wire. Pure; fetches nothing.
+"""Images as URLs, data URIs, base64 or files -> image parts of the wire. Fetches nothing.
 
 Source: the Chat Completions v3 page of the API guide, and observed traffic for the data URI.
 """
@@ -9,8 +9,9 @@ import base64
 from typing import Any
 
 from clova_studio._errors import ConfigurationError
+from clova_studio._requests.messages import MAX_IMAGE_BYTES
 
-__all__ = ["IMAGE_PLACEHOLDER", "data_uri", "image_part"]
+__all__ = ["IMAGE_PLACEHOLDER", "data_uri", "image_part", "read_image"]
 
 IMAGE_PLACEHOLDER = "[image]"
 """What stands for an image that cannot be sent."""
@@ -57,6 +58,36 @@ def data_uri(encoded: Any, mime_type: Any) -> str:
         return encoded
     kind = _kind_of(encoded)
     return f"data:{mime_type if isinstance(mime_type, str) and mime_type else kind};base64,{encoded}"
+
+
+def read_image(file: Any, mime_type: Any) -> str:
+    """Return the data URI of an image in a file; what is not an image is not read further than its first bytes.
+
+    Args:
+        file: A file, opened for reading bytes, at the beginning of the image.
+        mime_type: Its type; None to tell it by its first bytes.
+
+    Raises:
+        ConfigurationError: It cannot be read, is not an image that the service takes, or has more than 20 MB.
+    """
+    try:
+        content = _read(file, _LOOKED_AT)
+        _kind_of(base64.b64encode(content).decode("ascii"))
+        content += _read(file, MAX_IMAGE_BYTES + 1 - len(content))
+    except (OSError, TypeError, ValueError) as exc:
+        raise ConfigurationError(f"an image cannot be read: {exc}") from exc
+    if len(content) > MAX_IMAGE_BYTES:
+        raise ConfigurationError(f"an image may have up to {MAX_IMAGE_BYTES >> 20} MB, this file has more")
+    return data_uri(base64.b64encode(content).decode("ascii"), mime_type)
+
+
+def _read(file: Any, size: int) -> bytes:
+    """Return so many bytes of a file, or as many as there are."""
+    content = bytearray()
+    # A file may give fewer at a time than it is asked for.
+    while len(content) < size and (piece := file.read(size - len(content))):
+        content += piece
+    return bytes(content)
 
 
 def _kind_of(encoded: str) -> str:
