@@ -37,6 +37,9 @@ ResultT = TypeVar("ResultT", bound="Result")
 
 logger = logging.getLogger("clova_studio")
 
+# That a client holds; the registry keeps the others for a while.
+_MOST_LIMITERS = 256
+
 
 class ClosingSignal(CancelSignal):
     """Ends what waits in the calls of a client that is closed.
@@ -180,6 +183,8 @@ class BaseClient:
                 clash = limiter.give(self._limits.of(name), self._limits.window)
                 if clash is not None:
                     logger.warning(clash)
+            if len(self._limiters) >= _MOST_LIMITERS:
+                self._limiters = {}
             self._limiters[name] = limiter
         return limiter
 

@@ -38,8 +38,10 @@ _AGAIN = (
     "지금 다음 도구 중 하나를 호출하세요: {names}."
 )
 
-# Where a forced choice was answered with 40009 while the same tool was accepted without it: (base URL, model).
-_refuses_forced: set[tuple[str | None, str]] = set()
+# Where a forced choice was answered with 40009 while the same tool was accepted without it: (base URL, model), the
+# newest last.
+_refuses_forced: dict[tuple[str | None, str], None] = {}
+_MOST_REMEMBERED = 1_000
 
 
 def forget_refusals() -> None:
@@ -284,7 +286,9 @@ class ToolChoiceFlow:
     def _learn(self) -> None:
         if self._doubted_force:
             # The tool alone was accepted, so the forced choice was what the service refused.
-            _refuses_forced.add(self._target)
+            while len(_refuses_forced) >= _MOST_REMEMBERED:
+                _refuses_forced.pop(next(iter(list(_refuses_forced))), None)
+            _refuses_forced[self._target] = None
 
     def _released(self) -> list[tuple[ChatChunk, bool]]:
         held, self._held = self._held, []
