@@ -221,6 +221,16 @@ def test_refused_force_is_remembered_for_its_place_and_model(place: str) -> None
     assert flow(ForcedTool("get_weather"), place, model="HCX-007").request["tool_choice"] != "auto"
 
 
+def test_the_memory_of_refusals_is_bounded(place: str) -> None:
+    """After 1,000 other places the oldest refusal is forgotten; the newest is known."""
+    for number in range(1_001):
+        given = flow(ForcedTool("find_train"), f"{place}/{number}")
+        given.refused(REFUSED)
+        assert given.answered(whole(call=True))
+    choices = [flow(ForcedTool("find_train"), f"{place}/{number}").request["tool_choice"] for number in (0, 1, 1_000)]
+    assert [choice == "auto" for choice in choices] == [False, True, True]
+
+
 def test_refused_force_is_remembered_from_a_stream_too(place: str) -> None:
     """A streamed answer teaches the same as a whole one."""
     given = flow(ForcedTool("find_train"), place)
