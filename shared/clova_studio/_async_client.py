@@ -57,8 +57,8 @@ class AsyncClovaStudio(
         base_url: Another address (or ``CLOVASTUDIO_BASE_URL``); takes precedence over ``region``.
         path_prefix: ``"testapp"`` or ``"serviceapp"`` for apps that still have it in their paths.
         apigw_api_key: The second key of the old pair; the ``X-NCP-*`` headers then replace ``Authorization``.
-        timeout: Seconds, ``Timeouts`` or an httpx timeout. Default: connect 5 s, read 300 s, 60 s between two events of
-            a stream.
+        timeout: Seconds, ``Timeouts`` or an httpx timeout. Default: connect 5 s, 300 s between two reads and 600 s in
+            total for a whole answer, 60 s between two events of a stream.
         max_retries: Retries after the first request; takes precedence over ``retry.attempts``. Default 5.
         retry: How failed requests are repeated.
         rate_limits: The account's limits: calls then wait locally instead of being refused. ``RateLimits({...})``,

@@ -69,7 +69,12 @@ class Timeouts:
         write: Between two writes of the request.
         stream: Between two events of a stream that say something (comments, unknown events and empty deltas do not).
             Also the limit for the first of them. Only waiting counts, not what the caller does in between.
-        total: For a whole answer that is not streamed, from sending to its last byte.
+        total: For a whole answer that is not streamed, from sending to its last byte; for a stream until its headers.
+
+    ``stream`` and ``total`` hold whatever the server does: trickling headers, informational answers and bodies do not
+    prolong them. They hold over an ``http_client`` of yours, too, ``total`` with 600 s if you give no limits here. Two
+    cases remain in which a synchronous one is bounded by its own limit per read until it brings the next piece of a
+    body: connections of HTTP/2, and transports that are not httpx's.
 
     Raises:
         ConfigurationError: A limit is not a number above 0.

@@ -79,7 +79,8 @@ class ConnectionFields(BaseModel):
         base_url: Another address (or ``CLOVASTUDIO_BASE_URL``, or ``CLOVASTUDIO_API_BASE_URL``); takes precedence
             over ``region``. An ending ``/v1/openai`` is taken off. Also ``naver_api_base``.
         path_prefix: ``"testapp"`` or ``"serviceapp"`` for apps that still have it in their paths.
-        timeout: Seconds, ``clova_studio.Timeouts`` or an httpx timeout. Also ``request_timeout``.
+        timeout: Seconds, ``clova_studio.Timeouts`` or an httpx timeout. Default: connect 5 s, 300 s between two reads
+            and 600 s in total for a whole answer, 60 s between two events of a stream. Also ``request_timeout``.
         max_retries: Retries after the first request; None for the client's 5. There is no other layer of retries.
         retry: A ``clova_studio.RetryPolicy``.
         rate_limits: The account's limits, as ``clova_studio.ClovaStudio`` takes them: ``RateLimits({...})``,
