@@ -29,11 +29,13 @@ def test_ten_thousand_keys_leave_a_bounded_number() -> None:
     for key in range(10_000):
         use(known.limiter_of("https://host", str(key), "bge-m3"), clock)
     assert len(known) <= 1_000
+    known.limiter_of("https://host", "9999", "bge-m3").give((5, None), 60.0)
+    assert known.limiter_of("https://host", "9999", "bge-m3").status(clock.now).limit_requests == 5
     clock.now += 400
     for key in range(1_000):
         use(known.limiter_of("https://other", str(key), "bge-m3"), clock)
     assert len(known) == 1_000
-    assert known.limiter_of("https://host", "9999", "bge-m3").last_used == float("-inf")
+    assert known.limiter_of("https://host", "9999", "bge-m3").status(clock.now).limit_requests is None
 
 
 def use(limiter: RateLimiter, clock: Clock) -> None:

@@ -206,7 +206,7 @@ def test_table_of_settings_has_the_defaults_of_the_code(readme: str) -> None:
     assert re.findall("`([^`]+)`", rows["model"]) == defaults
     assert re.findall(r"\d+", rows["max_tokens"]) == [str(default_output_tokens(chat.model))]
     numbers = [int(number) for number in re.findall(r"\d+", rows["timeout"])]
-    assert sorted(numbers) == sorted([Timeouts().connect, Timeouts().read, Timeouts().stream])
+    assert sorted(numbers) == sorted([Timeouts().connect, Timeouts().read, Timeouts().stream, Timeouts().total])
     assert rows["max_retries"] == str(RetryPolicy().attempts)
     assert rows["max_wait"].startswith(f"{chat.max_wait:g}")
     code = "".join(path.read_text(encoding="utf-8") for source in SOURCES for path in source.rglob("*.py"))

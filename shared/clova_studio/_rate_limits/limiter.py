@@ -240,11 +240,6 @@ class RateLimiter:
             # The next in the queue may have to wait for less now.
             self._wake()
 
-    @property
-    def last_used(self) -> float:
-        """When it was last asked, by the callers' clock."""
-        return self._now
-
     def status(self, now: float) -> QuotaStatus:
         """Return what is known of the quota."""
         with self._lock:

@@ -73,7 +73,7 @@ class Registry:
     def _forget(self) -> list[RateLimiter]:
         """Keep no longer what is idle, and a tenth at least; return them."""
         now = self._clock()
-        used = {key: max(asked, limiter.last_used) for key, (limiter, asked) in self._kept.items()}
+        used = {key: max(asked, limiter._now) for key, (limiter, asked) in self._kept.items()}  # noqa: SLF001  when last asked
         return [
             self._kept.pop(key)[0]
             for index, key in enumerate(sorted(used, key=used.__getitem__))
