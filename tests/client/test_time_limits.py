@@ -151,8 +151,9 @@ def test_a_stream_that_says_something_goes_on(kind: str) -> None:
 
 
 def ready(line: Line) -> None:
-    """Send a few tokens, wait for the caller, and send the rest."""
-    line.send(SSE + chunked(TOKEN, TOKEN, EMPTY, EMPTY, TOKEN, end=False))
+    """Send a few tokens, each in pieces that are no event, wait for the caller, and send the rest."""
+    tokens = [part[at : at + 20] for part in (TOKEN, TOKEN, EMPTY, EMPTY, TOKEN) for at in range(0, len(part), 20)]
+    line.send(SSE + chunked(*tokens, end=False))
     time.sleep(0.1)
     line.send(chunked(STREAM))
 
