@@ -202,7 +202,11 @@ def shut_down(stream: Any) -> None:
     # Not the method of a TLS socket, which forgets its keys while another thread reads. asyncio has a view of its own.
     shutdown = socket.socket.shutdown if isinstance(connection, socket.socket) else type(connection).shutdown
     with suppress(OSError):
-        shutdown(connection, socket.SHUT_RDWR)
+        try:
+            shutdown(connection, socket.SHUT_RDWR)
+        except TypeError:  # uvloop's view refuses it
+            with socket.socket(fileno=os.dup(connection.fileno())) as same:
+                same.shutdown(socket.SHUT_RDWR)
 
 
 class _Stream(httpcore.NetworkStream):

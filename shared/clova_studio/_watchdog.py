@@ -165,8 +165,10 @@ class _Watchdog:
         with self._lock:
             self._watched.add(watched)
             if not self._runs:
-                self._runs = True
-                threading.Thread(target=self._run, name="clova-watchdog", daemon=True).start()
+                # At the interpreter's end no thread starts any more; the limits per read are left then.
+                with suppress(RuntimeError):
+                    threading.Thread(target=self._run, name="clova-watchdog", daemon=True).start()
+                    self._runs = True
         if watched.left() < _IDLE:
             self.wake()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from fault_support import CHAT, PATIENCE, Account, RawServer, plain
 
 import clova_studio as cs
 from clova_studio import _transport
+from clova_studio._deadlines import shut_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -132,6 +134,27 @@ def test_loops_that_stand_still_are_closed_from_outside() -> None:
         loop.run_until_complete(asyncio.sleep(0.01))
         loop.close()
         assert open_sockets(server.base_url) == 0
+
+
+def test_a_socket_that_its_loop_only_shows_is_ended() -> None:
+    """Loops of other libraries show a socket that cannot be shut down; its connection is ended all the same."""
+
+    class View:
+        def __init__(self, connection: socket.socket) -> None:
+            self.fileno = connection.fileno
+
+        def shutdown(self, _how: int) -> None:
+            raise TypeError("transport sockets do not support shutdown() method")
+
+        def get_extra_info(self, _name: str) -> Any:
+            return self
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(PATIENCE)
+        shut_down(View(ours))
+        assert theirs.recv(1) == b""
+    shut_down(View(ours))
 
 
 def test_the_names_that_are_no_interface_are_there() -> None:
