@@ -66,13 +66,13 @@ class Deadline:
 
     def pause(self) -> None:
         """Count what was waited so far; what comes is the caller's time."""
-        now = time.monotonic()
-        self._spent += now - self._since
-        self._since, self._paused = now, True
+        if not self._paused:
+            self._spent += time.monotonic() - self._since
+            self._paused = True
 
     def restart(self) -> None:
-        """Give the whole time again: what was waited for has come."""
-        self._spent = 0.0
+        """Give the whole time again: what was waited for has come, and what comes is the caller's time."""
+        self._spent, self._paused = 0.0, True
 
     def resume(self) -> None:
         """Wait on.
@@ -80,8 +80,10 @@ class Deadline:
         Raises:
             APITimeoutError: The time is over.
         """
-        self._since, self._paused = time.monotonic(), False
-        if self._seconds is not None and self._spent > self._seconds:
+        now = time.monotonic()
+        if self._paused:
+            self._since, self._paused = now, False
+        if self._seconds is not None and self._spent + now - self._since > self._seconds:
             raise self.over()
 
     def sent(self) -> None:
@@ -122,8 +124,15 @@ class Deadline:
         Raises:
             ReadTimeout: The time is over.
         """
-        self.sent()
-        return self._next(self._read)
+        if self._sending is not None:
+            self.sent()
+        # As in _next, at less cost: a stream comes here with every token.
+        if self._seconds is None:
+            return self._read
+        left = self._seconds - self._spent - (time.monotonic() - self._since)
+        if left <= 0:
+            raise httpcore.ReadTimeout(self.told())
+        return left if self._read is None else min(self._read, left)
 
     def write_timeout(self) -> float | None:
         """Return the limit of the next write.
@@ -144,10 +153,6 @@ class Deadline:
     def told(self) -> str:
         """Return what a message says of it."""
         return f"{self._what} did not come within {self._seconds if self._sending is None else self._sending:g} s"
-
-
-def _to_read(timeout: Any) -> float | None:
-    return timeout.read_timeout() if isinstance(timeout, Deadline) else timeout
 
 
 def _to_write(timeout: Any) -> float | None:
@@ -216,7 +221,9 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: Any = None) -> bytes:
         try:
-            data: bytes = self._inner.read(max_bytes, _to_read(timeout))
+            data: bytes = self._inner.read(
+                max_bytes, timeout.read_timeout() if isinstance(timeout, Deadline) else timeout
+            )
         except httpcore.TimeoutException as exc:
             raise _explained(exc, timeout) from None
         return data
@@ -274,7 +281,9 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: Any = None) -> bytes:
         try:
-            data: bytes = await self._inner.read(max_bytes, _to_read(timeout))
+            data: bytes = await self._inner.read(
+                max_bytes, timeout.read_timeout() if isinstance(timeout, Deadline) else timeout
+            )
         except httpcore.TimeoutException as exc:
             raise _explained(exc, timeout) from None
         return data

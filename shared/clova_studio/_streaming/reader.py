@@ -120,7 +120,6 @@ class EventReader(Generic[ChunkT, ResultT]):
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of the body, when there is nothing left to take of the one before."""
-        self._deadline.pause()
         events = self._decoder.feed(piece)
         events.reverse()
         self._events = events
@@ -146,6 +145,8 @@ class EventReader(Generic[ChunkT, ResultT]):
                 self._ready.append(chunk)
                 if assembler.says(chunk):
                     self._deadline.restart()
+                else:
+                    self._deadline.pause()
                 return True
         if assembler.result is None:
             self._deadline.resume()
