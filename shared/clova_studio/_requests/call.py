@@ -21,6 +21,7 @@ __all__ = [
     "Call",
     "Nothing",
     "fresh_or_given",
+    "post",
     "present",
 ]
 
@@ -123,5 +124,20 @@ def fresh_or_given(request_id: str | None) -> str:
 
 
 def present(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body without the fields that are left to the service."""
+    """Return a body without the fields that are None, for which the service has defaults."""
     return {name: value for name, value in body.items() if value is not None}
+
+
+def post(
+    path: str,
+    body: Mapping[str, Any],
+    result_type: type[ResultT],
+    *,
+    quota: str,
+    request_id: str | None,
+    timeout: Any,
+    **fields: Any,
+) -> Call[ResultT]:
+    """Return a POST request; ``fields`` are the other fields of ``Call``."""
+    given = fresh_or_given(request_id)
+    return Call("POST", path, body, result_type, quota=quota, request_id=given, timeout=timeout, **fields)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given
+from clova_studio._requests.call import Call, post
 from clova_studio._requests.chat_options import ChatOptions, build_chat_request, tools_and_format
 from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import path_segment
@@ -55,15 +55,14 @@ def chat(
     else:
         path = f"/{version}/tasks/{path_segment('task_id', task_id)}/chat-completions"
         counted_on = base_model or f"task {task_id}"
-    return Call(
-        "POST",
+    return post(
         path,
         body,
         ChatResult,
         quota=counted_on,
-        assembler=ChatAssembler,
-        request_id=fresh_or_given(request_id),
+        request_id=request_id,
         timeout=timeout,
+        assembler=ChatAssembler,
         default_output=default_output_tokens(info, body),
     )
 
@@ -91,12 +90,5 @@ def count_chat_tokens(
     # Counting is not sending: what the chat API refuses to combine is counted side by side all the same.
     body: dict[str, Any] = {"messages": to_clova_messages(messages, info=info, v1=v1, text_only=None)}
     body.update(tools_and_format(options))
-    return Call(
-        "POST",
-        f"/{info.api}/api-tools/chat-tokenize/{path_segment('model', info.name)}",
-        body,
-        TokenCount,
-        quota="chat-tokenize",
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
-    )
+    path = f"/{info.api}/api-tools/chat-tokenize/{path_segment('model', info.name)}"
+    return post(path, body, TokenCount, quota="chat-tokenize", request_id=request_id, timeout=timeout)

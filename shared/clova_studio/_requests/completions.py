@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.chat_options import MAX_SEED
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, path_segment, strings
 from clova_studio.types.completions import CompletionResult
@@ -84,18 +84,17 @@ def complete(
             "includeProbs": boolean("include_probs", options.get("include_probs")),
         }
     )
-    path = f"/v1/completions/{path_segment('model', model)}"
+    path, quota = f"/v1/completions/{path_segment('model', model)}", model
     if task_id is not None:
-        path = f"/v1/tasks/{path_segment('task_id', task_id)}/completions"
-    return Call(
-        "POST",
+        path, quota = f"/v1/tasks/{path_segment('task_id', task_id)}/completions", f"task {task_id}"
+    return post(
         path,
         body,
         CompletionResult,
-        quota=model if task_id is None else f"task {task_id}",
-        default_output=_DEFAULT_OUTPUT,
-        request_id=fresh_or_given(request_id),
+        quota=quota,
+        request_id=request_id,
         timeout=timeout,
+        default_output=_DEFAULT_OUTPUT,
     )
 
 
@@ -106,13 +105,6 @@ _DEFAULT_OUTPUT = 100
 def count_completion_tokens(
     text: str, *, model: str, request_id: str | None = None, timeout: Any = None
 ) -> Call[TokenCount]:
-    """Return a token count request for a completion. In no current page; the path is that of public code."""
-    return Call(
-        "POST",
-        f"/v1/api-tools/tokenize/{path_segment('model', model)}",
-        {"text": check_text("text", text)},
-        TokenCount,
-        quota="tokenize",
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
-    )
+    """Return a token count request for a completion. No current page has it; the path is taken from public code."""
+    path, body = f"/v1/api-tools/tokenize/{path_segment('model', model)}", {"text": check_text("text", text)}
+    return post(path, body, TokenCount, quota="tokenize", request_id=request_id, timeout=timeout)

@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 from clova_studio._catalogue import TUNED_MODEL_PREFIX, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.call import Call, fresh_or_given, post, present
 from clova_studio._requests.chat_options import MAX_SEED, MIN_TOKENS_WITH_TOOLS
 from clova_studio._requests.validation import check_names, check_text, integer, number, strings
 from clova_studio._requests.vectors import VectorCheck
@@ -119,17 +119,16 @@ def chat(
             "response_format": _response_format(options.get("response_format")),
         }
     )
-    return Call(
-        "POST",
+    return post(
         f"{_PATH}/chat/completions",
         body,
         OpenAIChatResult,
         quota=info.name,
+        request_id=request_id,
+        timeout=timeout,
         native=False,
         assembler=OpenAIAssembler,
         default_output=_DEFAULT_OUTPUT,
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
     )
 
 
@@ -142,16 +141,15 @@ def embed(input: str, *, model: str, request_id: str | None = None, timeout: Any
     if not isinstance(input, str):
         raise ConfigurationError(f"input must be one string, got {type(input).__name__}: for many use embed_many")
     body = {"model": check_text("model", model), "input": check_text("input", input), "encoding_format": "float"}
-    return Call(
-        "POST",
+    return post(
         f"{_PATH}/embeddings",
         body,
         OpenAIEmbeddings,
         quota=model,
-        check=VectorCheck(model),
-        native=False,
-        request_id=fresh_or_given(request_id),
+        request_id=request_id,
         timeout=timeout,
+        native=False,
+        check=VectorCheck(model),
     )
 
 

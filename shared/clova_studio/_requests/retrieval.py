@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from clova_studio._catalogue import ModelInfo
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.chat_options import MAX_SEED, ChatOptions, tools_and_format
 from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, strings
@@ -67,15 +67,14 @@ def rerank(
             "maxTokens": integer("max_tokens", max_tokens, 1, _MAX_TOKENS),
         }
     )
-    return Call(
-        "POST",
+    return post(
         "/v1/api-tools/reranker",
         body,
         RerankResult,
         quota="reranker",
-        default_output=_DEFAULT_OUTPUT,
-        request_id=fresh_or_given(request_id),
+        request_id=request_id,
         timeout=timeout,
+        default_output=_DEFAULT_OUTPUT,
     )
 
 
@@ -110,15 +109,14 @@ def reason(
             "includeAiFilters": boolean("include_ai_filters", options.get("include_ai_filters")),
         }
     )
-    return Call(
-        "POST",
+    return post(
         "/v1/api-tools/rag-reasoning",
         body,
         ReasoningResult,
         quota="rag-reasoning",
-        default_output=_DEFAULT_OUTPUT,
-        request_id=fresh_or_given(request_id),
+        request_id=request_id,
         timeout=timeout,
+        default_output=_DEFAULT_OUTPUT,
     )
 
 

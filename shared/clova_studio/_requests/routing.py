@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.validation import boolean, check_text, path_segment, shown
 from clova_studio._streaming.skillset_assembler import SkillsetAssembler
 from clova_studio.types.routing import RouteResult
@@ -39,15 +39,8 @@ def route(
             "chatHistory": _history(chat_history, ("user",), "the router knows earlier messages of the user only"),
         }
     )
-    return Call(
-        "POST",
-        f"/v1/routers/{path_segment('router_id', router_id)}/versions/{_version(version)}/route",
-        body,
-        RouteResult,
-        quota=_QUOTA,
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
-    )
+    path = f"/v1/routers/{path_segment('router_id', router_id)}/versions/{_version(version)}/route"
+    return post(path, body, RouteResult, quota=_QUOTA, request_id=request_id, timeout=timeout)
 
 
 def skillset(
@@ -74,16 +67,15 @@ def skillset(
         }
     )
     path = f"/v1/skillsets/{path_segment('skillset_id', skillset_id)}/versions/{_version(version, latest=True)}"
-    return Call(
-        "POST",
+    return post(
         f"{path}/final-answer",
         body,
         SkillsetResult,
         quota=_QUOTA,
+        request_id=request_id,
+        timeout=timeout,
         in_doubt=_IN_DOUBT,
         assembler=SkillsetAssembler,
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, Nothing, fresh_or_given, present
+from clova_studio._requests.call import Call, Nothing, fresh_or_given, post, present
 from clova_studio._requests.validation import check_text, integer, number, path_segment
 from clova_studio._secrets import Secrets
 from clova_studio.types.tuning import TuningTask, TuningTaskPage
@@ -63,15 +63,14 @@ def create_task(
             "loraAlpha": integer("lora_alpha", lora_alpha, 2, 512),
         }
     )
-    return Call(
-        "POST",
+    return post(
         _PATH,
         body,
         TuningTask,
         quota=_QUOTA,
-        in_doubt=_IN_DOUBT,
-        request_id=fresh_or_given(request_id),
+        request_id=request_id,
         timeout=timeout,
+        in_doubt=_IN_DOUBT,
         secrets=secrets,
     )
 
