@@ -1,4 +1,4 @@
-"""Legacy completions and their token calculator. Withdrawn: the pages are gone since the end of 2025."""
+"""Legacy completions and their token calculator. The API and its pages were withdrawn at the end of 2025."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CompletionOptions", "complete", "count_completion_tokens"]
 
 
 class CompletionOptions(TypedDict, total=False):
-    """Options of ``complete``; what is left out is left to the service.
+    """Options of ``complete``; the service's defaults apply to what is left out.
 
     Source: the Completions page of the API guide, withdrawn with its models at the end of 2025.
 
@@ -32,9 +32,9 @@ class CompletionOptions(TypedDict, total=False):
         restart: Text to put before the next input.
         max_tokens: Output cap in tokens, 1 to 2,048; service default 100.
         seed: 0 (random) to 4294967295.
-        include_tokens: Whether the tokens themselves come back.
-        include_ai_filters: Whether to run the AI filter; service default True, by an old page.
-        include_probs: Whether probabilities come back.
+        include_tokens: Whether to return the tokens themselves.
+        include_ai_filters: Whether to run the AI filter; service default True, according to an old page.
+        include_probs: Whether to return probabilities.
     """
 
     temperature: float | None

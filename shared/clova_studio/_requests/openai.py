@@ -40,24 +40,24 @@ _UNSUPPORTED = frozenset(
 
 
 class OpenAIChatOptions(TypedDict, total=False):
-    """Options of ``openai.chat`` and ``openai.stream_chat``; what is left out is left to the service.
+    """Options of ``openai.chat`` and ``openai.stream_chat``; the service's defaults apply to what is left out.
 
     Source: the OpenAI compatibility page of the API guide.
 
     Attributes:
         temperature: 0 to 1.
         top_p: Above 0, up to 1.
-        top_k: 0 to 128; not OpenAI's, CLOVA Studio's own.
+        top_k: 0 to 128; an option of CLOVA Studio that OpenAI does not have.
         max_tokens: Output cap in tokens; service default 512. At least 1,024 with tools.
-        max_completion_tokens: The same; for HCX-007.
+        max_completion_tokens: Output cap in tokens, for HCX-007; give one of the two.
         repeat_penalty: Models of v1: above 0, up to 10.
         repetition_penalty: Models of v3: above 0, up to 2.
         stop: A string or strings at which the answer ends.
         seed: 0 (random) to 4294967295.
-        n: Answers to give; 1 is all that the service takes.
-        tools: Tools as OpenAI has them.
+        n: Number of answers; the service takes only 1.
+        tools: Tools in OpenAI's form.
         tool_choice: ``"auto"``, ``"none"`` or ``{"type": "function", "function": {"name": ...}}``.
-        parallel_tool_calls: True is all that the service takes.
+        parallel_tool_calls: The service takes only True.
         reasoning_effort: HCX-007: ``"none"``, ``"low"``, ``"medium"``, ``"high"``.
         response_format: HCX-007: ``{"type": "json_schema", "json_schema": {"schema": {...}}}``.
     """
@@ -137,7 +137,7 @@ _DEFAULT_OUTPUT = 512
 
 
 def embed(input: str, *, model: str, request_id: str | None = None, timeout: Any = None) -> Call[OpenAIEmbeddings]:
-    """Return an embedding request for one text: lists are not documented to work."""
+    """Return an embedding request for one text: the API guide documents no lists."""
     if not isinstance(input, str):
         raise ConfigurationError(f"input must be one string, got {type(input).__name__}: for many use embed_many")
     body = {"model": check_text("model", model), "input": check_text("input", input), "encoding_format": "float"}

@@ -50,9 +50,9 @@ def embed(
     Args:
         text: The text.
         model: The model.
-        check: The check that the requests of a batch share, so that their vectors have one length.
-        request_id: The caller's id.
-        timeout: The time limits of this call.
+        check: The check that the requests of a batch share, so that all their vectors have the same length.
+        request_id: The caller's id, None for a fresh one.
+        timeout: The time limits of this call, None for the client's.
     """
     if not isinstance(model, str) or not model:
         raise ConfigurationError(f"model must be the name of an embedding model, got {model!r}")
@@ -154,8 +154,8 @@ def slide(
     info = model_info(model)
     if info.known and info.api != "v1":
         raise ConfigurationError(
-            f"the sliding window is for v1 models (HCX-003, HCX-DASH-001), not {info.name}: drop the oldest turns by "
-            "count_chat_tokens(), which knows v3 models"
+            f"the sliding window is for v1 models (HCX-003, HCX-DASH-001), not {info.name}: drop the oldest turns "
+            "until count_chat_tokens(), which takes v3 models, shows that the rest fits"
         )
     if integer("max_tokens", max_tokens, 1, _MAX_SLIDING_TOKENS) is None:
         raise ConfigurationError("max_tokens is required: the output cap of the chat that follows")

@@ -40,8 +40,8 @@ def create_task(
     request_id: str | None = None,
     timeout: Any = None,
 ) -> Call[TuningTask]:
-    """Return a request for a new tuning task. Sent again only where no task was begun: a task costs money."""
-    # Held by the call; here already for the messages of the checks.
+    """Return a request for a new tuning task. It is retried only if no task was created: a task costs money."""
+    # Made before the checks, whose messages it masks; the call then holds it.
     secrets = Secrets(map(_revealed, (training_dataset_access_key, training_dataset_secret_key)))
     if not isinstance(learning_rate, (int, float, type(None))) or isinstance(learning_rate, bool):
         raise ConfigurationError(f"learning_rate must be a number, got {learning_rate!r}")
@@ -100,7 +100,7 @@ def list_tasks(
 
 
 def delete_task(task_id: str, *, request_id: str | None = None, timeout: Any = None) -> Call[Nothing]:
-    """Return a request to delete a task. The guide prints two paths; this is the one of its runnable sample."""
+    """Return a request to delete a task. The guide has two paths; this is the one in its runnable sample."""
     return Call(
         "DELETE",
         _path(task_id),
