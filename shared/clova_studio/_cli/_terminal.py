@@ -64,7 +64,7 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:
-    """Return a text in colour; unchanged with NO_COLOR, on a dumb terminal and where the stream is no terminal."""
+    """Return a text in colour; unchanged with NO_COLOR, on a dumb terminal and where the stream is not a terminal."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not is_terminal(stream):
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"

@@ -180,8 +180,8 @@ class Connection:
 
     def __init__(self, settings: Settings, *, client: Any = None, async_client: Any = None) -> None:
         for name, value, wanted in (("client", client, False), ("async_client", async_client, True)):
-            verb = getattr(value, "embed", None)
-            if value is not None and not (callable(verb) and inspect.iscoroutinefunction(verb) is wanted):
+            method = getattr(value, "embed", None)
+            if value is not None and not (callable(method) and inspect.iscoroutinefunction(method) is wanted):
                 kind = "an AsyncClovaStudio" if wanted else "a ClovaStudio"
                 raise ConfigurationError(f"{name} must be {kind}, got {type(value).__name__}")
         check_http_client("http_client", settings.http_client, asynchronous=False)
