@@ -143,7 +143,7 @@ def test_redirects_are_not_followed(both: Any) -> None:
 @pytest.mark.parametrize(("total", "latency"), list(itertools.product([0.0, 1.0, 12.5, 120.0], [0.05, 3.0])))
 @pytest.mark.parametrize("verb", ["chat", "stream_chat"])
 def test_total_is_held_from_both_sides(both: Any, verb: str, total: float, latency: float) -> None:
-    """Attempts go on until no other can start within the total, and none starts past it, waits for the quota not counted."""
+    """Attempts start while one fits into the total, and none after it; waits for the quota do not count."""
     for pause in (0.0, 30.0):
         clock, starts = Clock(), []
 

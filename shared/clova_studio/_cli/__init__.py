@@ -31,7 +31,7 @@ _COMMANDS = {
     "tuning": ("clova_studio._cli.tuning", "list, show, create and delete tuning tasks"),
     "doctor": ("clova_studio._cli.doctor", "find out why a key or a connection does not work"),
     "emulator": ("clova_studio.emulator.server.command", "run a local CLOVA Studio on loopback"),
-    "demo": ("langchain_clova._demo", "answer a question over a Korean document, with the passages it rests on"),
+    "demo": ("langchain_clova._demo", "answer a question about a Korean document, with the passages that it used"),
 }
 _BROKEN_PIPE = 141
 

@@ -295,7 +295,7 @@ class Connection:
         for name in ("http_client", "http_async_client"):
             if getattr(self._settings, name) is not None:
                 raise ConfigurationError(
-                    f"this cannot be pickled: it has an {name} of yours; leave it out, or build this in the worker"
+                    f"this cannot be pickled: it has your own {name}; leave it out, or build this in the worker"
                 )
 
     def __eq__(self, other: object) -> bool:
