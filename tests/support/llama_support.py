@@ -1,4 +1,4 @@
-"""What the contract tests of the language model share: its ways of asking, and the wire as the judge of its answers."""
+"""What tests of the adapters share: texts, ways of asking, and the wire as the judge of the answers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ STREAMS = ["stream_chat", "astream_chat", "stream_complete", "astream_complete"]
 WITH_TOOLS = [f"{way}_with_tools" for way in CHAT]
 STRUCTURED = ["structured_predict", "astructured_predict", "stream_structured_predict", "astream_structured_predict"]
 QUESTION = "대한민국의 수도는 어디인가요?"
+TEXTS = [f"{i}번째 문장" for i in range(40)]
+LONG = "나" * 60_000
 
 _CONTEXT = ssl.create_default_context()  # made once: httpx would make one for each request, which takes its time
 
