@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from api_table import CREATE, SEARCH, SEARCH_CALL, TABLE, TASK, USER, Row
+from api_row import USER, Row
+from api_table import TABLE
+from api_tools import SEARCH, SEARCH_CALL
+from api_tuning import CREATE, TASK
 from client_support import Both, Clock, answer, envelope
 from pydantic import BaseModel, SecretStr
 
