@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
+# The tests start hundreds of processes. Where this variable is set, each of them compiles what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Each package has this much of its lines run by the tests.
 FLOOR := 95
 
