@@ -62,7 +62,7 @@ TEXTS = [f"글 {i}" for i in range(50)]
 def test_a_thousand_texts_with_every_fifth_request_refused(make: Any) -> None:
     """1,000 texts give 1,000 vectors, each of its own text, in order, although every fifth request is a 429."""
     texts = [f"{i}번째 글: {'가나다라마바사'[i % 7]} {i * i}" for i in range(1000)]
-    fault = Fault("status", status=429, code="42901", headers={"x-ratelimit-reset-requests": "0.05s"}, every=5)
+    fault = Fault("status", status=429, code="42901", headers={"x-ratelimit-reset-requests": "5ms"}, every=5)
     with serve(latency=0.002) as server:
         with ClovaStudio(server.api_key, base_url=server.base_url) as client:
             own = {i: client.embed(texts[i]).embedding for i in range(0, 1000, 83)}

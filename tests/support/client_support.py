@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import uuid
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 SAMPLES = Path(__file__).parents[1] / "client" / "samples"
 MESSAGES = [{"role": "user", "content": "대한민국의 수도는?"}]
 KEY = "nv-test-key"
+# For plain clients of a server on loopback: without it each one loads all certificates, which takes its time.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 OK = b'{"status":{"code":"20000","message":"OK"},"result":'
 
 
