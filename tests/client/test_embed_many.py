@@ -82,7 +82,7 @@ def test_a_thousand_texts_with_every_fifth_request_refused(make: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 @pytest.mark.parametrize("bound", [1, 3, 32])
-def test_requests_under_way_stay_under_the_bound(make: Any, bound: int) -> None:
+def test_requests_in_flight_stay_under_the_bound(make: Any, bound: int) -> None:
     """Never more requests at once than the bound, and as many as it when there is work."""
     with serve(latency=0.02) as server:
         vectors = embed_many(make, TEXTS, {"base_url": server.base_url}, max_concurrency=bound)
@@ -207,7 +207,7 @@ def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
     """A failure ends the batch at once, although other texts of it wait at a gate that is closed for minutes."""
-    under_way = threading.Event()
+    in_flight = threading.Event()
 
     def answered(request: httpx.Request) -> httpx.Response:
         if json.loads(request.content)["text"] == TEXTS[0]:
@@ -216,9 +216,9 @@ def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
 
     def handler(request: httpx.Request) -> httpx.Response:
         if json.loads(request.content)["text"] == TEXTS[0]:
-            under_way.wait(20)
+            in_flight.wait(20)
         else:
-            under_way.set()
+            in_flight.set()
             time.sleep(0.2)  # in which the other is refused, and waits at the gate
         return answered(request)
 
@@ -234,7 +234,7 @@ def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
-    """However long each answer takes, vectors stand in the order of their texts, and few are under way at once."""
+    """However long each answer takes, vectors stand in the order of their texts, and few are in flight at once."""
     speeds = random.Random(7)  # noqa: S311  no secret
     helpers: set[int] = set()
 
@@ -250,7 +250,7 @@ def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
 
     vectors = canned(make, handler if make is ClovaStudio else ahandler, [f"글 {i}" for i in range(2000)])
     assert [vector.embedding for vector in vectors] == [vector(i) for i in range(2000)]
-    assert max(helpers) == 32  # one a request under way, not one a text
+    assert max(helpers) == 32  # one a request in flight, not one a text
 
 
 def test_progress_is_drawn_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -196,7 +196,7 @@ def test_it_follows_a_model_in_a_chain(account: dict[str, Any], chat: Callable[.
 
 @pytest.mark.slow
 def test_a_hundred_thousand_characters_by_map_reduce(account: dict[str, Any]) -> None:
-    """Of 100,000 characters every sentence is in exactly one map call, in order, several calls under way at once."""
+    """Of 100,000 characters every sentence is in exactly one map call, in order, several calls in flight at once."""
     sentences = [f"{i}번째 문장은 이렇게 이어집니다." for i in range(5_000)]
     text = " ".join(sentences)[:100_000].rsplit(" ", 1)[0]
     with serve(latency=0.2) as running:

@@ -162,7 +162,7 @@ def test_long_nodes_are_summarized_in_rounds(
 @pytest.mark.slow
 @pytest.mark.parametrize("texts", [[TEXT] * 9, [LONG[:20_000]], [LONG[:20_000], LONG[:20_000]]])
 def test_num_workers_bounds_the_requests(texts: list[str]) -> None:
-    """num_workers requests are under way at once and no more, for many short nodes as for few long ones."""
+    """num_workers requests are in flight at once and no more, for many short nodes as for few long ones."""
     with serve(latency=0.05) as running:
         extract = ClovaSummaryExtractor(
             api_key=running.api_key,

@@ -170,7 +170,7 @@ def test_options_reach_the_wire(parser: Callable[..., ClovaSegmentationNodeParse
 
 @pytest.mark.slow
 def test_documents_go_side_by_side_within_the_bound() -> None:
-    """All documents and windows of a call share the requests that may be under way at once."""
+    """All documents and windows of a call share the requests that may be in flight at once."""
     documents = [Document(text=f"{i}번째 문서입니다.") for i in range(8)]
     with serve(latency=0.1) as running:
         account: dict[str, Any] = {"api_key": running.api_key, "base_url": running.base_url}

@@ -39,7 +39,7 @@ def own_threads() -> set[threading.Thread]:
 
 
 def idle(client: Any) -> bool:
-    """Return whether nothing is under way in a client: no request, and connections only that wait for one."""
+    """Return whether nothing is in flight in a client: no request, and connections only that wait for one."""
     if isinstance(client, cs.ClovaStudio):
         made = [client._http] if client._http is not None else []
     else:
