@@ -202,6 +202,16 @@ class Both:
             return chunks, result
 
 
+def closed(make: Callable[[], Any]) -> Any:
+    """Return an HTTP client that is closed."""
+    http = make()
+    if hasattr(http, "aclose"):
+        asyncio.run(http.aclose())
+    else:
+        http.close()
+    return http
+
+
 def open_sockets(base_url: str) -> int:
     """Return how many connections this process holds open to a server on loopback, as the kernel sees it."""
     port = int(base_url.rsplit(":", 1)[1])
