@@ -215,5 +215,6 @@ def closed(make: Callable[[], Any]) -> Any:
 def open_sockets(base_url: str) -> int:
     """Return how many connections this process holds open to a server on loopback, as the kernel sees it."""
     port = int(base_url.rsplit(":", 1)[1])
-    held = psutil.Process().net_connections("tcp")
+    # One family alone: the kernel lists every connection of the machine.
+    held = psutil.Process().net_connections("tcp6" if "[" in base_url else "tcp4")
     return sum(bool(connection.raddr) and connection.raddr.port == port for connection in held)
