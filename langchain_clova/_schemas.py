@@ -1,4 +1,4 @@
-"""Tools and schemas as LangChain has them -> as the service takes them. Pure.
+"""Turns LangChain's tools and schemas into the form that the service takes. Pure.
 
 Langchain-core replaces references itself, breaks those of recursive classes without a word and leaves some dangling, so
 it is given classes and tools as JSON Schemas, which it takes as they are.
@@ -23,11 +23,11 @@ __all__ = ["json_schema_of", "wire_tool"]
 
 
 def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
-    """Return a tool as the service takes it; ``strict`` makes all properties required."""
+    """Return a tool in the form that the service takes; ``strict`` makes all properties required."""
     with _named_recursion(tool):
         function = convert_to_openai_tool(_with_schema(tool), strict=strict).get("function")
     if not isinstance(function, Mapping):
-        raise ClovaConfigurationError(f"tools takes functions, not tools that a provider runs itself: {tool!r}")
+        raise ClovaConfigurationError(f"tools must be functions, not tools that a provider runs itself: {tool!r}")
     with langchain_errors:
         return wire_function(function)
 

@@ -158,7 +158,7 @@ def test_what_the_service_has_no_keyword_for_is_said_in_words() -> None:
     [
         ({"$ref": "#/$defs/Node"}, "the schema of Node refers to itself at #/\\$defs/Node/properties/kids/items"),
         ({"$ref": "#"}, "refers to itself"),
-        ({"$ref": "#/$defs/Gone"}, "#/properties/x refers to #/\\$defs/Gone, which it does not hold"),
+        ({"$ref": "#/$defs/Gone"}, "#/properties/x refers to #/\\$defs/Gone, which it does not contain"),
         ({"$ref": "https://example.com/a.json"}, "#/properties/x refers to https"),
         ({"type": "float"}, "#/properties/x has type 'float', which is not one of"),
         ({"enum": []}, "#/properties/x has an enum that is not a list"),

@@ -138,7 +138,7 @@ class SchemaReader:
             target = _pointed_at(self._root, reference)
         except LookupError:
             raise ConfigurationError(
-                f"the schema at {part.path} refers to {reference}, which it does not hold: put it into $defs"
+                f"the schema at {part.path} refers to {reference}, which it does not contain: put it into $defs"
             ) from None
         return SubSchema(target, reference, (*part.inside, reference), part.depth + 1)
 

@@ -1,8 +1,8 @@
-"""Tools and JSON Schemas as frameworks make them -> as the service takes them. Pure.
+"""Turns tools and JSON Schemas of frameworks into the form that the service takes. Pure.
 
-Source: the structured outputs page of the API guide lists the keywords it supports and excludes ``pattern``; nothing
-shows what becomes of others, so annotations are left out, references are replaced by what they refer to, and what a
-response format cannot say stands in the description.
+Source: the structured outputs page of the API guide lists the keywords it supports and excludes ``pattern``. What the
+service does with others is not documented, so annotations are left out, references are replaced by their targets, and
+constraints that a response format cannot have are part of the description.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _ANYTHING: list[dict[str, Any]] = [{"type": "string"}, {"type": "number"}, {"typ
 
 
 def wire_function(function: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool as the service takes it.
+    """Return a tool in the form that the service takes.
 
     Args:
-        function: ``name``, ``description`` and ``parameters`` (a JSON Schema), as OpenAI has them. Not changed. A root
+        function: ``name``, ``description`` and ``parameters`` (a JSON Schema), in OpenAI's form; it is not changed. A root
             that is not an object becomes the field ``root`` of one: see ``unwrapped_root``.
 
     Raises:
@@ -56,7 +56,7 @@ def wire_function(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def wire_response_format(given: Any) -> dict[str, Any]:
-    """Return a response format as the service takes it.
+    """Return a response format in the form that the service takes.
 
     Args:
         given: OpenAI's ``{"type": "json_schema", "json_schema": {"schema": ...}}`` or the service's
@@ -80,7 +80,7 @@ def wire_response_format(given: Any) -> dict[str, Any]:
 
 
 def response_schema(schema: Mapping[str, Any], *, wrap_root: bool = False) -> dict[str, Any]:
-    """Return a JSON Schema in the keywords that structured outputs supports, with an object at its root.
+    """Return a JSON Schema with only the keywords that structured outputs supports, and an object at its root.
 
     Source: the Chat Completions v3 structured outputs page of the API guide.
 
@@ -118,7 +118,7 @@ def clean_schema(schema: Mapping[str, Any], *, supported_only: bool) -> dict[str
 
     Every value that the result allows is allowed by ``schema`` as far as the service has keywords for it: no property
     but the declared ones is written, null is never written, ``oneOf`` is read as ``anyOf``. Constraints that a response
-    format cannot have (``pattern``, ``not``, the order of a tuple, ...) stand in the description for the model to read.
+    format cannot have (``pattern``, ``not``, the order of a tuple, ...) are in the description for the model to read.
 
     Args:
         schema: A JSON Schema of any draft, as pydantic, zod and others write them; it is not changed.
