@@ -36,8 +36,8 @@ def wire_function(function: Mapping[str, Any]) -> dict[str, Any]:
     """Return a tool in the form that the service takes.
 
     Args:
-        function: ``name``, ``description`` and ``parameters`` (a JSON Schema), in OpenAI's form; it is not changed. A root
-            that is not an object becomes the field ``root`` of one: see ``unwrapped_root``.
+        function: ``name``, ``description`` and ``parameters`` (a JSON Schema), in OpenAI's form; it is not changed. A
+            root that is not an object becomes the field ``root`` of one: see ``unwrapped_root``.
 
     Raises:
         ConfigurationError: See ``clean_schema``.
@@ -126,7 +126,7 @@ def clean_schema(schema: Mapping[str, Any], *, supported_only: bool) -> dict[str
             strings, numbers, arrays and objects stay as well.
 
     Raises:
-        ConfigurationError: The schema refers to itself or to what it does not hold, is not a schema, allows nothing
+        ConfigurationError: The schema refers to itself or to what it does not contain, is not a schema, allows nothing
             but null, or is too deep or too large. The error names the path in the schema and the reason.
     """
     cleaner = _Cleaner(schema, supported_only=supported_only)
