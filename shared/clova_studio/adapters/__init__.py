@@ -1,9 +1,8 @@
-"""What adapters of frameworks are made of: connections, options, messages, and the work that takes several requests.
+"""What the adapters of frameworks share: connections, options, messages, and work that takes several requests.
 
-Everything here is the same for each framework and knows none. ``langchain_clova`` and ``llama_index_clova`` are thin
-translations on top of it, and a third adapter would be.
+Nothing here depends on a framework. ``langchain_clova`` and ``llama_index_clova`` are thin translations on top of it.
 
-Names are loaded when they are first used.
+Names are loaded on first use.
 """
 
 # ruff: noqa: F403, F405  each module says in its own __all__ what it has
@@ -86,6 +85,7 @@ __all__ = [
     "summarize_texts",
     "text_part",
     "tool_choice_of",
+    "unwrapped_root",
     "warn_of_raised_cap",
     "wire_function",
     "wire_response_format",
@@ -117,7 +117,7 @@ __getattr__, __dir__ = lazy_names(
             "warn_of_raised_cap",
         ),
         "._reranking": ("RerankAnswer", "RerankRequest"),
-        "._schemas": ("clean_schema", "response_schema", "wire_function", "wire_response_format"),
+        "._schemas": ("clean_schema", "response_schema", "unwrapped_root", "wire_function", "wire_response_format"),
         "._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),
         "._summaries": ("MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"),
         "._threads": ("in_thread", "iterate_in_threads"),
