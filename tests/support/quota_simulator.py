@@ -282,7 +282,7 @@ class _Caller:
         passed, reported, retry_after = process.service.arrive(process.events.now, job.tokens + job.output, process)
         back = process.draw.uniform(*_NETWORK)
         if passed:
-            result = Embedding(embedding=[], input_tokens=job.tokens, rate_limit=reported)
+            result = Embedding(embedding=[1.0], input_tokens=job.tokens, rate_limit=reported)
             process.events.after(back + process.draw.uniform(*_SERVICE), lambda: self._landed(result))
         else:
             error = RateLimitError("no", status_code=429, code="42901", retry_after=retry_after)
