@@ -106,7 +106,7 @@ class Windows:
         self._limits = dict(limits or {})
         self._length = window
         self._clock = clock
-        self._counting = counting
+        self._counting: Counting = counting
         self._windows: dict[tuple[str, str], dict[str, _Used]] = {}
         self._lock = threading.Lock()
 
