@@ -171,6 +171,7 @@ def test_errors_that_hold_themselves_can_be_pickled_and_copied(work: Callable[..
         assert isinstance(again.partial[0][0], TopicSpan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["segment", "summarize"])
 def test_cancelling_at_every_await_leaves_nothing(name: str) -> None:
     """Cancelled at any await, the work leaves no task and no busy connection behind, and can be done again."""

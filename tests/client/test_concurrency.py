@@ -263,6 +263,7 @@ def failing(kind: str, server: EmulatorServer, texts: list[str], **settings: Any
     return caught.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_failed_batch_returns_within_a_second(kind: str) -> None:
     """Requests that the service never answers are left behind: the error comes, and nothing more is sent."""
@@ -280,6 +281,7 @@ def test_a_failed_batch_returns_within_a_second(kind: str) -> None:
         assert len(server.requests) == sent <= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_quota_that_lets_nobody_through_for_five_windows_ends_a_batch(kind: str) -> None:
     """The refusal after five windows without a success is final, though it is but the second of its text."""
@@ -315,6 +317,7 @@ else:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_interrupt_ends_a_batch_and_its_process(kind: str) -> None:
     """Ctrl-C ends a batch whose service never answers, and no thread keeps the process alive."""

@@ -56,6 +56,7 @@ NONSENSE: dict[str, tuple[bytes, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
 def test_nonsense_is_no_success_on_any_api(both: Any, row: Row) -> None:
     """A 200 that holds no answer is an InvalidResponseError with id, status and a bounded body; a retry mends it."""
@@ -86,6 +87,7 @@ def test_cut_anywhere_an_answer_is_no_success(both: Any, row: Row) -> None:
             call(both(lambda cut=cut: answer(whole[:cut]), max_retries=0), row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["stream_chat", "openai.stream_chat"])
 def test_nonsense_instead_of_a_stream_of_any_type(both: Any, verb: str) -> None:
     """Nonsense where a stream was asked for, whatever type it claims, is an InvalidResponseError."""
@@ -110,6 +112,7 @@ def test_a_stream_is_mended_after_nonsense(both: Any) -> None:
         assert len(peer.requests) == 2
 
 
+@pytest.mark.slow
 def test_nonsense_with_an_error_status_is_of_its_status(both: Any) -> None:
     """With an error status the class follows that, whatever the body, also nested too deep to be read."""
     for body, kind in NONSENSE.values():

@@ -40,6 +40,7 @@ def use(result: Any) -> None:
     repr(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", DEEP, ids=IDS)
 def test_deep_arguments_of_a_whole_answer(both: Any, text: str) -> None:
     """Tool arguments nested too deep, as text or as they are, make an answer that cannot be read."""
@@ -114,6 +115,7 @@ def test_arguments_of_some_depth_are_read(both: Any) -> None:
         use(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["chat", "stream_chat", "openai.chat"])
 def test_a_large_error_is_small(both: Any, verb: str) -> None:
     """Of an error message of 5 MB 2,000 characters show, and of its body 500 are kept, pickled too."""
@@ -129,6 +131,7 @@ def test_a_large_error_is_small(both: Any, verb: str) -> None:
         assert len(pickle.dumps(caught.value)) < 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", [b"", b'event:token\ndata:{"message":{"content":"a"}}\n\n'], ids=["before", "after"])
 def test_a_large_error_event_is_small(both: Any, token: bytes) -> None:
     """The same for an error event, before and after the first token."""
@@ -155,6 +158,7 @@ def test_a_body_is_kept_as_far_as_it_is_small(both: Any) -> None:
         pickle.loads(pickle.dumps(caught.value))  # noqa: S301  our own
 
 
+@pytest.mark.slow
 def test_other_large_texts_of_an_answer_show_small(both: Any) -> None:
     """A content type, a code and a failed task's reason of any length show in an error of bounded length."""
     for made in (

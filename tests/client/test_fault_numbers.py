@@ -51,6 +51,7 @@ def refusal(**headers: Any) -> httpx.Response:
 OKS: dict[str, Any] = {"chat": chat, "stream_chat": stream}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", OKS)
 @pytest.mark.parametrize("header", HEADERS)
 def test_no_header_of_a_refusal_does_harm(both: Any, verb: str, header: str) -> None:
@@ -67,6 +68,7 @@ def test_no_header_of_a_refusal_does_harm(both: Any, verb: str, header: str) -> 
         assert status.closed_for <= 5 * 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", OKS)
 @pytest.mark.parametrize("header", HEADERS)
 def test_no_header_of_an_answer_does_harm(both: Any, verb: str, header: str) -> None:

@@ -83,6 +83,7 @@ def test_answers_with_any_field_changed(row: Any, data: st.DataObject) -> None:
     ask(row, lambda: answer(body, data.draw(st.sampled_from([200, 200, 200, 201, 204, 400, 429, 500, 503]))))
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.sampled_from(TABLE), st.binary(max_size=60), st.sampled_from([200, 204, 302, 400, 404, 500, 599]))
 def test_answers_of_any_bytes(row: Any, body: bytes, status: int) -> None:

@@ -17,6 +17,7 @@ def _no_log_lines() -> None:
     logging.getLogger("clova_studio").setLevel(logging.ERROR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_flight", [32, None], ids=["32 at once", "all at once"])
 @pytest.mark.parametrize("headers", HEADERS)
 @pytest.mark.parametrize("counting", COUNTINGS)
@@ -31,6 +32,7 @@ def test_every_way_of_counting(*, given: bool, scarce: str, counting: str, heade
     assert outcome.refused <= (0.01 if given else 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("headers", HEADERS)
 @pytest.mark.parametrize("counting", COUNTINGS)

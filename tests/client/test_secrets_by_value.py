@@ -162,6 +162,7 @@ def test_pickled_clients_mask_in_their_new_process() -> None:
     assert client.base_url
 
 
+@pytest.mark.slow
 def test_secrets_are_forgotten_with_what_used_them() -> None:
     """Ten thousand clients leave no secret behind."""
     gc.collect()
