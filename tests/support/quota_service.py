@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clova_studio import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COUNTINGS = ("sliding", "fixed", "aligned", "bucket")
 HEADERS = ("none", "reset", "rounded", "every")
@@ -87,6 +90,8 @@ class QuotaService:
         requests: Requests per window.
         tokens: Tokens per window.
         phase: When an aligned window ends.
+        stray: Whether a request is refused that the quota would take, by its number from 1.
+        stray_reset: The reset that such a refusal names, None for no header.
     """
 
     def __init__(
@@ -98,8 +103,13 @@ class QuotaService:
         requests: int | None = None,
         tokens: int | None = None,
         phase: float = 0.0,
+        stray: Callable[[int], bool] | None = None,
+        stray_reset: float | None = None,
     ) -> None:
         self._headers = headers
+        self._stray = stray
+        self._stray_reset = stray_reset
+        self._arrived = 0
         self._counts = {
             name: Count(counting, limit, window, phase)
             for name, limit in (("requests", requests), ("tokens", tokens))
@@ -110,6 +120,11 @@ class QuotaService:
 
     def arrive(self, now: float, tokens: int, who: object) -> tuple[bool, RateLimit | None, float | None]:
         """Count a request or refuse it; return that, what the headers say, and the wait that follows from them."""
+        self._arrived += 1
+        if self._stray is not None and self._stray(self._arrived):
+            self.refused.append((now, who))
+            reset = self._stray_reset
+            return False, None if reset is None else RateLimit(reset_requests=reset), reset
         costs = {"requests": 1, "tokens": tokens}
         for count in self._counts.values():
             count.tick(now)

@@ -29,6 +29,7 @@ __all__ = ["COUNTINGS", "HEADERS", "Outcome", "simulate"]
 # In each direction, and what an answer takes beside.
 _NETWORK = (0.004, 0.012)
 _SERVICE = (0.02, 0.08)
+_ROUND_TRIP = sum(_NETWORK) + sum(_SERVICE) / 2
 _WINDOWS = 6
 
 
@@ -211,9 +212,11 @@ def simulate(
     processes: int = 1,
     in_flight: int | None = 32,
     window: float = 6.0,
-    limit: int = 60,
+    limit: int | None = 60,
     seed: int = 7,
     jobs: int | None = None,
+    stray: Callable[[int], bool] | None = None,
+    stray_reset: float | None = None,
 ) -> Outcome:
     """Run the first window of a service and the five after it, which are measured.
 
@@ -225,19 +228,32 @@ def simulate(
         processes: Processes with a rate limiter each, with the same number of jobs.
         in_flight: Calls at once of each process, None for all.
         window: Seconds.
-        limit: Requests per window, or as many requests of the average size.
+        limit: Requests per window, or as many requests of the average size. None for a service without a quota, which
+            allows as much as the calls in flight can do.
         seed: Of all that is drawn.
         jobs: How many jobs there are, and all of them are done; without, more than the windows take.
+        stray: Whether a request is refused without a reason, by its number from 1.
+        stray_reset: The reset that such a refusal names, None for no header.
     """
     draw = random.Random(seed)  # noqa: S311  a schedule, no secret
     random.seed(seed)
     events = EventQueue()
     begin = events.now
-    work = [_job(draw) for _ in range(jobs or limit * _WINDOWS * 3 // 2)]
-    average = sum(job.tokens + job.output for job in work) / len(work)
-    limits = (limit, None) if scarce == "requests" else (None, int(average * limit))
-    phase = begin + draw.uniform(0.2, 0.8) * window
-    service = QuotaService(counting, headers, window=window, requests=limits[0], tokens=limits[1], phase=phase)
+    most = int((in_flight or 1) * window / _ROUND_TRIP) if limit is None else limit
+    work = [_job(draw) for _ in range(jobs or most * _WINDOWS * 3 // 2)]
+    if scarce == "tokens":
+        most = int(sum(job.tokens + job.output for job in work) / len(work) * most)
+    limits = (None, None) if limit is None else (most, None) if scarce == "requests" else (None, most)
+    service = QuotaService(
+        counting,
+        headers,
+        window=window,
+        requests=limits[0],
+        tokens=limits[1],
+        phase=begin + draw.uniform(0.2, 0.8) * window,
+        stray=stray,
+        stray_reset=stray_reset,
+    )
     runners = [
         Process(
             events,
@@ -251,7 +267,6 @@ def simulate(
         for i in range(processes)
     ]
     events.run(begin + window * (_WINDOWS if jobs is None else 100))
-    most = limits[0] or limits[1] or 0
     cost = 0 if scarce == "requests" else 1
     passed = [(time - begin, tokens if cost else 1, who) for time, tokens, who in service.passed]
     end = begin + _WINDOWS * window

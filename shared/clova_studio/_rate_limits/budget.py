@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clova_studio._rate_limits.doubt import FEW
 from clova_studio._rate_limits.learnt import Bound
-from clova_studio._rate_limits.reopening import Reopening
+from clova_studio._rate_limits.reopening import Refusal, Reopening
 from clova_studio._rate_limits.usage import Usage
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ _AVERAGED = 20
 _FEWEST_LOOKS = 8
 # Of what is known to fit in a window: this much is all of it.
 _NEARLY = 0.9
+# Of a window since an opening: what got through meanwhile got through in one.
+_ONE_WINDOW = 0.95
+# Requests that may pass after an opening however few are known to fit: fewer show nothing.
+_LEAST = 4
 # No request has more tokens: whatever the service says, it can be reckoned with.
 _MOST_TOKENS = 10**9
 
@@ -78,8 +83,9 @@ class Budget:
         opens = float("-inf")
         guessed: float | None = None
         pressed = []
+        believed = self.refused and not self.reopening.doubt
         for bound in (self.requests, self.tokens):
-            hard, inferred = bound.hard(refused=self.refused), bound.inferred if self.refused else None
+            hard, inferred = bound.hard(refused=self.refused), bound.inferred if believed else None
             if hard is None and inferred is None:
                 continue
             cost = self._cost(bound)
@@ -95,31 +101,89 @@ class Budget:
                 # As long as it is not clear which of both is the scarce thing, either lets through.
                 guessed = free if guessed is None else min(guessed, free)
         if guessed is not None and guessed > now:
-            if self.reopening.allows and self.fits_since_reset(permit):
-                guessed = min(guessed, self.reopening.opens)
+            guessed = min(guessed, self._opens_to_look(permit, now))
             if guessed > now:
                 guessed = min(guessed, *(bound.press(now, self.usage.window) for bound in pressed))
             opens = max(opens, guessed)
         return opens
 
-    def fits_since_reset(self, permit: Permit | None) -> bool:
-        """Return whether what is known to fit in a window takes a permit, after what was sent since the last reset.
+    def _opens_to_look(self, permit: Permit, now: float) -> float:
+        """Return when a permit may pass beside what is known, after the last closing."""
+        reopening = self.reopening
+        if not reopening.allows:
+            return float("inf")
+        guesses = self._guesses()
+        if not reopening.capped or all(
+            self._since(bound, reopening.opens) + cost <= max(bound.inferred or 0.0, _LEAST * cost)
+            for bound, cost in ((bound, self._cost(bound)(permit)) for bound in guesses)
+        ):
+            return reopening.opens
+        confirmed = any(bound.confirmed for bound in guesses)
+        few = (self.requests.inferred or 0.0) < FEW
+        looks = reopening.looks_beyond(self.usage.window, confirmed=confirmed, few=few)
+        if looks <= now:
+            reopening.look_beyond(now)
+        return looks
+
+    def _guesses(self) -> list[Bound]:
+        """Return the bounds that were inferred and may be the scarce one."""
+        bounds = self.requests, self.tokens
+        return [bound for bound in bounds if bound.inferred is not None and self._scarce in (bound, None)]
+
+    def _since(self, bound: Bound, time: float) -> float:
+        cost = self._cost(bound)
+        return sum(cost(permit) for permit in self.usage.counting if permit.sent >= time)
+
+    def refuse(
+        self, refused: Permit, now: float, seconds: float, reported: RateLimit | None, *, burst: bool, reset_known: bool
+    ) -> bool:
+        """Take a refusal: what it says of the quota's size, and when to look next.
 
         Args:
-            permit: None for whether much less was sent than is known to fit; nothing is while no number is known.
+            refused: The refused request's permit.
+            now: The time.
+            seconds: How long the quota is closed.
+            reported: What the headers said.
+            burst: Whether the refusal belongs to the same burst as the last one.
+            reset_known: Whether the service said when it opens.
+
+        Returns:
+            Whether anything got through. If not, others used it up, and how much there is cannot be seen from here.
         """
-        opens = self.reopening.opens
+        last = self.reopening.last(now)
+        # Whether about as much was sent since the quota opened as is known to fit.
+        guesses = self._guesses()
+        expected = bool(guesses) and all(
+            self._since(bound, last) >= (bound.inferred or 0.0) * _NEARLY for bound in guesses
+        )
+        found = self._infer(refused, now, reported, burst=burst)
+        if burst:
+            self.reopening.refused_too(now + seconds)
+        else:
+            usage = self.usage
+            self.reopening.refused(
+                Refusal(
+                    now=now,
+                    sent=refused.sent,
+                    closing=seconds,
+                    reset_known=reset_known,
+                    window=usage.window,
+                    freed=usage.freed,
+                    through=len(usage.counting),
+                    fitting=self.requests.inferred or 0.0,
+                    expected=expected,
+                )
+            )
+        return found
+
+    def landed(self, permit: Permit, now: float) -> None:
+        """Note that a request got through, and forget what that disproves."""
+        usage = self.usage
+        rate = (self.requests.inferred or 0.0) / usage.window
+        self.reopening.landed(now, sent=permit.sent, window=usage.window, freed=usage.freed, rate=rate)
         for bound in (self.requests, self.tokens):
-            if bound.inferred is None or self._scarce not in (bound, None):
-                continue
-            cost = self._cost(bound)
-            since = sum(cost(counting) for counting in self.usage.counting if counting.sent >= opens)
-            if permit is None:
-                if since < bound.inferred * _NEARLY:
-                    return True
-            elif not bound.confirmed or since + cost(permit) <= bound.inferred:
-                return True
-        return permit is not None and self.requests.inferred is None and self.tokens.inferred is None
+            if bound.inferred is not None:
+                bound.disprove(self._used(bound), self._cost(bound)(permit))
 
     def report(self, reported: RateLimit, permit: Permit, now: float) -> None:
         """Take what the headers of an answer said.
@@ -162,20 +226,11 @@ class Budget:
             self._ratio += (ratio - self._ratio) / min(self._measured, _AVERAGED)
         return more < 0
 
-    def infer(self, refused: Permit, now: float, reported: RateLimit | None, *, burst: bool) -> bool:
-        """Take what got through in the window of a refusal for the window's size.
-
-        Args:
-            refused: The refused request's permit.
-            now: The time.
-            reported: What the headers said.
-            burst: Whether the refusal belongs to the same burst as the last one.
-
-        Returns:
-            Whether anything got through. If not, others used it up, and how much there is cannot be seen from here.
-        """
+    def _infer(self, refused: Permit, now: float, reported: RateLimit | None, *, burst: bool) -> bool:
+        """Take what got through in the window of a refusal for the window's size; return whether anything did."""
         if self.requests.shows_remaining or self.tokens.shows_remaining:
             return True
+        last = self.reopening.last(now)
         through = list(self.usage.through(refused, now))
         if not burst:
             self._before_burst = self.requests.inferred, self.tokens.inferred
@@ -197,7 +252,9 @@ class Budget:
         for bound, amount, cost in found:
             hard = bound.hard(refused=True)
             if hard is None or amount + cost <= hard:
-                bound.infer(amount, cost, now)
+                unanswered = sum(self._cost(bound)(permit) for permit in through if permit.in_flight)
+                since = self._since(bound, last) if now - last < _ONE_WINDOW * self.usage.window else 0.0
+                bound.infer(amount, cost, now, since=since, unanswered=unanswered, burst=burst)
         return True
 
 

@@ -29,6 +29,7 @@ class Bound:
     """
 
     __slots__ = (
+        "_at_burst",
         "_base",
         "_hold",
         "_more_room",
@@ -54,6 +55,10 @@ class Bound:
     _HOLD = 1.05
     _LONGEST_HOLD = 4.2
     _SHORT_HOLD = 0.25
+    # Two refusals after amounts that are that near to each other come from the same limit.
+    _NEAR = 0.9
+    # Times the bound: twice as much gets through in one window around the end of a fixed one, or from a full bucket.
+    _MOST_EXPLAINED = 2.2
     # Share of a window after which to ask again.
     _MOMENT = 0.001
 
@@ -70,6 +75,8 @@ class Bound:
         self._pressed = False
         # What it was before it grew, None while no growth is on trial.
         self._base: float | None = None
+        # That, and whether it had grown, before the last burst of refusals.
+        self._at_burst: tuple[float | None, bool] = None, False
         self._step = self._FIRST_STEP
         self._hold = self._HOLD
         # Whether there is surely more than the bound, at least at times.
@@ -134,34 +141,67 @@ class Bound:
         if self.others:
             self.look_at = look_at
 
-    def infer(self, let_through: float, cost: float, now: float) -> None:
+    def infer(
+        self,
+        let_through: float,
+        cost: float,
+        now: float,
+        *,
+        since: float = 0.0,
+        unanswered: float = 0.0,
+        burst: bool = False,
+    ) -> None:
         """Take what was let through in the window of a refusal.
 
         Args:
             let_through: Requests or tokens.
             cost: What the refused request would have used of it.
             now: The time.
+            since: What of it was let through since the quota had opened.
+            unanswered: What of it is in flight, and may yet be refused.
+            burst: Whether the refusal belongs to the same burst as the last one, and shows nothing new.
         """
-        grown, before = self._base is not None, self._before
+        if not burst:
+            self._at_burst = self._before, self._base is not None
+        before, grown = self._at_burst
         self._base = None
         self._step = self._FIRST_STEP
         self._since = now
         self._pressed = False
-        self.confirmed = before is not None
         if before is None:
             self.inferred, self.inferred_at = max(1.0, let_through), now
-        elif grown and let_through + cost >= before:
+            return
+        if not burst:
+            self.confirmed = self.confirmed or any(
+                before * self._NEAR <= amount + cost and amount - unanswered <= before / self._NEAR + 2 * cost
+                for amount in (let_through, since)
+            )
+        self.inferred = before
+        if grown and let_through + cost >= before:
             # The growth was refused, and nothing else.
-            self.inferred = before
-            self._hold = min(max(self._HOLD, self._hold * 2), self._LONGEST_HOLD)
+            if not burst:
+                self._hold = min(max(self._HOLD, self._hold * 2), self._LONGEST_HOLD)
             self._more_room = False
-        else:
-            if let_through + cost < before * 0.95:
-                # Others have taken some of it, and may leave it again at any time.
-                self._find_room()
-            self.inferred = before
-            if let_through < before:
-                self.inferred, self.inferred_at = max(1.0, let_through), now
+            return
+        if let_through + cost < before * 0.95:
+            # Others have taken some of it, and may leave it again at any time.
+            self._find_room()
+        if let_through < before:
+            self.inferred, self.inferred_at = max(1.0, let_through), now
+        elif since > before:
+            # More than was known fits in the window that the opening began.
+            self.inferred, self.inferred_at = since, now
+
+    def disprove(self, used: float, cost: float) -> None:
+        """Forget the inferred bound if far more got through than it explains in any way of counting.
+
+        Args:
+            used: Requests or tokens in the last window.
+            cost: What the last request has of it.
+        """
+        if self.inferred is not None and used > self.inferred * self._MOST_EXPLAINED + 2 * cost:
+            self.inferred = self._base = None
+            self.confirmed = False
 
     def explains(self, let_through: float, cost: float) -> bool:
         """Return whether a refusal can come from this bound, by what was let through before it."""

@@ -8,6 +8,8 @@ service's windows slide or start with a request.
   A reset says when one request may pass, not that the window is empty: what was sent goes on counting.
 * From then on, what got through in the window of the refusal bounds the next ones, and so do the limits that headers
   reported (``Bound``). Given limits hold from the start, and so does what headers say is left.
+* What was inferred is a guess: after each closing one request looks whether more gets through, and where far more does
+  than a quota lets through, the guess bounds nothing (``Reopening``, ``Doubt``).
 * After a refusal fewer requests are in flight at once: half of them, and one more after each that got through, until
   there are as many as before.
 * First come, first served, by the arrival of the call: a retry comes before calls that arrived later. A permit that is
@@ -166,7 +168,7 @@ class RateLimiter:
             permit.time = max(permit.time, min(now, permit.sent + self._budget.usage.arrival))
             if reported is not None:
                 self._budget.report(reported, permit, now)
-            self._budget.reopening.landed(permit.sent)
+            self._budget.landed(permit, now)
             if self._most is not None and permit.sent > self._halved:
                 # An answer to what was sent before the refusal says nothing of what may be sent after it.
                 self._most += 1
@@ -217,16 +219,11 @@ class RateLimiter:
                 self._peak = max(in_flight, self._peak if self._most is not None else 0)
                 self._most = max(1, in_flight // 2)
                 self._halved = now
-            expected = not self._budget.fits_since_reset(None)
-            if not (reset_known and believed):
-                self._budget.reopening.close()
-            elif not burst:
-                self._budget.reopening.refused(permit.sent, self._closed_until, expected=expected)
-            else:
-                self._budget.reopening.opens = self._closed_until
             if not believed:
                 self._most = 1
-            if not self._budget.infer(permit, now, reported, burst=burst) and not reset_known:
+            closed = self._closed_until - now
+            known = reset_known and believed
+            if not self._budget.refuse(permit, now, closed, reported, burst=burst, reset_known=known) and not known:
                 # One at a time looks for what there is.
                 self._most = 1
             # The next in the queue may have to wait for less now.

@@ -29,11 +29,13 @@ class Usage:
     Attributes:
         window: Seconds in which the service counts.
         counting: Permits that count, in the order of sending.
+        freed: How many have stopped counting so far.
     """
 
     def __init__(self, window: float) -> None:
         self.window = window
         self.counting: deque[Permit] = deque()
+        self.freed = 0
         self._expired: deque[Permit] = deque()
 
     @property
@@ -50,6 +52,7 @@ class Usage:
         """Retire the permits whose window is over."""
         while self.counting and self.end(self.counting[0]) <= now:
             self._expired.append(self.counting.popleft())
+            self.freed += 1
         held = self.held
         while self._expired and self._expired[0].time + 2 * held <= now:
             self._expired.popleft()
