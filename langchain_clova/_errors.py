@@ -100,7 +100,7 @@ class ClovaContextLengthError(ContextLengthError, ModelInvalidRequestError, Cont
 
 
 class ClovaUnsupportedFunctionError(UnsupportedFunctionError, ModelInvalidRequestError):
-    """40009: with tools mostly a tool that the model invented."""
+    """40009: the model lacks the feature; with tools, it invented one or met too long declarations."""
 
 
 class ClovaAuthenticationError(AuthenticationError, ModelAuthenticationError):

@@ -202,7 +202,11 @@ class ContextLengthError(BadRequestError):
 
 
 class UnsupportedFunctionError(BadRequestError):
-    """40009 "Unsupported function": with tools mostly a tool that the model invented (observed, not documented)."""
+    """40009 "Unsupported function": a feature that the model lacks, or trouble with tools.
+
+    With tools the model invented one, or their declarations are too long for it (observed, not documented); the same
+    request can pass later. See ``hint``.
+    """
 
 
 class AuthenticationError(APIStatusError):

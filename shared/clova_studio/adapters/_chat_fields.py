@@ -45,9 +45,9 @@ class ChatFields(ConnectionFields):
         task_id: The task of a tuned model, whose base is ``model``.
         base_model: The model on whose quota a tuned one counts.
         api_version: Overrides the API that the model's name implies.
-        tool_fallback: What to do when the service answers 40009 to a call with tools, which mostly means that the model
-            invented a tool: ``"after_tool_result"`` asks once more without tools if the last message is a tool's
-            result, ``"always"`` always, ``"never"`` raises. The answer is marked ``tool_fallback``.
+        tool_fallback: What to do when the service answers 40009 to a call with tools (the model invented a tool, or the
+            declarations are too long for it): ``"after_tool_result"`` asks once more without tools if the last message
+            is a tool's result, ``"always"`` always, ``"never"`` raises. The answer is marked ``tool_fallback``.
     """
 
     model: str = Field(default="HCX-005", validation_alias=AliasChoices("model", "model_name"), min_length=1)

@@ -5,7 +5,8 @@ answers 40009 when the model invents a tool, so a call with tools may need a sec
 
 * any of several tools: ``auto`` with an instruction; if the answer is text, it is asked once more; if that answer is
   text too, it is marked ``tool_choice_unmet``;
-* one certain tool: forced by name; after 40009 that tool alone, as above, which is remembered;
+* one certain tool: declared alone and forced by name; after 40009 without force, as above. Where that happens twice,
+  force is left out for a while;
 * 40009 otherwise: the same without tools where ``tool_fallback`` allows it, marked ``tool_fallback``.
 """
 
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 from clova_studio._errors import ConfigurationError, UnsupportedFunctionError
 from clova_studio._requests.messages import kind_of
 from clova_studio.adapters._conversation import with_instruction
+from clova_studio.adapters._refused_force import RefusedForce
 from clova_studio.types import CompletionTokensDetails, Usage
 
 if TYPE_CHECKING:
     from clova_studio import AsyncClovaStudio, ClovaStudio
     from clova_studio._streaming.streams import AsyncChatStream, ChatStream
+    from clova_studio.adapters._refused_force import Target
     from clova_studio.adapters._tool_choice import ToolChoice
     from clova_studio.types import ChatChunk, ChatResult
 
@@ -38,13 +41,12 @@ _AGAIN = (
     "지금 다음 도구 중 하나를 호출하세요: {names}."
 )
 
-# Where a forced choice was answered with 40009 while the same tool was accepted without it: (base URL, model).
-_refuses_forced: set[tuple[str | None, str]] = set()
+_refused_force = RefusedForce()
 
 
 def forget_refusals() -> None:
     """Forget where forced choices were refused."""
-    _refuses_forced.clear()
+    _refused_force.clear()
 
 
 class ToolChoiceFlow:
@@ -55,6 +57,7 @@ class ToolChoiceFlow:
         choice: The tool choice, as ``tool_choice_of`` returns it.
         tool_fallback: When to go on without tools after 40009: ``"after_tool_result"``, ``"always"`` or ``"never"``.
         base_url: Where the request goes, as far as it is known.
+        refused_force: What is known of refused forced choices; None for what the process knows.
 
     Raises:
         ConfigurationError: ``tool_fallback`` is none of the three.
@@ -66,7 +69,13 @@ class ToolChoiceFlow:
     """
 
     def __init__(
-        self, request: dict[str, Any], *, choice: ToolChoice | None, tool_fallback: str, base_url: str | None
+        self,
+        request: dict[str, Any],
+        *,
+        choice: ToolChoice | None,
+        tool_fallback: str,
+        base_url: str | None,
+        refused_force: RefusedForce | None = None,
     ) -> None:
         if tool_fallback not in {"after_tool_result", "always", "never"}:
             raise ConfigurationError(
@@ -74,7 +83,8 @@ class ToolChoiceFlow:
             )
         self._plain = request
         self._tool_fallback = tool_fallback
-        self._target: tuple[str | None, str] = (base_url, request["model"])
+        self._target: Target = (base_url, request["model"])
+        self._refused_force = _refused_force if refused_force is None else refused_force
         self._must_call = False
         self._asked_again = False
         self._forced: str | None = None
@@ -154,10 +164,17 @@ class ToolChoiceFlow:
             return self._demand(self._plain["tools"])
         if isinstance(choice, str):
             return {**self._plain, "tool_choice": choice}
-        if self._target in _refuses_forced:
-            return self._demand(self._only(choice.name))
+        # The other tools cannot be called: without them the declarations are shorter, and with or without force the
+        # request is otherwise the same.
+        tools = self._only(choice.name)
+        if self._refused_force.is_known(self._target):
+            return self._demand(tools)
         self._forced = choice.name
-        return {**self._plain, "tool_choice": {"type": "function", "function": {"name": choice.name}}}
+        return {
+            **self._plain,
+            "tools": tools,
+            "tool_choice": {"type": "function", "function": {"name": choice.name}},
+        }
 
     def _only(self, name: str) -> list[dict[str, Any]]:
         return [tool for tool in self._plain["tools"] if tool["function"]["name"] == name]
@@ -194,12 +211,13 @@ class ToolChoiceFlow:
             self.request = self._demand(self._only(self._forced))
         elif self._may_do_without_tools():
             logger.warning(
-                "%s answered 40009 (request id %s), mostly because the model invented a tool: asking once more without "
-                "tools",
+                "%s answered 40009 (request id %s): it invented a tool, or the declarations are too long; asking once "
+                "more without tools",
                 self.model,
                 error.request_id,
             )
             self._must_call = self._doubted_force = False
+            self._forced = None
             self.marks["tool_fallback"] = True
             self.request = {**self._plain, "tool_choice": "none"}
         else:
@@ -282,9 +300,16 @@ class ToolChoiceFlow:
         return True
 
     def _learn(self) -> None:
-        if self._doubted_force:
-            # The tool alone was accepted, so the forced choice was what the service refused.
-            _refuses_forced.add(self._target)
+        """Take what the first accepted request says about force."""
+        if self._forced is None:
+            return
+        self._forced = None
+        if not self._doubted_force:
+            self._refused_force.accepted(self._target)
+        elif self._refused_force.refused(self._target):
+            logger.info(
+                "%s answers forced tool choices with 40009: tools are asked for in words for a while", self.model
+            )
 
     def _released(self) -> list[tuple[ChatChunk, bool]]:
         held, self._held = self._held, []
