@@ -126,7 +126,7 @@ def test_nothing_to_rerank() -> None:
     """Where there is nothing to send, nothing is cited and every text is left over."""
     request = RerankRequest(["", "\n"])
     assert request.documents == []
-    assert request.answer(None) == ([], [0, 1], "", "", [], [], None, None)
+    assert request.answer(None) == ([], [0, 1], "", "", [], [], None, None, {0, 1}, None)
     assert RerankRequest([]).answer(None).uncited == []
 
 

@@ -17,8 +17,9 @@ from clova_studio.types.reranking import RerankResult
 
 __all__ = ["ReasoningOptions", "reason", "rerank"]
 
-# "Less than 4096", say both pages.
-_MAX_TOKENS = 4_095
+# "Less than 4096", say both pages; clients of the reranker send 4096 and get answers (observed).
+_MAX_RERANK_TOKENS = 4_096
+_MAX_REASONING_TOKENS = 4_095
 _MIN_REASONING_TOKENS = 1_024
 _REASONER = ModelInfo("RAG reasoning", tools=True)
 
@@ -64,7 +65,7 @@ def rerank(
         {
             "documents": _documents(documents),
             "query": check_text("query", query),
-            "maxTokens": integer("max_tokens", max_tokens, 1, _MAX_TOKENS),
+            "maxTokens": integer("max_tokens", max_tokens, 1, _MAX_RERANK_TOKENS),
         }
     )
     return Call(
@@ -102,7 +103,7 @@ def reason(
             **named,
             "topP": number("top_p", options.get("top_p"), 0, 1, above=True),
             "topK": integer("top_k", options.get("top_k"), 0, 128),
-            "maxTokens": integer("max_tokens", options.get("max_tokens"), _MIN_REASONING_TOKENS, _MAX_TOKENS),
+            "maxTokens": integer("max_tokens", options.get("max_tokens"), _MIN_REASONING_TOKENS, _MAX_REASONING_TOKENS),
             "temperature": number("temperature", options.get("temperature"), 0, 1, above=True),
             "repetitionPenalty": number("repetition_penalty", options.get("repetition_penalty"), 0, 2, above=True),
             "stop": strings("stop", options.get("stop")),

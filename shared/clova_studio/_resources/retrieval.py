@@ -34,14 +34,15 @@ class RetrievalResource(Sender):
         Args:
             query: What to answer.
             documents: ``{"id": ..., "doc": ...}``, or strings, whose ids are then ``doc1``, ``doc2`` and so on. Input
-                may have 128,000 tokens.
-            max_tokens: Output cap in tokens, 1 to 4,095; service default 1,024.
+                may have 128,000 tokens. Passages of several hundred characters are cited best; documents of one line
+                were seen not to be cited although they held the answer.
+            max_tokens: Output cap in tokens, 1 to 4,096; service default 1,024.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The answer with its cited documents in order (without scores: the service has none), or suggested queries
-            when the documents hold no answer.
+            when the service finds no answer. That nothing is cited does not mean that the documents hold no answer.
 
         Raises:
             ConfigurationError: A text is empty or an argument out of range; nothing was sent.
