@@ -67,8 +67,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
 
     Thinking comes as reasoning blocks (``content_blocks``, ``output_version="v1"``) and in
     ``additional_kwargs["thinking_content"]``. ``response_metadata`` has ``model_name``, ``model_provider``,
-    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback`` and
-    ``tool_choice_unmet``.
+    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback``,
+    ``tool_choice_unmet`` and ``empty_answer``: ``"thinking"`` if thinking used up ``max_tokens`` before there was any
+    text, ``"max_tokens"`` if something else did; one warning says so too.
 
     Every option can also be given per call (``invoke(..., top_k=3)``) and with ``bind``. A call's options take
     precedence over the constructor's; None leaves an option to the service. An argument that does not exist is refused

@@ -60,7 +60,9 @@ class ClovaX(PredictingLLM, ChatFields):
     ``ToolCallBlock`` after it, whose arguments are text while a stream is in flight and a dict once whole.
     ``raw`` is the service's result in snake_case, with the tokens of all requests of the call as ``usage``;
     ``additional_kwargs`` has ``prompt_tokens``, ``completion_tokens``, ``total_tokens``, ``finish_reason`` and
-    ``request_id``, in streams those of the last response. New thinking is ``additional_kwargs["thinking_delta"]``.
+    ``request_id``, in streams those of the last response. New thinking is ``additional_kwargs["thinking_delta"]``. An
+    answer that ended before there was any text is marked ``additional_kwargs["empty_answer"]``: ``"thinking"`` if
+    thinking used up ``max_tokens``, ``"max_tokens"`` if something else did; one warning says so too.
 
     Every option can also be given per call (``chat(messages, top_k=3)``). A call's options take precedence over the
     constructor's; None leaves an option to the service. Further options of a call: ``tools``, ``tool_choice``

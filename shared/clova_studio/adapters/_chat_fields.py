@@ -103,7 +103,13 @@ class ChatFields(ConnectionFields):
         if mine.get("max_retries") is not None:
             connection = connection.with_max_retries(mine["max_retries"])
         fallback = mine.get("tool_fallback", self.tool_fallback)
-        flow = ToolChoiceFlow(chat.request, choice=choice, tool_fallback=fallback, base_url=connection.place)
+        flow = ToolChoiceFlow(
+            chat.request,
+            choice=choice,
+            tool_fallback=fallback,
+            base_url=connection.place,
+            warn_once=self._warn_once,
+        )
         return flow, connection, mine
 
     def _default_options(self) -> dict[str, Any]:

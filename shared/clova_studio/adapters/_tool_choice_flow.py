@@ -15,10 +15,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from clova_studio._empty_answers import thinking_tokens, why_empty
 from clova_studio._errors import ConfigurationError, UnsupportedFunctionError
 from clova_studio._requests.messages import kind_of
 from clova_studio.adapters._conversation import with_instruction
 from clova_studio.adapters._refused_force import RefusedForce
+from clova_studio.adapters._warn_once import WarnOnce
 from clova_studio.types import CompletionTokensDetails, Usage
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class ToolChoiceFlow:
         tool_fallback: When to go on without tools after 40009: ``"after_tool_result"``, ``"always"`` or ``"never"``.
         base_url: Where the request goes, as far as it is known.
         refused_force: What is known of refused forced choices; None for what the process knows.
+        warn_once: The component's warnings; None gives each again.
 
     Raises:
         ConfigurationError: ``tool_fallback`` is none of the three.
@@ -65,7 +68,8 @@ class ToolChoiceFlow:
     Attributes:
         request: Arguments of the next request.
         done: Whether the answer is complete, so that no request is left.
-        marks: Marks to put on the answer: ``tool_fallback`` or ``tool_choice_unmet``.
+        marks: Marks to put on the answer: ``tool_fallback``, ``tool_choice_unmet``, or ``empty_answer`` for one that
+            ended before it began: ``"thinking"`` if thinking used up the output cap, else ``"max_tokens"``.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class ToolChoiceFlow:
         tool_fallback: str,
         base_url: str | None,
         refused_force: RefusedForce | None = None,
+        warn_once: WarnOnce | None = None,
     ) -> None:
         if tool_fallback not in {"after_tool_result", "always", "never"}:
             raise ConfigurationError(
@@ -85,6 +90,7 @@ class ToolChoiceFlow:
         self._tool_fallback = tool_fallback
         self._target: Target = (base_url, request["model"])
         self._refused_force = _refused_force if refused_force is None else refused_force
+        self._warn_once = WarnOnce() if warn_once is None else warn_once
         self._must_call = False
         self._asked_again = False
         self._forced: str | None = None
@@ -95,6 +101,8 @@ class ToolChoiceFlow:
         self._held: list[tuple[ChatChunk, bool]] = []
         self._text: list[str] = []
         self._has_calls = False
+        self._has_said = False
+        self._has_thought = False
         self._at_end = False
         self.done = False
         self.request: dict[str, Any] = self._first(choice)
@@ -242,6 +250,8 @@ class ToolChoiceFlow:
         if self._asks_again(calls=bool(result.message.tool_calls), text=result.message.content, usage=result.usage):
             return False
         self.done = True
+        if result.is_empty:
+            self._note_empty(result.usage, thought=bool(result.message.thinking_content))
         return True
 
     def total_usage(self, usage: Usage | None) -> Usage | None:
@@ -263,6 +273,8 @@ class ToolChoiceFlow:
         """
         if self._at_end:  # of the answer before this one
             self._start_over()
+        if not self._has_said:
+            self._listen(piece)
         if piece.is_last:
             return self._last(piece)
         if not self._must_call:
@@ -281,7 +293,23 @@ class ToolChoiceFlow:
         if self._asks_again(calls=self._has_calls, text="".join(self._text), usage=piece.usage):
             return []
         self.done = True
+        if piece.finish_reason == "length" and not self._has_said:
+            self._note_empty(piece.usage, thought=self._has_thought)
         return [*self._released(), (piece, True)]
+
+    def _listen(self, piece: ChatChunk) -> None:
+        """Look whether an answer has begun, or the model only thinks."""
+        message = piece.message
+        if message.thinking_content:
+            self._has_thought = True
+        if message.tool_calls or message.content.strip():
+            self._has_said = True
+
+    def _note_empty(self, usage: Usage | None, *, thought: bool) -> None:
+        thought = thought or thinking_tokens(usage) > 0
+        self.marks["empty_answer"] = "thinking" if thought else "max_tokens"
+        cap = self.request.get("max_tokens")
+        self._warn_once.warn("empty answer", why_empty(self.model, cap, usage, thought=thought))
 
     def _look_at(self, piece: ChatChunk) -> None:
         self._text.append(piece.message.content)
@@ -319,6 +347,8 @@ class ToolChoiceFlow:
         self._held = []
         self._text = []
         self._has_calls = False
+        self._has_said = False
+        self._has_thought = False
         self._at_end = False
 
 
