@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from clova_studio._catalogue import model_info
+from clova_studio._catalogue import EMBEDDING_MODELS, MODELS, model_info
 from clova_studio._errors import ConfigurationError
+from clova_studio._names import nearest
 
 __all__ = ["Limit", "RateLimits", "rate_limits_of"]
 
@@ -130,5 +132,10 @@ def _checked(name: Any, limit: Any) -> tuple[str, Limit]:
         raise ConfigurationError(
             f"rate_limits: {name} must be (requests, tokens) per window, each a whole number from 1 or None; got "
             f"{limit!r}"
+        )
+    if not model_info(name).known and (near := nearest(name, (*MODELS, *EMBEDDING_MODELS))) not in {None, name}:
+        warnings.warn(
+            f"rate_limits: {name!r} is not known, so its limit may hold for nothing: did you mean {near!r}?",
+            stacklevel=2,
         )
     return _known(name), pair

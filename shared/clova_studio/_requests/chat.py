@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, model_info
+from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
+from clova_studio._names import task_of, tell_of_model
 from clova_studio._requests.call import Call, fresh_or_given
 from clova_studio._requests.chat_options import ChatOptions, build_chat_request, tools_and_format
 from clova_studio._requests.messages import to_clova_messages
@@ -48,6 +49,7 @@ def chat(
 
     Source: the Chat Completions v1 and v3 pages of the API guide.
     """
+    task_id = task_of(model, task_id)
     version, info, body = build_chat_request(messages, model, options, task_id=task_id, api_version=api_version)
     if task_id is None:
         path = f"/{version}/chat-completions/{path_segment('model', info.name)}"
@@ -65,6 +67,7 @@ def chat(
         request_id=fresh_or_given(request_id),
         timeout=timeout,
         default_output=default_output_tokens(info, body),
+        model_hint="" if info.known or task_id is not None else tell_of_model(info.name),
     )
 
 
@@ -82,6 +85,10 @@ def count_chat_tokens(
     Source: the chat v1 and chat v3 token calculator pages of the API guide.
     """
     info = model_info(model)
+    if is_tuned(model):
+        raise ConfigurationError(
+            f"model={model!r} is a tuned model, which the token calculator does not have: give its base model's name"
+        )
     v1 = info.api == "v1"
     options: ChatOptions = {"tools": tools, "response_format": response_format}
     if v1 and (tools or response_format):
@@ -99,4 +106,5 @@ def count_chat_tokens(
         quota="chat-tokenize",
         request_id=fresh_or_given(request_id),
         timeout=timeout,
+        model_hint="" if info.known else tell_of_model(info.name),
     )

@@ -155,8 +155,6 @@ def _check_abilities(
     task_id: str | None,
 ) -> None:
     """Refuse features that the model, the API or another feature rules out."""
-    if task_id is not None and (not isinstance(task_id, str) or not task_id):
-        raise ConfigurationError(f"task_id must be the id of a tuning task, got {task_id!r}")
     wanted: list[tuple[str, bool, str]] = [
         ("tools", bool(tools) and not (info.tools and not v1), "use HCX-005, HCX-007 or HCX-DASH-002"),
         ("thinking", options.get("thinking") is not None and not (info.thinking and not v1), "use HCX-007"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from clova_studio._errors import ConfigurationError
+from clova_studio._names import check_task_id
 from clova_studio._requests.call import Call, fresh_or_given, present
 from clova_studio._requests.chat_options import MAX_SEED
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, path_segment, strings
@@ -86,6 +87,7 @@ def complete(
     )
     path = f"/v1/completions/{path_segment('model', model)}"
     if task_id is not None:
+        task_id = check_task_id(task_id)
         path = f"/v1/tasks/{path_segment('task_id', task_id)}/completions"
     return Call(
         "POST",

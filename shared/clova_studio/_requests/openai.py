@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from clova_studio._catalogue import TUNED_MODEL_PREFIX, model_info
+from clova_studio._catalogue import EMBEDDING_MODELS, TUNED_MODEL_PREFIX, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
+from clova_studio._names import tell_of_model
 from clova_studio._requests.call import Call, fresh_or_given, present
 from clova_studio._requests.chat_options import MAX_SEED, MIN_TOKENS_WITH_TOOLS
 from clova_studio._requests.validation import check_names, check_text, integer, number, strings
@@ -124,12 +125,13 @@ def chat(
         f"{_PATH}/chat/completions",
         body,
         OpenAIChatResult,
-        quota=info.name,
+        quota=f"task {info.name}" if is_tuned(model) else info.name,
         native=False,
         assembler=OpenAIAssembler,
         default_output=_DEFAULT_OUTPUT,
         request_id=fresh_or_given(request_id),
         timeout=timeout,
+        model_hint="" if info.known or is_tuned(model) else tell_of_model(model),
     )
 
 
@@ -142,6 +144,7 @@ def embed(input: str, *, model: str, request_id: str | None = None, timeout: Any
     if not isinstance(input, str):
         raise ConfigurationError(f"input must be one string, got {type(input).__name__}: for many use embed_many")
     body = {"model": check_text("model", model), "input": check_text("input", input), "encoding_format": "float"}
+    known = model in EMBEDDING_MODELS
     return Call(
         "POST",
         f"{_PATH}/embeddings",
@@ -152,6 +155,7 @@ def embed(input: str, *, model: str, request_id: str | None = None, timeout: Any
         native=False,
         request_id=fresh_or_given(request_id),
         timeout=timeout,
+        model_hint="" if known else tell_of_model(model, embedding=True),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from clova_studio._catalogue import EMBEDDING_MODELS, model_info
 from clova_studio._errors import ConfigurationError
+from clova_studio._names import tell_of_model
 from clova_studio._requests.call import Call, fresh_or_given
 from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.validation import boolean, check_text, integer, path_segment
@@ -62,7 +63,9 @@ def embed(
     # v1 has the model in its path, so a model that this version does not know goes there.
     path = info.path if info else f"/v1/api-tools/embedding/{path_segment('model', model)}"
     checked = check or VectorCheck(model)
-    return _post(path, {"text": check_text("text", text)}, Embedding, model, request_id, timeout, check=checked)
+    hint = "" if info else tell_of_model(model, embedding=True)
+    body = {"text": check_text("text", text)}
+    return _post(path, body, Embedding, model, request_id, timeout, check=checked, model_hint=hint)
 
 
 def segment(
@@ -161,7 +164,8 @@ def slide(
         raise ConfigurationError("max_tokens is required: the output cap of the chat that follows")
     body = {"maxTokens": max_tokens, "messages": to_clova_messages(messages, info=info, v1=True, text_only=None)}
     path = f"/v1/api-tools/sliding/chat-messages/{path_segment('model', info.name)}"
-    return _post(path, body, SlidingWindow, "sliding", request_id, timeout)
+    hint = "" if info.known else tell_of_model(info.name)
+    return _post(path, body, SlidingWindow, "sliding", request_id, timeout, model_hint=hint)
 
 
 def count_embedding_tokens(text: str, *, request_id: str | None = None, timeout: Any = None) -> Call[TokenCount]:
@@ -187,6 +191,16 @@ def _post(
     request_id: str | None,
     timeout: Any,
     check: Callable[[ResultT], str | None] | None = None,
+    model_hint: str = "",
 ) -> Call[ResultT]:
-    given = fresh_or_given(request_id)
-    return Call("POST", path, body, result, quota=quota, request_id=given, timeout=timeout, check=check)
+    return Call(
+        "POST",
+        path,
+        body,
+        result,
+        quota=quota,
+        request_id=fresh_or_given(request_id),
+        timeout=timeout,
+        check=check,
+        model_hint=model_hint,
+    )
