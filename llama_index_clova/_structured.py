@@ -1,4 +1,4 @@
-"""Structured prediction: what is asked, and objects of answers, whole and in parts. Pure."""
+"""Structured prediction: the response format, and objects of complete and partial answers. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def response_format(output_cls: type[BaseModel]) -> dict[str, Any]:
 
 
 def object_of(response: ChatResponse, output_cls: type[Model], *, native: bool) -> Model:
-    """Return the object of a whole answer: of its text (``native``), else of its first tool call; it must fit."""
+    """Return the object of a complete answer: of its text (``native``), else of its first tool call.
+
+    Raises:
+        ValueError: The answer was cut at the output cap, has no tool call, or does not fit the class.
+    """
     if not native:
         return output_cls.model_validate(selections(response, error_on_no_tool_call=True)[0].tool_kwargs)
     if response.additional_kwargs.get("finish_reason") == "length":
@@ -43,10 +47,10 @@ class PartialObjects:
         self._seen: dict[str, Any] = {}
 
     def take(self, response: ChatResponse) -> BaseModel | None:
-        """Return the object so far: of the class if it fits already, else with any field missing; None if not new."""
+        """Return the object so far, None if it is not new. While it does not fit the class, fields may be missing."""
         self._last = response
         if response.additional_kwargs.get("finish_reason") is not None:
-            return None  # the end, which is ``whole``'s
+            return None  # the last response, which ``whole`` reads
         held = self._held(response)
         if not held or held == self._seen:
             return None
@@ -57,9 +61,9 @@ class PartialObjects:
             return self._flexible.model_validate(held)
 
     def whole(self) -> BaseModel:
-        """Return the object of the whole answer."""
+        """Return the object of the complete answer."""
         if self._last is None:
-            raise ValueError("the stream gave nothing")
+            raise ValueError("the stream had no response")
         return object_of(self._last, self._output_cls, native=self._native)
 
     def _held(self, response: ChatResponse) -> dict[str, Any]:

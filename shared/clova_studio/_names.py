@@ -40,8 +40,8 @@ def check_task_id(value: Any, name: str = "task_id") -> str:
     if task_id.startswith(_LONG_FORM):
         raise ConfigurationError(
             f"{name}={value!r} names a tuned model on the OpenAI-compatible path, where it goes as "
-            f"client.openai.chat(model='{TUNED_MODEL_PREFIX}{task_id}'); it is not the id of its task: give the short id "
-            "that tuning.list() and 'clova-studio tuning list' show, such as 'bjlkpn9s'"
+            f"client.openai.chat(model='{TUNED_MODEL_PREFIX}{task_id}'); it is not the id of its task: give the short "
+            "id that tuning.list() and 'clova-studio tuning list' show, such as 'bjlkpn9s'"
         )
     return task_id
 
