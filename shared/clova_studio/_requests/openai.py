@@ -10,6 +10,7 @@ from clova_studio._errors import ConfigurationError
 from clova_studio._names import tell_of_model
 from clova_studio._requests.call import Call, fresh_or_given, post, present
 from clova_studio._requests.chat_options import MAX_SEED, MIN_TOKENS_WITH_TOOLS
+from clova_studio._requests.messages import check_tool_turns
 from clova_studio._requests.validation import check_names, check_text, integer, number, strings
 from clova_studio._requests.vectors import VectorCheck
 from clova_studio._streaming.openai_assembler import OpenAIAssembler
@@ -188,6 +189,7 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
             raise ConfigurationError(f"messages[{i}] must be a mapping with role and content, got {message!r}")
         # The service refuses null, which the OpenAI SDK puts in turns that only call tools.
         wire.append({**message, "content": "" if message.get("content") is None else message["content"]})
+    check_tool_turns(wire, calls="tool_calls", call_id="tool_call_id")
     return wire
 
 

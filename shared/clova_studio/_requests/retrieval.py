@@ -10,7 +10,7 @@ from clova_studio._catalogue import ModelInfo
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.chat_options import MAX_SEED, ChatOptions, tools_and_format
-from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.messages import check_tool_turns, to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, strings
 from clova_studio.types.reasoning import ReasoningResult
 from clova_studio.types.reranking import RerankResult
@@ -96,9 +96,11 @@ def reason(
     for i, tool in enumerate(named["tools"]):
         if not isinstance(tool["function"].get("parameters"), Mapping):
             raise ConfigurationError(f"tools[{i}].function.parameters is missing: RAG reasoning requires it")
+    wire = to_clova_messages(_with_search_results(messages), info=_REASONER, v1=False, text_only="tools")
+    check_tool_turns(wire, calls="toolCalls", call_id="toolCallId")
     body = present(
         {
-            "messages": to_clova_messages(_with_search_results(messages), info=_REASONER, v1=False, text_only="tools"),
+            "messages": wire,
             **named,
             "topP": number("top_p", options.get("top_p"), 0, 1, above=True),
             "topK": integer("top_k", options.get("top_k"), 0, 128),
