@@ -25,7 +25,8 @@ VERBS = ["chat", "stream_chat", "openai.chat", "reason"]
 
 def call(call_id: str, *others: str) -> dict[str, Any]:
     """Return an answer that calls tools."""
-    calls = [{"id": each, "type": "function", "function": {"name": "search", "arguments": "{}"}} for each in (call_id, *others)]
+    function = {"name": "search", "arguments": "{}"}
+    calls = [{"id": each, "type": "function", "function": function} for each in (call_id, *others)]
     return {"role": "assistant", "content": "", "tool_calls": calls}
 
 

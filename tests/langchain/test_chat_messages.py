@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import TYPE_CHECKING, Any
 
@@ -219,9 +220,7 @@ def test_too_many_pictures_are_refused(chat: Callable[..., ChatClovaX], server: 
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
-def test_a_result_without_its_call_is_named(
-    chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str
-) -> None:
+def test_a_result_without_its_call_is_named(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
     """The index is the caller's, though system messages are joined and empty answers left out; nothing is sent."""
     messages = [
         SystemMessage("가"),

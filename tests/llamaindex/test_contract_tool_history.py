@@ -13,7 +13,7 @@ from llama_index.core.llms import ChatMessage, ChatResponse, TextBlock
 from llama_index.core.tools import FunctionTool
 from llama_support import CHAT, MODELS, WITH_TOOLS, run
 
-from clova_studio import ClovaStudioError, UnsupportedFunctionError
+from clova_studio import ClovaStudioError, ConfigurationError, UnsupportedFunctionError
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
 from llama_index_clova._messages import to_clova_messages
