@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clova_studio._config import *
     from clova_studio._dataset import *
     from clova_studio._errors import *
+    from clova_studio._model_uses import *
     from clova_studio._rate_limits.settings import *
     from clova_studio._rate_limits.status import *
     from clova_studio._requests.chat_options import *
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = [
     "EMBEDDING_MODELS",
     "MODELS",
+    "MODEL_USES",
+    "MODEL_USE_SOURCES",
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
@@ -69,6 +72,7 @@ __all__ = [
     "Message",
     "MessageTokenCount",
     "ModelInfo",
+    "ModelUse",
     "NotFoundError",
     "OpenAIChatChunk",
     "OpenAIChatOptions",
@@ -137,6 +141,7 @@ __getattr__, __dir__ = lazy_names(
         "._config": ("Timeouts",),
         "._dataset": ("DatasetProblem", "DatasetReport", "validate_dataset"),
         "._errors": [name for name in __all__ if name.endswith("Error")],
+        "._model_uses": ("MODEL_USES", "MODEL_USE_SOURCES", "ModelUse"),
         "._rate_limits.settings": ("RateLimits",),
         "._rate_limits.status": ("QuotaStatus",),
         "._requests.chat_options": ("ChatOptions",),
