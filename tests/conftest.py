@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from clova_studio._names import forget_warnings
 from clova_studio._rate_limits.registry import clear as clear_limiters
+from clova_studio._requests.names import forget_warnings
 from clova_studio.adapters._connection import forget_clients
 from clova_studio.adapters._tool_choice_flow import forget_refusals
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from clova_studio._config import *
     from clova_studio._dataset import *
     from clova_studio._errors import *
-    from clova_studio._model_uses import *
     from clova_studio._rate_limits.settings import *
     from clova_studio._rate_limits.status import *
     from clova_studio._requests.chat_options import *
@@ -136,12 +135,20 @@ __getattr__, __dir__ = lazy_names(
     __all__,
     {
         "._async_client": ("AsyncClovaStudio",),
-        "._catalogue": ("EMBEDDING_MODELS", "MODELS", "EmbeddingModelInfo", "ModelInfo", "model_info"),
+        "._catalogue": (
+            "EMBEDDING_MODELS",
+            "MODELS",
+            "MODEL_USES",
+            "MODEL_USE_SOURCES",
+            "EmbeddingModelInfo",
+            "ModelInfo",
+            "ModelUse",
+            "model_info",
+        ),
         "._client": ("ClovaStudio",),
         "._config": ("Timeouts",),
         "._dataset": ("DatasetProblem", "DatasetReport", "validate_dataset"),
         "._errors": [name for name in __all__ if name.endswith("Error")],
-        "._model_uses": ("MODEL_USES", "MODEL_USE_SOURCES", "ModelUse"),
         "._rate_limits.settings": ("RateLimits",),
         "._rate_limits.status": ("QuotaStatus",),
         "._requests.chat_options": ("ChatOptions",),

@@ -10,10 +10,9 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from clova_studio._catalogue import is_tuned, model_info
+from clova_studio._catalogue import TUNED_MODEL_PREFIX, is_tuned, model_info
 from clova_studio._config import check_http_client, make_config
 from clova_studio._errors import ConfigurationError
-from clova_studio._names import task_of
 from clova_studio._rate_limits.registry import limiter_of
 from clova_studio._rate_limits.settings import rate_limits_of
 from clova_studio._retries import Attempts, RetryPolicy
@@ -146,7 +145,7 @@ class BaseClient:
             Limits, what is left in this window, and who waits. Without limits, given or learnt, ``None`` for them.
         """
         info = model_info(model)
-        name = f"task {task_of(model, None)}" if is_tuned(model) else info.name
+        name = f"task {model.removeprefix(TUNED_MODEL_PREFIX)}" if is_tuned(model) else info.name
         return self._limiter(name).status(self._waiter.now())
 
     def _limiter(self, name: str) -> RateLimiter:

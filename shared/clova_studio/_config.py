@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._keys import clean_key, key_variable, no_key_message
-from clova_studio._secrets import Secrets
+from clova_studio._secrets import Secrets, clean_key, key_variable, no_key_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

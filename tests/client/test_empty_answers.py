@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clova_studio import ChatResult, ClovaStudio, Message, ToolCall, Usage
-from clova_studio._empty_answers import why_empty
+from clova_studio.adapters._empty_answers import why_empty
 from clova_studio.emulator import serve
 from clova_studio.types import CompletionTokensDetails
 

@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 from client_support import MESSAGES, OK, Both, answer, embedded, envelope, sample
 
-from clova_studio import EMBEDDING_MODELS, MODELS, BadRequestError, ConfigurationError, NotFoundError, RateLimits
-from clova_studio._names import nearest
+from clova_studio import (
+    EMBEDDING_MODELS,
+    MODELS,
+    BadRequestError,
+    ClovaStudio,
+    ConfigurationError,
+    NotFoundError,
+    RateLimits,
+)
+from clova_studio._requests.names import nearest
 
 LONG = "tuning-1883-250519-abcdefg"
 TASK = OK + b'{"id":"bjlkpn9s","status":"SUCCEEDED"}}'
@@ -184,3 +192,14 @@ def test_limits_of_nearly_a_known_model() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         RateLimits(dict.fromkeys(("HCX-009", "segmentation", "router", "chat-tokenize", "task bjlkpn9s"), (60, None)))
+
+
+@KINDS
+@pytest.mark.parametrize("name", ["task bjlkpn9s", "ft:bjlkpn9s"])
+def test_quota_of_a_tuned_model(kind: str, name: str) -> None:
+    """A tuned model of unknown base has one quota, on both paths and by either name."""
+    client = Both(kind, chatted, lambda: answer(COMPATIBLE), rate_limits=RateLimits({"task bjlkpn9s": (10, None)}))
+    client.call("chat", MESSAGES, model="ft:bjlkpn9s")
+    client.call("openai.chat", MESSAGES, model="ft:bjlkpn9s")
+    with ClovaStudio(**client.settings) as other:
+        assert other.quota(name).remaining_requests == 8

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from clova_studio._cli._terminal import scrub
 from clova_studio._errors import ConfigurationError
-from clova_studio._keys import clean_key, key_variable, no_key_message
+from clova_studio._secrets import clean_key, key_variable, no_key_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

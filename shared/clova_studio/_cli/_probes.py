@@ -19,8 +19,8 @@ from clova_studio._cli._parsing import connect, key_settings
 from clova_studio._cli._report import Report
 from clova_studio._config import BASE_URLS, make_request_id
 from clova_studio._errors import RateLimitError
-from clova_studio._keys import KEY_VARIABLES, key_variable, similar_words, tidied
 from clova_studio._responses import transport_error
+from clova_studio._secrets import KEY_VARIABLES, key_variable, similar_words, tidied
 from clova_studio._transport import make_client
 
 if TYPE_CHECKING:

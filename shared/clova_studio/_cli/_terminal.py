@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import AuthenticationError, ConfigurationError, redact
-from clova_studio._keys import KEY_VARIABLES, tidied
+from clova_studio._secrets import KEY_VARIABLES, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from clova_studio._cli._parsing import add_connection_options, connect
 from clova_studio._cli._terminal import complain, is_terminal, note, read_text, say, say_json
-from clova_studio._empty_answers import thinking_tokens, why_empty
 from clova_studio._errors import AuthenticationError, ClovaStudioError, ConfigurationError
+from clova_studio.adapters._empty_answers import thinking_tokens, why_empty
 
 if TYPE_CHECKING:
     import argparse

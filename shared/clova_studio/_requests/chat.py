@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._names import task_of, tell_of_model
 from clova_studio._requests.call import Call, post
 from clova_studio._requests.chat_options import ChatOptions, build_chat_request, tools_and_format
 from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.names import task_of, tell_of_model
 from clova_studio._requests.validation import path_segment
 from clova_studio._streaming.chat_assembler import ChatAssembler
 from clova_studio.types.chat import ChatResult

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._names import check_task_id
 from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.chat_options import MAX_SEED
+from clova_studio._requests.names import check_task_id
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, path_segment, strings
 from clova_studio.types.completions import CompletionResult
 from clova_studio.types.tokens import TokenCount

@@ -7,10 +7,10 @@ from typing import Any, TypedDict
 
 from clova_studio._catalogue import EMBEDDING_MODELS, TUNED_MODEL_PREFIX, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._names import tell_of_model
 from clova_studio._requests.call import Call, fresh_or_given, post, present
 from clova_studio._requests.chat_options import MAX_SEED, MIN_TOKENS_WITH_TOOLS
 from clova_studio._requests.messages import check_tool_turns
+from clova_studio._requests.names import tell_of_model
 from clova_studio._requests.validation import check_names, check_text, integer, number, strings
 from clova_studio._requests.vectors import VectorCheck
 from clova_studio._streaming.openai_assembler import OpenAIAssembler

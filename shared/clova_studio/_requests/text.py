@@ -7,9 +7,9 @@ from typing import Any
 
 from clova_studio._catalogue import EMBEDDING_MODELS, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._names import tell_of_model
 from clova_studio._requests.call import Call, post
 from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.names import tell_of_model
 from clova_studio._requests.validation import boolean, check_text, integer, path_segment
 from clova_studio._requests.vectors import VectorCheck
 from clova_studio.types.embeddings import Embedding

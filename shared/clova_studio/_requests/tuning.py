@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from clova_studio._catalogue import model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._names import check_task_id, tell_of_model
 from clova_studio._requests.call import Call, Nothing, fresh_or_given, post, present
+from clova_studio._requests.names import check_task_id, tell_of_model
 from clova_studio._requests.validation import check_text, integer, number, path_segment
 from clova_studio._secrets import Secrets
 from clova_studio.types.tuning import TuningTask, TuningTaskPage

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from clova_studio._config import check_http_client
 from clova_studio._errors import ConfigurationError
-from clova_studio._keys import clean_key, key_variable, no_key_message
+from clova_studio._secrets import clean_key, key_variable, no_key_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

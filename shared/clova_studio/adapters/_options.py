@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._names import task_of
 from clova_studio._requests.chat_options import (
     MIN_TOKENS_WITH_TOOLS,
     refuse_tools_with_format,
     text_only_reason,
 )
+from clova_studio._requests.names import task_of
 from clova_studio.adapters._fields import refuse_unknown
 from clova_studio.adapters._schemas import wire_response_format
 

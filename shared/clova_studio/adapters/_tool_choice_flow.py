@@ -15,10 +15,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._empty_answers import thinking_tokens, why_empty
 from clova_studio._errors import ConfigurationError, UnsupportedFunctionError
 from clova_studio._requests.messages import kind_of
 from clova_studio.adapters._conversation import with_instruction
+from clova_studio.adapters._empty_answers import thinking_tokens, why_empty
 from clova_studio.adapters._refused_force import RefusedForce
 from clova_studio.adapters._warn_once import WarnOnce
 from clova_studio.types import CompletionTokensDetails, Usage
