@@ -26,7 +26,7 @@ __all__ = [
     "mask_chain",
     "mask_parsed",
     "no_key_message",
-    "similar_words",
+    "similar_key_words",
     "tidied",
 ]
 
@@ -207,14 +207,18 @@ def no_key_message(way_out: str, way_out_ko: str) -> str:
         way_out: How to give the key, in English.
         way_out_ko: The same in Korean.
     """
-    english, korean = similar_words()
+    english, korean = similar_key_words()
     if english:
         english, korean = f"{english}: rename the variable, or ", f"{korean}. 변수 이름을 바꾸거나 "
     return f"no API key: {english}{way_out} / API 키가 없습니다. {korean}{way_out_ko}"
 
 
-def similar_words() -> tuple[str, str]:
-    """Return what to say of variables of similar names, in English and Korean; empty texts if there are none."""
+def similar_key_words() -> tuple[str, str]:
+    """Return what to say, in English and Korean, if a key is set under a name that is not read but similar.
+
+    Returns:
+        Two sentences without a full stop that name the variables, not what is in them; empty texts if there are none.
+    """
     names = _similar_variables()
     if not names:
         return "", ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,7 +35,13 @@ def test_thinking_that_used_up_the_cap(server: EmulatorServer, cap: int, *, empt
         with client.stream_chat(QUESTION, model="HCX-007", max_tokens=cap) as stream:
             for _ in stream:
                 pass
-    assert (whole.is_empty, stream.result().is_empty) == (empty, empty)
+        options: Any = {"model": "HCX-007", "max_completion_tokens": cap, "reasoning_effort": "low"}
+        compatible = client.openai.chat(QUESTION, **options)
+        with client.openai.stream_chat(QUESTION, **options) as other:
+            for _ in other:
+                pass
+    results = (whole, stream.result(), compatible, other.result())
+    assert [result.is_empty for result in results] == [empty] * 4
 
 
 @pytest.mark.parametrize(
@@ -67,5 +73,5 @@ def test_why() -> None:
         "HCX-007", None, usage, thought=True, names=("--max-tokens", "--thinking")
     )
     assert why_empty("HCX-005", 1, Usage(completion_tokens=1), thought=False) == (
-        "HCX-005 gave no answer: max_tokens=1 was used up (1 tokens spent). Raise max_tokens, up to 4096"
+        "HCX-005 gave no answer: max_tokens=1 was used up (1 token spent). Raise max_tokens, up to 4096"
     )

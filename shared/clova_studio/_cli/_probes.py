@@ -20,7 +20,7 @@ from clova_studio._cli._report import Report
 from clova_studio._config import BASE_URLS, make_request_id
 from clova_studio._errors import RateLimitError
 from clova_studio._responses import transport_error
-from clova_studio._secrets import KEY_VARIABLES, key_variable, similar_words, tidied
+from clova_studio._secrets import KEY_VARIABLES, key_variable, similar_key_words, tidied
 from clova_studio._transport import make_client
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def examine(arguments: argparse.Namespace) -> Report:
     report.findings += _local_findings(parts.scheme, parts.hostname or "", kind)
     reached = _reach(base_url, arguments.timeout, situation, report)
     if kind == "none":
-        english, korean = (words and f" {words}." for words in similar_words())
+        english, korean = (words and f" {words}." for words in similar_key_words())
         report.findings.append(finding("no_key", detail=english, detail_ko=korean))
     elif reached:
         _ask_with_key(arguments, situation, also, report)

@@ -38,7 +38,8 @@ def why_empty(
     cap_name, effort_name = names
     info = model_info(model)
     limit = f"{cap_name}={cap}" if cap is not None else f"the service's default of {cap_name}"
-    spent = "" if usage is None else f" ({usage.completion_tokens} tokens spent"
+    tokens = usage.completion_tokens if usage is not None else 0
+    spent = "" if usage is None else f" ({tokens} token{'' if tokens == 1 else 's'} spent"
     if thinking := thinking_tokens(usage):
         spent += f", {thinking} of them on thinking"
     most = f", up to {info.max_output_tokens}" if info.known else ""
