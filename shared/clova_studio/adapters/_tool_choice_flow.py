@@ -308,8 +308,9 @@ class ToolChoiceFlow:
     def _note_empty(self, usage: Usage | None, *, thought: bool) -> None:
         thought = thought or thinking_tokens(usage) > 0
         self.marks["empty_answer"] = "thinking" if thought else "max_tokens"
-        cap = self.request.get("max_tokens")
-        self._warn_once.warn("empty answer", why_empty(self.model, cap, usage, thought=thought))
+        if thought:  # otherwise the cap was small, which the finish reason says
+            cap = self.request.get("max_tokens")
+            self._warn_once.warn("empty answer", why_empty(self.model, cap, usage, thought=True))
 
     def _look_at(self, piece: ChatChunk) -> None:
         self._text.append(piece.message.content)
