@@ -10,13 +10,12 @@ from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
 from langchain_core.outputs import Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
-from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from clova_studio import model_info
 from clova_studio.adapters import is_tuned, response_schema
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
-from langchain_clova._schemas import wire_tool
+from langchain_clova._schemas import json_schema_of, wire_tool
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
@@ -169,6 +168,6 @@ def _schema_of(schema: Any, *, strict: bool | None) -> dict[str, Any]:
         # Langchain-core requires a title, as the name of a function; here there is no function.
         found = dict(schema)
     else:
-        found = convert_to_json_schema(schema, strict=strict)
+        found = json_schema_of(schema, strict=strict)
     with langchain_errors:
         return response_schema(found)

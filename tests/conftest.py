@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
@@ -36,6 +37,12 @@ def _nothing_learnt() -> None:
     forget_warnings()
     forget_clients()
     clear_limiters()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is imported by now: it would look at all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

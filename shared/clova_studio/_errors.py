@@ -60,6 +60,8 @@ __all__ = [
 
 
 _LONGEST_MESSAGE = 2_000
+# Of a message so much is read: masks are shorter than what they stand for, and masking takes time for all of a text.
+_READ_OF_MESSAGE = 4 * _LONGEST_MESSAGE
 # An HTTP status and two digits more, as documented.
 _CODE = re.compile(r"[45][0-9]{4}")
 _KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
@@ -86,10 +88,11 @@ class ClovaStudioError(Exception):
     """
 
     def __init__(self, message: str, *, request_id: str | None = None, partial: Any = None) -> None:
+        length = len(message)
         # A key in the wrong argument must not show in the message about that argument.
-        message = redact(message)
-        if len(message) > _LONGEST_MESSAGE:
-            message = f"{message[:_LONGEST_MESSAGE]}... ({len(message):,} characters)"
+        message = redact(message[:_READ_OF_MESSAGE], cut=length > _READ_OF_MESSAGE)
+        if length > _READ_OF_MESSAGE or len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:_LONGEST_MESSAGE]}... ({length:,} characters)"
         super().__init__(message)
         self.message = message
         self.request_id = request_id

@@ -271,8 +271,12 @@ def _described(exc: BaseException) -> str:
 
 def _json_or_none(body: bytes) -> Any:
     try:
+        text = body.decode("utf-8-sig")
+        if len(body) > _LONGEST_BODY:
+            # No error keeps it: `_status_of` and the error mask the little that is taken from it.
+            return parse_json(text)
         # Some gateways repeat the key that they refuse, and JSON can write it in many ways.
-        return mask_parsed(parse_json(redact(body.decode("utf-8-sig"))))
+        return mask_parsed(parse_json(redact(text)))
     except ValueError:
         return None
 
@@ -291,7 +295,9 @@ def _status_of(parsed: Any) -> tuple[str | None, str | None]:
             status = parsed.get(name)
             if isinstance(status, dict) and isinstance(code := status.get("code"), (str, int)):
                 message = status.get("message")
-                return str(code)[:_LONGEST_CODE], message if isinstance(message, str) else None
+                text = str(code)
+                code = redact(text[:_LONGEST_CODE], cut=len(text) > _LONGEST_CODE)
+                return code, message if isinstance(message, str) else None
     return None, None
 
 

@@ -88,7 +88,7 @@ def test_failed_text_is_named_and_the_others_are_kept(work: Callable[..., Any]) 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["segment", "summarize"])
 @pytest.mark.parametrize("bound", [3, 50])
-def test_what_is_under_way_is_kept_and_nothing_else_is_started(work: Callable[..., Any], name: str, bound: int) -> None:
+def test_what_is_in_flight_is_kept_and_nothing_else_is_started(work: Callable[..., Any], name: str, bound: int) -> None:
     """After a failure no request is started; the answer of every one that was sent is at its index."""
     options: dict[str, Any] = {"max_concurrency": bound}
     texts = TEXTS if name == "segment" else [LONG]

@@ -62,7 +62,7 @@ TEXTS = [f"글 {i}" for i in range(50)]
 def test_a_thousand_texts_with_every_fifth_request_refused(make: Any) -> None:
     """1,000 texts give 1,000 vectors, each of its own text, in order, although every fifth request is a 429."""
     texts = [f"{i}번째 글: {'가나다라마바사'[i % 7]} {i * i}" for i in range(1000)]
-    fault = Fault("status", status=429, code="42901", headers={"x-ratelimit-reset-requests": "0.05s"}, every=5)
+    fault = Fault("status", status=429, code="42901", headers={"x-ratelimit-reset-requests": "5ms"}, every=5)
     with serve(latency=0.002) as server:
         with ClovaStudio(server.api_key, base_url=server.base_url) as client:
             own = {i: client.embed(texts[i]).embedding for i in range(0, 1000, 83)}
@@ -82,7 +82,7 @@ def test_a_thousand_texts_with_every_fifth_request_refused(make: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 @pytest.mark.parametrize("bound", [1, 3, 32])
-def test_requests_under_way_stay_under_the_bound(make: Any, bound: int) -> None:
+def test_requests_in_flight_stay_under_the_bound(make: Any, bound: int) -> None:
     """Never more requests at once than the bound, and as many as it when there is work."""
     with serve(latency=0.02) as server:
         vectors = embed_many(make, TEXTS, {"base_url": server.base_url}, max_concurrency=bound)
@@ -207,7 +207,7 @@ def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
     """A failure ends the batch at once, although other texts of it wait for a quota that is closed for minutes."""
-    under_way = threading.Event()
+    in_flight = threading.Event()
 
     def answered(request: httpx.Request) -> httpx.Response:
         if json.loads(request.content)["text"] == TEXTS[0]:
@@ -216,9 +216,9 @@ def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
 
     def handler(request: httpx.Request) -> httpx.Response:
         if json.loads(request.content)["text"] == TEXTS[0]:
-            under_way.wait(20)
+            in_flight.wait(20)
         else:
-            under_way.set()
+            in_flight.set()
             time.sleep(0.2)  # in which the other is refused, and waits for the quota
         return answered(request)
 

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from api_table import SEARCH, USER
+from api_row import USER
+from api_tools import SEARCH
 
 import clova_studio as cs
 from clova_studio._requests.call import Call

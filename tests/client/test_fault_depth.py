@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
-from api_table import SEARCH
+from api_tools import SEARCH
 from client_support import MESSAGES, OK, answer, sse
 
 import clova_studio as cs

@@ -60,14 +60,14 @@ def test_schema_on_the_wire_is_what_the_service_takes(chat: Callable[..., ChatCl
             "type": "object",
             "description": "주소.",
             "properties": {
-                "title": {"type": "string"},
+                "title": {"type": "string", "description": "maxLength: 40"},
                 "city": {"type": "string"},
                 "streets": {
                     "type": "array",
                     "items": {
                         "type": "object",
                         "description": "거리.",
-                        "properties": {"name": {"type": "string", "description": "이름"}},
+                        "properties": {"name": {"type": "string", "description": '이름\npattern: "^.+$"'}},
                         "required": ["name"],
                     },
                 },

@@ -50,15 +50,6 @@ STRICT = [
     *("-W", "ignore:The `__fields_set__` attribute:DeprecationWarning"),
     *("-W", "ignore:Accessing the 'model_:DeprecationWarning"),
 ]
-# What an extra alone does not bring, for the first example that imports a package and none of the others.
-FRAMEWORKS = ["langchain", "langchain_core", "langchain_text_splitters", "llama_index"]
-SERVER = ["starlette", "uvicorn", "yaml"]
-FIRST = {
-    "langchain_clova": ["langchain", "langchain_classic", "llama_index", "numpy", "tqdm", *SERVER],
-    "llama_index_clova": ["langchain", "langchain_core", "langchain_text_splitters", "starlette", "uvicorn"],
-    "clova_studio.emulator": [*FRAMEWORKS, "numpy", "tqdm"],
-    "clova_studio": [*FRAMEWORKS, "numpy", "tqdm", *SERVER],
-}
 
 
 class Prose(ast.NodeTransformer):
@@ -147,23 +138,6 @@ def test_example_runs_as_printed(code: str, reader: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stderr
-
-
-@pytest.mark.parametrize("package", FIRST)
-def test_first_example_of_a_package_needs_its_extra_alone(package: str, reader: Path) -> None:
-    """What a reader tries first runs after the smallest install that promises it, in both languages."""
-    others = [name for name in ("langchain_clova", "llama_index_clova", "clova_studio.emulator") if name != package]
-    programs = {}
-    for codes in PYTHON.values():
-        fitting = (code for code in codes if f"from {package} import" in code)
-        code = next(code for code in fitting if not any(name in code for name in others))
-        programs[ast.dump(ast.parse(code))] = code
-    missing = f"import sys; sys.modules.update(dict.fromkeys({FIRST[package]!r}))\n"
-    for code in programs.values():
-        done = subprocess.run(
-            [sys.executable, *STRICT, "-c", missing + code], capture_output=True, text=True, check=False, cwd=reader
-        )
-        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("readme", READMES)
