@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import PrivateAttr
 
-from clova_studio.adapters import estimate_message_tokens, estimate_tokens
+from clova_studio.adapters import estimate_message_tokens, estimate_tokens, is_tuned
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import ChatFields
 from langchain_clova._messages import to_clova_messages
@@ -134,21 +134,26 @@ class CountingChatModel(BaseChatModel, ChatFields):
         with langchain_errors:
             wire = to_clova_messages(self._convert_input(messages).to_messages())
             return self._connection.sync.count_chat_tokens(
-                wire, model=self.model, tools=[wire_tool(tool) for tool in tools or ()] or None
+                wire, model=self._counted_model, tools=[wire_tool(tool) for tool in tools or ()] or None
             )
 
     @property
     def _asks_the_service(self) -> bool:
         return self.token_counting == "api"  # noqa: S105  tokens of text
 
+    @property
+    def _counted_model(self) -> str:
+        # The calculator has no tuned models.
+        return self.base_model if self.base_model is not None and is_tuned(self.model) else self.model
+
     def _counted(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
         """Return the service's count; it is asked only if something is not in the cache."""
-        cache = self._counts
-        keys = [cache.key(self.model, message) for message in wire]
-        tools_key = cache.key(self.model, tools)
+        cache, model = self._counts, self._counted_model
+        keys = [cache.key(model, message) for message in wire]
+        tools_key = cache.key(model, tools)
         if any(cache.get(key) is None for key in keys) or (tools and cache.get(tools_key) is None):
             with langchain_errors:
-                count = self._connection.sync.count_chat_tokens(wire, model=self.model, tools=tools or None)
+                count = self._connection.sync.count_chat_tokens(wire, model=model, tools=tools or None)
             if len(count.messages) != len(wire):
                 return count.total
             for key, counted in zip(keys, count.messages, strict=True):

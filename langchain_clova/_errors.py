@@ -100,7 +100,7 @@ class ClovaContextLengthError(ContextLengthError, ModelInvalidRequestError, Cont
 
 
 class ClovaUnsupportedFunctionError(UnsupportedFunctionError, ModelInvalidRequestError):
-    """40009: with tools, usually because the model invented a tool."""
+    """40009: a feature that the model lacks, a tool that it invented, or declarations of tools that are too long."""
 
 
 class ClovaAuthenticationError(AuthenticationError, ModelAuthenticationError):

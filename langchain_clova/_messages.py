@@ -52,23 +52,23 @@ def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None 
         elif role == "user":
             _add_user(conversation, message.content, where, is_last_turn=i == last_turn)
         elif isinstance(message, ToolMessage):
-            _add_result(conversation, message.tool_call_id, message.content)
+            _add_result(conversation, message.tool_call_id, message.content, where)
         else:
-            conversation.add_assistant(*_answer(message))
+            conversation.add_assistant(*_answer(message), where=where)
     return conversation.finished()
 
 
 def _add_user(conversation: Conversation, content: Content, where: str, *, is_last_turn: bool) -> None:
     content, results = _without_results(content)
     for result in results:
-        _add_result(conversation, result.get("tool_use_id"), result.get("content") or "")
+        _add_result(conversation, result.get("tool_use_id"), result.get("content") or "", where)
     if content or not results:
         conversation.add_user(_parts(content, where), where, is_last_turn=is_last_turn)
 
 
-def _add_result(conversation: Conversation, call_id: Any, content: Content) -> None:
+def _add_result(conversation: Conversation, call_id: Any, content: Content, where: str) -> None:
     text, images = _tool_result(content)
-    conversation.add_tool_result(call_id, text, images=images)
+    conversation.add_tool_result(call_id, text, images=images, where=where)
 
 
 def _role(message: BaseMessage, i: int) -> str:

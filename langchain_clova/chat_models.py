@@ -70,8 +70,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
 
     Thinking arrives as reasoning blocks (``content_blocks``, ``output_version="v1"``) and in
     ``additional_kwargs["thinking_content"]``. ``response_metadata`` has ``model_name``, ``model_provider``,
-    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback`` and
-    ``tool_choice_unmet``.
+    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback``,
+    ``tool_choice_unmet`` and ``empty_answer``: ``"thinking"`` if thinking used up ``max_tokens`` before there was any
+    text, which one warning says too, ``"max_tokens"`` if something else did.
 
     Every option can also be given per call (``invoke(..., top_k=3)``) and with ``bind``. A call's options take
     precedence over the constructor's; for None the service's default applies. An argument that does not exist is

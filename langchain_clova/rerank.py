@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.config import ensure_config, patch_config
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from clova_studio.adapters import RerankRequest, in_thread
+from clova_studio.adapters import RerankRequest, WarnOnce, in_thread
 from langchain_clova._answers import usage_of
 from langchain_clova._citations import ClovaCitation
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
@@ -42,6 +42,7 @@ class ClovaRerankResult(BaseModel):
         suggested_queries: Other queries to try if the documents do not answer this one.
         usage: Tokens; None if nothing was sent.
         request_id: The id of the request; None if nothing was sent.
+        hint: What may have kept documents from being cited, such as their being short; None if there is nothing to say.
     """
 
     documents: list[Document]
@@ -51,6 +52,7 @@ class ClovaRerankResult(BaseModel):
     suggested_queries: list[str] = Field(default_factory=list)
     usage: UsageMetadata | None = None
     request_id: str | None = None
+    hint: str | None = None
 
 
 class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
@@ -67,13 +69,19 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
     same request: ``rerank()`` and ``arerank()`` return it with its citations or, if there is no answer, with suggested
     queries. Traces and callbacks see that as the output of a run named ``ClovaReranker``.
 
+    **Nothing cited is not nothing found**: by default (``keep_uncited="if_none_cited"``) a chain is then left with the
+    given documents, in their order, with ``metadata["cited"]`` False and no rank; if something is cited, only that is
+    kept. About one document in four is cited, and documents of one line often are not although they hold the answer: if
+    none is cited and some are short, one warning and the result's ``hint`` say so.
+
     The given documents are not changed. Blank ones are never sent and count as not cited; without other documents no
     request is made.
 
     Attributes:
         top_n: Maximum number of documents to return, from 1; None for all.
-        keep_uncited: Whether documents that were not cited follow the cited ones, in their given order.
-        max_tokens: Output cap of the answer in tokens, 1 to 4,095; service default 1,024. Input may have 128,000.
+        keep_uncited: Whether documents that were not cited follow the cited ones, in their given order: True for
+            always, False for never, ``"if_none_cited"`` for only if no document was cited.
+        max_tokens: Output cap of the answer in tokens, 1 to 4,096; service default 1,024. Input may have 128,000.
 
     Raises:
         ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
@@ -83,8 +91,10 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
     """
 
     top_n: int | None = Field(default=None, ge=1)
-    keep_uncited: bool = False
-    max_tokens: int | None = Field(default=None, ge=1, le=4_095)
+    keep_uncited: bool | Literal["if_none_cited"] = "if_none_cited"
+    max_tokens: int | None = Field(default=None, ge=1, le=4_096)
+
+    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
@@ -97,7 +107,7 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
             callbacks: Callbacks of the run.
 
         Returns:
-            Copies of the cited documents in the service's order, then with ``keep_uncited`` the others; at most
+            Copies of the cited documents in the service's order, then by ``keep_uncited`` the others; at most
             ``top_n``.
 
         Raises:
@@ -173,6 +183,8 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
         self, documents: list[Document], request: RerankRequest, result: RerankResult | None
     ) -> ClovaRerankResult:
         answer = request.answer(result)
+        if answer.hint is not None:
+            self._warn_once.warn("short documents", answer.hint)
         return ClovaRerankResult(
             documents=answer.kept(
                 lambda i, marks: _marked(documents[i], marks), keep_uncited=self.keep_uncited, top_n=self.top_n
@@ -224,7 +236,8 @@ class ClovaRerankRetriever(BaseRetriever):
             arguments except ``k``.
         reranker: A ``ClovaReranker`` or any other document compressor.
         k: Maximum number of documents to return, from 1; None for all that the reranker keeps. Also per call. The
-            reranker may keep fewer: see ``top_n`` and ``keep_uncited``.
+            reranker may keep fewer: see ``top_n`` and ``keep_uncited``. If a ``ClovaReranker`` cites nothing, its
+            default leaves the documents of ``base_retriever``, in their order.
 
     Raises:
         ConfigurationError: An argument does not exist, or ``k`` is not a whole number from 1. Errors of calls are those

@@ -54,7 +54,7 @@ def to_clova_messages(messages: Sequence[ChatMessage], *, no_images: str | None 
             conversation.add_system(list(_parts(message, where)), where)
         elif message.role in _ASSISTANT:
             _check_ids(message, where)
-            conversation.add_assistant(_said(message), tool_calls_of(message))
+            conversation.add_assistant(_said(message), tool_calls_of(message), where=where)
         elif message.role in _TOOL:
             _add_result(conversation, message, where)
         else:
@@ -159,4 +159,4 @@ def _add_result(conversation: Conversation, message: ChatMessage, where: str) ->
             texts.append(IMAGE_PLACEHOLDER)
         else:
             texts += [part["text"] for part in _block_parts(block, where) if part["type"] == "text"]
-    conversation.add_tool_result(call_id, "\n".join(texts), images=images)
+    conversation.add_tool_result(call_id, "\n".join(texts), images=images, where=where)

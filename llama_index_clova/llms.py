@@ -59,7 +59,9 @@ class ClovaX(PredictingLLM, ChatFields):
     ``raw`` is the service's result in snake_case, with the tokens of all requests of the call as ``usage``;
     ``additional_kwargs`` has ``prompt_tokens``, ``completion_tokens``, ``total_tokens``, ``finish_reason`` and
     ``request_id``, in a stream only those of its last response. New thinking text in a stream is in
-    ``additional_kwargs["thinking_delta"]``.
+    ``additional_kwargs["thinking_delta"]``. An answer that ended before there was any text is marked
+    ``additional_kwargs["empty_answer"]``: ``"thinking"`` if thinking used up ``max_tokens``, which one warning says
+    too, ``"max_tokens"`` if something else did.
 
     Every option can also be given per call (``chat(messages, top_k=3)``). A call's options take precedence over the
     constructor's; for None the service's default applies. Further options of a call: ``tools``, ``tool_choice``

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from clova_studio._rate_limits.registry import clear as clear_limiters
+from clova_studio._requests.names import forget_warnings
 from clova_studio.adapters._connection import forget_clients
 from clova_studio.adapters._tool_choice_flow import forget_refusals
 
@@ -33,6 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _nothing_learnt() -> None:
     """Forget what belongs to an emulator of a test before: this one's may have got the same port."""
     forget_refusals()
+    forget_warnings()
     forget_clients()
     clear_limiters()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clova_studio import ConfigurationError
-from clova_studio.adapters import key_from_env
+from clova_studio.adapters import key_from_env, similar_key_words
 from langchain_clova._demo._articles import article_index
 
 if TYPE_CHECKING:
@@ -141,6 +141,9 @@ def _settings(stack: ExitStack) -> dict[str, Any]:
 
     # A little time between tokens, so that one sees the answer stream.
     server = stack.enter_context(serve(token_latency=0.02))
+    similar, similar_ko = similar_key_words()
+    if similar:
+        _say(f"{similar_ko} ({similar})")
     _say(
         f"CLOVASTUDIO_API_KEY가 없어 로컬 에뮬레이터를 씁니다 (no key: a local emulator on {server.base_url} answers "
         "with extracts; it is not a language model)"

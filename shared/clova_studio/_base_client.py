@@ -10,7 +10,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from clova_studio._catalogue import model_info
+from clova_studio._catalogue import TUNED_MODEL_PREFIX, is_tuned, model_info
 from clova_studio._concurrency import CALLER, CancelSignal
 from clova_studio._config import check_http_client, make_config
 from clova_studio._errors import APIConnectionError, ClovaStudioError, ConfigurationError
@@ -166,13 +166,15 @@ class BaseClient:
         Args:
             model: A model, or a tool: ``"segmentation"``, ``"summarization"``, ``"sliding"``, ``"reranker"``,
                 ``"rag-reasoning"``, ``"router"`` (routers and skillsets share one), ``"chat-tokenize"``,
-                ``"embedding-tokenize"``, ``"tuning"``; a tuned model of unknown base is ``"task <id>"``.
+                ``"embedding-tokenize"``, ``"tuning"``; a tuned model of unknown base is ``"task <id>"``
+                or ``"ft:<id>"``.
 
         Returns:
             Limits, what is left in this window, and who waits. Without limits, given or learnt, ``None`` for them.
         """
         info = model_info(model)
-        return self._limiter(info.name if info.known else model).status(self._waiter.now())
+        name = f"task {model.removeprefix(TUNED_MODEL_PREFIX)}" if is_tuned(model) else info.name
+        return self._limiter(name).status(self._waiter.now())
 
     def _limiter(self, name: str) -> RateLimiter:
         """Return the rate limiter of a quota, which knows this client's limits."""

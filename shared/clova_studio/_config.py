@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._secrets import Secrets
+from clova_studio._secrets import Secrets, clean_key, key_variable, no_key_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BASE_URLS",
-    "KEY_VARIABLES",
     "Config",
     "PathPrefix",
     "Region",
@@ -38,7 +37,6 @@ BASE_URLS: dict[str, str] = {
     "gov": "https://clovastudio.stream.gov-ntruss.com",
 }
 _PREFIXES = ("", "testapp", "serviceapp")
-KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
 _OWN_HEADERS = frozenset(
     {
         "accept",
@@ -246,14 +244,15 @@ def _secret_headers(headers: Any) -> list[str]:
 
 def _key(value: Any) -> str:
     key = _secret("api_key", value)
-    if key is None:
-        key = next((os.environ[name].strip() for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
-        if key is not None:
-            key = _secret("CLOVASTUDIO_API_KEY", key)
+    if key is None and (variable := key_variable()) is not None:
+        key = _secret(variable, os.environ[variable])
     if key is None:
         raise ConfigurationError(
-            "no API key: give api_key=, or set CLOVASTUDIO_API_KEY (keys are made in the CLOVA Studio console under "
-            "'API key'). / API 키가 없습니다. api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요."
+            no_key_message(
+                "give api_key=, or set CLOVASTUDIO_API_KEY (keys are made in the CLOVA Studio console under "
+                "'API key').",
+                "api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요.",
+            )
         )
     return key
 
@@ -265,7 +264,7 @@ def _secret(name: str, value: Any) -> str | None:
     text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
     if not isinstance(text, str):
         raise ConfigurationError(f"{name} must be a string or a SecretStr, got {type(value).__name__}")
-    text = text.strip()
+    text = clean_key(name, text)
     if not text:
         raise ConfigurationError(f"{name} is empty: give the key as the console showed it, or leave {name} out")
     if text.lower().startswith("bearer "):

@@ -184,6 +184,18 @@ class APIStatusError(ClovaStudioError):
         self.body = body
         self.hint = hint_for(code, self.message)
 
+    def add_hint(self, more: str) -> None:
+        """Add to the hint.
+
+        Args:
+            more: A sentence in English and one in Korean, with `` / `` between them.
+        """
+        if self.hint is None:
+            self.hint = more
+            return
+        pairs = zip(self.hint.split(" / ", 1), more.split(" / ", 1), strict=True)
+        self.hint = " / ".join(f"{said} {added}" for said, added in pairs)
+
     def __str__(self) -> str:
         facts = [f"HTTP {self.status_code}"]
         if self.code:
@@ -205,7 +217,11 @@ class ContextLengthError(BadRequestError):
 
 
 class UnsupportedFunctionError(BadRequestError):
-    """40009 "Unsupported function": with tools mostly a tool that the model invented (observed, not documented)."""
+    """40009 "Unsupported function": a feature that the model lacks, or trouble with tools.
+
+    With tools the model invented one, or their declarations are too long for it (observed, not documented); the same
+    request can pass later. See ``hint``.
+    """
 
 
 class AuthenticationError(APIStatusError):

@@ -8,9 +8,12 @@ from pydantic import ValidationError
 
 from clova_studio._errors import (
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
+    BadRequestError,
     ClovaStudioError,
     InvalidResponseError,
+    NotFoundError,
     redact,
     status_error,
 )
@@ -86,10 +89,18 @@ def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, ca
     """
     try:
         return _parse(status_code, headers, body, call)
+    except APIStatusError as error:
+        if call.model_hint and _is_about_model(error):
+            error.add_hint(call.model_hint)
+        raise
     except ClovaStudioError:
         raise
     except Exception as exc:
         raise unreadable(exc, call.request_id, status_code) from exc
+
+
+def _is_about_model(error: APIStatusError) -> bool:
+    return isinstance(error, NotFoundError) or (isinstance(error, BadRequestError) and "model" in error.message.lower())
 
 
 def unreadable(exc: Exception, request_id: str, status_code: int = 200) -> InvalidResponseError:

@@ -96,6 +96,28 @@ def test_without_a_key(cli: Callable[..., Any], command: list[str]) -> None:
     assert len(ran.err.splitlines()) == 1
 
 
+def test_a_key_under_a_similar_name(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]) -> None:
+    """A missing key whose value stands in a variable of a similar name is said by name, never by value."""
+    monkeypatch.setenv("HCX_API_KEY", "nv-cli-test-key")
+    ran = cli("chat", "안녕")
+    assert ran.code == 2
+    assert "HCX_API_KEY is set, CLOVASTUDIO_API_KEY is not: rename the variable" in ran.err
+
+
+def test_warnings_are_read_by_people(
+    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]
+) -> None:
+    """What the client warns of is one line of the command: a key in quotes, a model's name that is nearly known."""
+    monkeypatch.setenv("CLOVASTUDIO_API_KEY", "'nv-cli-test-key'")
+    lines = cli("tokens", "안녕", "--model", "HCX005").err.splitlines()
+    assert lines[0].startswith("clova-studio: warning: CLOVASTUDIO_API_KEY: quotes and blanks around the key")
+    assert lines[1] == (
+        "clova-studio: warning: model 'HCX005' is not known, and is sent as it is: did you mean 'HCX-005'?"
+    )
+    assert "Did you mean 'HCX-005'?" in lines[2]
+    assert len(lines) == 3
+
+
 @pytest.mark.parametrize("command", ASKING, ids=" ".join)
 def test_a_refused_key(
     server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any], command: list[str]

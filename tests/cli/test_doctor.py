@@ -88,7 +88,6 @@ def test_no_chat(server: EmulatorServer, cli: Callable[..., Any]) -> None:
         ("nv-cli-lonely-key", ["--path-prefix", "serviceapp"], "service_key_without_app"),
         ("nv-cli-test-key", ["--path-prefix", "serviceapp"], "needless_path_prefix"),
         ("nv-cli-service-key", ["--path-prefix", "testapp"], "needless_path_prefix"),
-        ("'nv-cli-test-key'", [], "malformed_key"),
         ("Bearer nv-cli-test-key", [], "malformed_key"),
         ("nv-cli test-key", [], "malformed_key"),
         ("nv-cli-test-key", ["--model", "HCX-999"], "model_unavailable"),
@@ -113,6 +112,28 @@ def test_keys(
     assert text.code == 1
     assert f"ERROR {expected}" in text.out
     assert report["findings"][0]["remedy"]["ko"] in text.out
+
+
+@pytest.mark.parametrize("key", ["'nv-cli-test-key'", ' "nv-cli-test-key"', "nv-cli-test-key\n", "“nv-cli-test-key”"])
+def test_a_key_in_quotes(
+    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any], key: str
+) -> None:
+    """Quotes and blanks around a key are a warning that names the variable, no more: requests work without them."""
+    monkeypatch.setenv("CLOVASTUDIO_API_KEY", key)
+    ran = cli("doctor", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    report = json.loads(ran.out)
+    assert ids(report) == ["quoted_key"]
+    assert "CLOVASTUDIO_API_KEY" in report["findings"][0]["problem"]["en"]
+
+
+def test_a_key_under_a_similar_name(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]) -> None:
+    """A missing key whose value stands in a variable of a similar name is said by name, in both languages."""
+    monkeypatch.setenv("CLOVA_STUDIO_API_KEY", "nv-cli-test-key")
+    monkeypatch.setenv("CLOVASTUDIO_BASE_URL", f"http://127.0.0.1:{free_port()}")
+    (finding,) = [item for item in found_by(cli("doctor", "--json"))["findings"] if item["id"] == "no_key"]
+    assert "CLOVA_STUDIO_API_KEY is set, CLOVASTUDIO_API_KEY is not." in finding["problem"]["en"]
+    assert "CLOVA_STUDIO_API_KEY" in finding["problem"]["ko"]
 
 
 def test_a_prefix_that_is_missing(

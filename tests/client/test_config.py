@@ -89,7 +89,7 @@ def test_key_comes_from_argument_then_environment(make: Any, monkeypatch: pytest
     """The argument wins, then CLOVASTUDIO_API_KEY, then NCP_CLOVASTUDIO_API_KEY; a SecretStr is taken."""
     monkeypatch.setenv("NCP_CLOVASTUDIO_API_KEY", "nv-third")
     assert sent(make).headers["authorization"] == "Bearer nv-third"
-    monkeypatch.setenv("CLOVASTUDIO_API_KEY", " nv-second\n")
+    monkeypatch.setenv("CLOVASTUDIO_API_KEY", "nv-second")
     assert sent(make).headers["authorization"] == "Bearer nv-second"
     assert sent(make, api_key=SecretStr("nv-first")).headers["authorization"] == "Bearer nv-first"
 

@@ -178,7 +178,7 @@ REFUSED: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("rerank", ("q", "text"), {}, "documents must be"),
     ("rerank", ("q", ["a", ""]), {}, r"documents\[1\]"),
     ("rerank", ("q", [{"id": "a"}]), {}, r"documents\[0\]"),
-    ("rerank", ("q", ["a"]), {"max_tokens": 4_096}, "max_tokens"),
+    ("rerank", ("q", ["a"]), {"max_tokens": 4_097}, "max_tokens"),
     ("reason", ([USER],), {"tools": []}, "tools is empty"),
     ("reason", ([USER],), {"tools": [{"function": {"name": "a", "description": "b"}}]}, "parameters"),
     ("reason", ([USER],), {"tools": [SEARCH], "max_tokens": 1_023}, "max_tokens"),

@@ -94,16 +94,26 @@ def test_certain_tool_is_forced_by_name(
 def test_refused_force_is_asked_for_otherwise_and_remembered(
     chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str
 ) -> None:
-    """A forced choice that is answered 40009 goes on as auto with that tool alone, the next time at once."""
+    """A forced choice that is answered 40009 goes on as auto with that tool alone, after two such calls at once."""
     model = chat().bind_tools([get_weather, find_train], tool_choice="get_weather")
+    for _ in range(3):
+        assert _run(model, way, "안녕").tool_calls[0]["name"] == "get_weather"
+    assert [request.status for request in server.requests] == [400, 200, 400, 200, 200]
+    assert [sent(server)[i] for i in (1, 3, 4)] == ["auto"] * 3
+    declared = [[item["function"]["name"] for item in request.body["tools"]] for request in server.requests]
+    assert declared == [["get_weather"]] * 5
+
+
+@pytest.mark.parametrize("server", ["documented"], indirect=True)
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+def test_force_refused_once_is_tried_again(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
+    """One 40009 says nothing lasting: the next call forces its tool again."""
+    model = chat().bind_tools([get_weather, find_train], tool_choice="get_weather")
+    server.add_fault(Fault("status", code="40009", times=1))
     for _ in range(2):
         assert _run(model, way, "안녕").tool_calls[0]["name"] == "get_weather"
-    assert [request.status for request in server.requests] == [400, 200, 200]
-    assert sent(server)[1:] == ["auto", "auto"]
-    assert [[item["function"]["name"] for item in request.body["tools"]] for request in server.requests[1:]] == [
-        ["get_weather"],
-        ["get_weather"],
-    ]
+    forced = {"type": "function", "function": {"name": "get_weather"}}
+    assert sent(server) == [forced, "auto", forced]
 
 
 @pytest.mark.each_behaviour

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from api_table import TABLE
 
-from clova_studio import EMBEDDING_MODELS, MODELS, ClovaStudio, RetryPolicy, Timeouts
+from clova_studio import EMBEDDING_MODELS, MODEL_USE_SOURCES, MODEL_USES, MODELS, ClovaStudio, RetryPolicy, Timeouts
 from clova_studio.adapters import default_output_tokens
 from clova_studio.emulator import serve
 from clova_studio.emulator.server.routes import _PATTERNS, find_route
@@ -38,7 +38,7 @@ EXAMPLES = {
     for number, code in enumerate(codes)
 }
 # The tables of a README in their order.
-EXTRAS, SETTINGS, MODEL, EMBEDDING, APIS, SPEED = range(6)
+EXTRAS, SETTINGS, MODEL, EMBEDDING, USES, APIS, SPEED = range(7)
 # A heading, or a block of code with its language.
 PART = re.compile(r"^(#+) [^\n]+$|^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 PROSE = re.compile("[가-힣]| ")
@@ -205,6 +205,24 @@ def test_tables_of_models_are_the_catalogue(readme: str) -> None:
     assert {row[0]: tuple(row[1:3]) for row in tables[EMBEDDING]} == {
         info.name: (f"{info.max_tokens:,}", f"{info.dimensions:,}") for info in EMBEDDING_MODELS.values()
     }
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_table_of_uses_is_the_catalogue_s(readme: str) -> None:
+    """Which model for what is said in the words of the catalogue, in both languages, with its sources."""
+    korean = readme == "README.ko.md"
+    names = {"guide": "가이드", "comparison": "비교", "reports": "보고"} if korean else {}
+    assert tables_of(READMES[readme])[USES] == [
+        [
+            use.task_ko if korean else use.task,
+            ", ".join(use.models),
+            use.why_ko if korean else use.why,
+            names.get(use.source, use.source),
+        ]
+        for use in MODEL_USES
+    ]
+    for source in MODEL_USE_SOURCES:
+        assert f"*{names.get(source, source)}*" in READMES[readme]
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = argparse.Namespace()
     try:
         arguments = _parser(argv).parse_args(argv)
-        code = int(arguments.run(arguments))
+        with warnings.catch_warnings():
+            # What the client warns of, a user of the command should read; Python's own words are for programmers.
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _show_warning
+            code = int(arguments.run(arguments))
         # Here and not at exit: only a write shows that the reader of the output is gone.
         sys.stdout.flush()
     except BrokenPipeError:
@@ -73,6 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain("interrupted")
         return 130
     return code
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    complain(f"warning: {message}")
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:

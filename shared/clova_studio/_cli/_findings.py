@@ -22,10 +22,10 @@ class _Words(NamedTuple):
 
 FINDINGS: dict[str, _Words] = {
     "no_key": _Words(
-        "There is no API key.",
+        "There is no API key.{detail}",
         "Make a test key in the CLOVA Studio console under 'API key' and set the environment variable "
         "CLOVASTUDIO_API_KEY to it.",
-        "API 키가 없습니다.",
+        "API 키가 없습니다.{detail_ko}",
         "CLOVA Studio 콘솔의 'API 키' 메뉴에서 테스트 키를 발급받아 환경 변수 CLOVASTUDIO_API_KEY에 설정하세요.",
     ),
     "malformed_key": _Words(
@@ -33,6 +33,14 @@ FINDINGS: dict[str, _Words] = {
         "Copy only the key from the console: no quotes, no 'Bearer', no white space.",
         "{source}의 값은 키의 형식이 아닙니다.",
         "콘솔에서 키만 복사하세요. 따옴표, 'Bearer', 공백이 있으면 안 됩니다.",
+    ),
+    "quoted_key": _Words(
+        "The text in {source} has quotes or blanks around the key. This package removes them; other programs may not.",
+        "Set {source} to the key alone.",
+        "{source}의 값은 키 앞뒤에 따옴표나 공백이 있습니다. 이 패키지는 빼고 쓰지만 다른 프로그램은 그렇지 않을 수 "
+        "있습니다.",
+        "{source}에 키만 설정하세요.",
+        severity="warning",
     ),
     "old_style_key": _Words(
         "The key in {source} is not a new one (new keys start with nv-), and the service refuses it on its own.",

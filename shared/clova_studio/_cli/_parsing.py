@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clova_studio._cli._terminal import scrub
-from clova_studio._config import KEY_VARIABLES
 from clova_studio._errors import ConfigurationError
+from clova_studio._secrets import clean_key, key_variable, no_key_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,11 +94,11 @@ def key_settings() -> dict[str, str]:
 
     The second key of the old pair often stays set after a new key was made: a new key is used without it.
     """
-    name = next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
+    name = key_variable()
     if name is None:
         return {}
-    settings = {"api_key": os.environ[name].strip()}
-    second = os.environ.get("NCP_APIGW_API_KEY", "").strip()
+    settings = {"api_key": clean_key(name, os.environ[name])}
+    second = clean_key("NCP_APIGW_API_KEY", os.environ.get("NCP_APIGW_API_KEY", ""))
     if second and not settings["api_key"].startswith(_NEW_KEY):
         settings["apigw_api_key"] = second
     return settings
@@ -116,9 +116,11 @@ def connect(arguments: argparse.Namespace, **settings: Any) -> ClovaStudio:
     keys = key_settings()
     if not keys and "api_key" not in settings:
         raise ConfigurationError(
-            "no API key: set the environment variable CLOVASTUDIO_API_KEY (keys are made in the CLOVA Studio console "
-            "under 'API key'; 'clova-studio doctor' helps). / API 키가 없습니다. 환경 변수 CLOVASTUDIO_API_KEY를 "
-            "설정하세요."
+            no_key_message(
+                "set the environment variable CLOVASTUDIO_API_KEY (keys are made in the CLOVA Studio console under "
+                "'API key'; 'clova-studio doctor' helps).",
+                "환경 변수 CLOVASTUDIO_API_KEY를 설정하세요.",
+            )
         )
     options: dict[str, Any] = {
         "region": arguments.region or "public",

@@ -17,9 +17,10 @@ from clova_studio._cli._diagnosis import KeyKind, Situation, diagnose
 from clova_studio._cli._findings import Finding, finding
 from clova_studio._cli._parsing import connect, key_settings
 from clova_studio._cli._report import Report
-from clova_studio._config import BASE_URLS, KEY_VARIABLES, make_request_id
+from clova_studio._config import BASE_URLS, make_request_id
 from clova_studio._errors import RateLimitError
 from clova_studio._responses import transport_error
+from clova_studio._secrets import KEY_VARIABLES, key_variable, similar_key_words, tidied
 from clova_studio._transport import make_client
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ _PREFIXES = ("", "testapp", "serviceapp")
 _NO_KEY = "none"
 _ONCE: dict[str, Any] = {"max_retries": 0, "max_wait": 0.0}
 _HELLO = {"role": "user", "content": "안녕"}
-_QUOTES = "\"'\u201c\u2018"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -66,15 +66,15 @@ def examine(arguments: argparse.Namespace) -> Report:
     report.findings += _local_findings(parts.scheme, parts.hostname or "", kind)
     reached = _reach(base_url, arguments.timeout, situation, report)
     if kind == "none":
-        report.findings.append(finding("no_key"))
+        english, korean = (words and f" {words}." for words in similar_key_words())
+        report.findings.append(finding("no_key", detail=english, detail_ko=korean))
     elif reached:
         _ask_with_key(arguments, situation, also, report)
     return report
 
 
 def _key_kind() -> tuple[KeyKind, str | None]:
-    source = next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
-    keys = key_settings()
+    source, keys = key_variable(), key_settings()
     if not keys:
         return "none", None
     if keys["api_key"].startswith("nv-"):
@@ -102,9 +102,11 @@ def _proxy(scheme: str, netloc: str) -> str | None:
 def _local_findings(scheme: str, host: str, kind: KeyKind) -> list[Finding]:
     """Return what is known without a request."""
     found = []
-    values = {os.environ[name].strip() for name in KEY_VARIABLES if os.environ.get(name, "").strip()}
+    values = {key for name in KEY_VARIABLES if (key := tidied(os.environ.get(name, "")))}
     if len(values) > 1:
         found.append(finding("two_keys"))
+    texts = {name: os.environ.get(name, "") for name in (*KEY_VARIABLES, "NCP_APIGW_API_KEY")}
+    found += [finding("quoted_key", source=name) for name, text in texts.items() if tidied(text) != text]
     if kind == "new" and os.environ.get("NCP_APIGW_API_KEY", "").strip():
         found.append(finding("second_key_unused"))
     if kind != "none" and scheme == "http" and host not in _LOOPBACK:
@@ -156,8 +158,6 @@ def _is_object(body: bytes) -> bool:
 
 def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str | None, report: Report) -> None:
     try:
-        if key_settings()["api_key"][0] in _QUOTES:
-            raise ConfigurationError("it is in quotation marks")
         client = connect(arguments, **_ONCE)
     except ConfigurationError as error:
         # The key in the environment is not valid: the options passed their checks without it.

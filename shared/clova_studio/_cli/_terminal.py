@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._config import KEY_VARIABLES
 from clova_studio._errors import AuthenticationError, ConfigurationError, redact
+from clova_studio._secrets import KEY_VARIABLES, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ def hide(secret: str) -> str:
 
 def scrub(text: str) -> str:
     """Return a text with keys masked: a service or a gateway may repeat them in its answers."""
-    for secret in [*_hidden, *(os.environ.get(name, "").strip() for name in SECRET_VARIABLES)]:
+    for secret in [*_hidden, *(tidied(os.environ.get(name, "")) for name in SECRET_VARIABLES)]:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
     return redact(text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clova_studio._cli._parsing import add_connection_options, connect
 from clova_studio._cli._terminal import complain, is_terminal, note, read_text, say, say_json
 from clova_studio._errors import AuthenticationError, ClovaStudioError, ConfigurationError
+from clova_studio.adapters._empty_answers import thinking_tokens, why_empty
 
 if TYPE_CHECKING:
     import argparse
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             result = _answer(client, messages, arguments)
             _report(result, arguments)
+        _warn_if_empty(result, arguments)
     return 0
 
 
@@ -100,8 +102,10 @@ def _converse(client: ClovaStudio, arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             note("[interrupted]", colour="dim")
         else:
-            messages = [*turn, result.message]
             _report(result, arguments)
+            _warn_if_empty(result, arguments)
+            if not result.is_empty:  # the service takes no empty turns back
+                messages = [*turn, result.message]
 
 
 def _ask() -> str:
@@ -150,11 +154,22 @@ def _report(result: ChatResult, arguments: argparse.Namespace) -> None:
         if thought:
             spent += f" ({thought:,} of them thinking)"
         facts.append(f"{spent} = {usage.total_tokens:,} tokens")
-    if result.finish_reason == "length":
+    if result.is_empty:
+        facts.append("length")
+    elif result.finish_reason == "length":
         facts.append("cut off at the output cap: raise --max-tokens")
     elif result.finish_reason:
         facts.append(result.finish_reason)
     note(f"[{'; '.join(facts)}]", colour="dim")
+
+
+def _warn_if_empty(result: ChatResult, arguments: argparse.Namespace) -> None:
+    """Say on stderr, also with --quiet and --json, why there is no answer."""
+    if result.is_empty:
+        thought = bool(result.message.thinking_content or thinking_tokens(result.usage))
+        names = ("--max-tokens", "--thinking")
+        why = why_empty(arguments.model, arguments.max_tokens, result.usage, thought=thought, names=names)
+        complain(f"warning: {why}")
 
 
 def _system(arguments: argparse.Namespace) -> list[Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from clova_studio._catalogue import model_info
+from clova_studio._catalogue import EMBEDDING_MODELS, MODELS, model_info
 from clova_studio._errors import ConfigurationError
 
 __all__ = ["Limit", "RateLimits", "patience_of", "rate_limits_of"]
@@ -132,6 +133,13 @@ def _known(name: str) -> str:
     return info.name if info.known else name
 
 
+def _nearest(name: str) -> str | None:
+    # Here, since it is not needed for names that are known.
+    from clova_studio._requests.names import nearest
+
+    return nearest(name, (*MODELS, *EMBEDDING_MODELS))
+
+
 def _checked(name: Any, limit: Any) -> tuple[str, Limit]:
     if not isinstance(name, str):
         raise ConfigurationError(f"rate_limits: the name of a model or tool must be a string, got {name!r}")
@@ -142,5 +150,10 @@ def _checked(name: Any, limit: Any) -> tuple[str, Limit]:
         raise ConfigurationError(
             f"rate_limits: {name} must be (requests, tokens) per window, each a whole number from 1 or None; got "
             f"{limit!r}"
+        )
+    if not model_info(name).known and name not in EMBEDDING_MODELS and (near := _nearest(name)) is not None:
+        warnings.warn(
+            f"rate_limits: {name!r} is not known, so its limit may hold for nothing: did you mean {near!r}?",
+            stacklevel=2,
         )
     return _known(name), pair

@@ -61,6 +61,7 @@ class Call(Generic[ResultT]):
         request_id: The id that goes with all attempts of the call.
         timeout: Time limits of this call, None for the client's.
         default_output: The output cap in tokens that the service applies when the body sets none.
+        model_hint: What to add to a refusal of its model, in English and Korean; empty for nothing.
         secrets: Values of the body that are masked in errors.
     """
 
@@ -77,6 +78,7 @@ class Call(Generic[ResultT]):
     request_id: str = field(default_factory=make_request_id)
     timeout: Any = None
     default_output: int = 0
+    model_hint: str = ""
     secrets: Secrets | None = field(default=None, repr=False, compare=False)
 
     def input_tokens(self) -> int:

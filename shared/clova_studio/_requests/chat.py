@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, model_info
+from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, ModelInfo, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, post
 from clova_studio._requests.chat_options import ChatOptions, build_chat_request, tools_and_format
 from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.names import task_of, tell_of_model
 from clova_studio._requests.validation import path_segment
 from clova_studio._streaming.chat_assembler import ChatAssembler
 from clova_studio.types.chat import ChatResult
@@ -48,6 +49,7 @@ def chat(
 
     Source: the Chat Completions v1 and v3 pages of the API guide.
     """
+    task_id = task_of(model, task_id)
     version, info, body = build_chat_request(messages, model, options, task_id=task_id, api_version=api_version)
     if task_id is None:
         path = f"/{version}/chat-completions/{path_segment('model', info.name)}"
@@ -64,6 +66,7 @@ def chat(
         timeout=timeout,
         assembler=ChatAssembler,
         default_output=default_output_tokens(info, body),
+        model_hint="" if info.known or task_id is not None else tell_of_model(info.name),
     )
 
 
@@ -81,6 +84,10 @@ def count_chat_tokens(
     Source: the chat v1 and chat v3 token calculator pages of the API guide.
     """
     info = model_info(model)
+    if is_tuned(model):
+        raise ConfigurationError(
+            f"model={model!r} is a tuned model, which the token calculator does not have: give its base model's name"
+        )
     v1 = info.api == "v1"
     options: ChatOptions = {"tools": tools, "response_format": response_format}
     if v1 and (tools or response_format):
@@ -91,4 +98,5 @@ def count_chat_tokens(
     body: dict[str, Any] = {"messages": to_clova_messages(messages, info=info, v1=v1, text_only=None)}
     body.update(tools_and_format(options))
     path = f"/{info.api}/api-tools/chat-tokenize/{path_segment('model', info.name)}"
-    return post(path, body, TokenCount, quota="chat-tokenize", request_id=request_id, timeout=timeout)
+    hint = "" if info.known else tell_of_model(info.name)
+    return post(path, body, TokenCount, quota="chat-tokenize", request_id=request_id, timeout=timeout, model_hint=hint)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from clova_studio._catalogue import ModelInfo, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.messages import check_tool_turns, to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, integer, number, strings
 
 __all__ = [
@@ -102,6 +102,7 @@ def build_chat_request(
     _check_abilities(info, options, tools, response_format, v1=v1, task_id=task_id)
     text_only = text_only_reason(tools=tools, response_format=response_format, tuned=is_tuned(model, task_id))
     wire = to_clova_messages(messages, info=info, v1=v1, text_only=text_only)
+    check_tool_turns(wire, calls="toolCalls", call_id="toolCallId")
     effort = _effort(info, options, tools=tools, response_format=response_format, history=wire, task_id=task_id)
     body: dict[str, Any] = {"messages": wire}
     body.update(_sampling(options, v1=v1))
@@ -159,8 +160,6 @@ def _check_abilities(
     task_id: str | None,
 ) -> None:
     """Refuse features that the model, the API version or another feature rules out."""
-    if task_id is not None and (not isinstance(task_id, str) or not task_id):
-        raise ConfigurationError(f"task_id must be the id of a tuning task, got {task_id!r}")
     wanted: list[tuple[str, bool, str]] = [
         ("tools", bool(tools) and not (info.tools and not v1), "use HCX-005, HCX-007 or HCX-DASH-002"),
         ("thinking", options.get("thinking") is not None and not (info.thinking and not v1), "use HCX-007"),

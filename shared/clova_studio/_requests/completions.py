@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.chat_options import MAX_SEED
+from clova_studio._requests.names import check_task_id
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, path_segment, strings
 from clova_studio.types.completions import CompletionResult
 from clova_studio.types.tokens import TokenCount
@@ -86,6 +87,7 @@ def complete(
     )
     path, quota = f"/v1/completions/{path_segment('model', model)}", model
     if task_id is not None:
+        task_id = check_task_id(task_id)
         path, quota = f"/v1/tasks/{path_segment('task_id', task_id)}/completions", f"task {task_id}"
     return post(
         path,

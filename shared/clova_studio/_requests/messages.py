@@ -6,6 +6,7 @@ data URI of images.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from clova_studio.types._json import parse_json
 if TYPE_CHECKING:
     from clova_studio._catalogue import ModelInfo
 
-__all__ = ["MAX_IMAGES", "ClovaMessages", "kind_of", "to_clova_messages"]
+__all__ = ["MAX_IMAGES", "ClovaMessage", "ClovaMessages", "check_tool_turns", "kind_of", "to_clova_messages"]
 
 MAX_IMAGES = 5
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
@@ -35,6 +36,27 @@ _FIELDS = {
     "thinking_content": "",
     "thinkingContent": "",
 }
+
+
+class ClovaMessage(dict[str, Any]):
+    """A message that an adapter has put into the wire's form, with its name in the caller's list.
+
+    Attributes:
+        where: What errors call it, such as ``messages[2]``: system messages that are joined change the indices.
+    """
+
+    __slots__ = ("where",)
+
+    def __init__(self, where: str, **fields: Any) -> None:
+        super().__init__(fields)
+        self.where = where
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self.where, dict(self))
+
+
+def _rebuilt(where: str, fields: dict[str, Any]) -> ClovaMessage:
+    return ClovaMessage(where, **fields)
 
 
 class ClovaMessages(list[dict[str, Any]]):
@@ -68,7 +90,7 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
         raise ConfigurationError("messages is empty: give at least one message")
     wire: list[dict[str, Any]] = messages if isinstance(messages, ClovaMessages) else _translated(messages)
     for i, message in enumerate(wire):
-        _check_message(message, f"messages[{i}]", v1=v1)
+        _check_message(message, _where(message, i), v1=v1)
     systems = sum(message["role"] == "system" for message in wire)
     if systems > 1 and not v1:
         raise ConfigurationError(f"messages has {systems} system messages: v3 takes one, join their texts")
@@ -78,6 +100,49 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
             if isinstance(message["content"], list):
                 message["content"] = "\n".join(part["text"] for part in message["content"])
     return wire
+
+
+def check_tool_turns(messages: Sequence[Mapping[str, Any]], *, calls: str, call_id: str) -> None:
+    """Refuse the result of a tool whose call is missing, and warn of calls without a result.
+
+    Source: the function calling page of the API guide, which has a result's id link to a call before it. Whether a call
+    may stay without a result is said nowhere.
+
+    Args:
+        messages: The messages of a request in the form of either API.
+        calls: The name of the field with the calls.
+        call_id: The name of the field with the id of the call that a result answers.
+
+    Raises:
+        ConfigurationError: A result answers no call before it; the error names the message.
+    """
+    open_calls: dict[Any, str] = {}
+    made = set()
+    for i, message in enumerate(messages):
+        for call in message.get(calls) or ():
+            if isinstance(call, Mapping) and isinstance(call.get("id"), str):
+                made.add(call["id"])
+                open_calls[call["id"]] = _where(message, i)
+        if message["role"] == "tool":
+            answered = message.get(call_id)
+            if answered not in made:
+                raise ConfigurationError(
+                    f"{_where(message, i)} is the result of a tool (tool_call_id={answered!r}) whose call is in no "
+                    "message before it, which the service refuses: keep the assistant's message with the call, or drop "
+                    "the result too; a history that is cut begins with the user's message"
+                )
+            open_calls.pop(answered, None)
+    if open_calls:
+        call, where = next(iter(open_calls.items()))
+        warnings.warn(
+            f"{where} has a tool call without a result (id {call!r}): add the tool's message, or leave the call out",
+            stacklevel=2,
+        )
+
+
+def _where(message: Mapping[str, Any], i: int) -> str:
+    """Return what errors call a message, by the index that the caller knows."""
+    return getattr(message, "where", None) or f"messages[{i}]"
 
 
 def _check_message(message: dict[str, Any], where: str, *, v1: bool) -> None:
@@ -136,7 +201,7 @@ def _check_images(wire: list[dict[str, Any]], *, info: ModelInfo, v1: bool, text
         images = [j for j, part in enumerate(parts) if part["type"] == "image_url"]
         if not images:
             continue
-        where = f"messages[{i}]"
+        where = _where(message, i)
         for j in images:
             _check_image(parts[j], f"{where}.content[{j}]")
         if v1:

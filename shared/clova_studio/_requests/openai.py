@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from clova_studio._catalogue import TUNED_MODEL_PREFIX, model_info
+from clova_studio._catalogue import EMBEDDING_MODELS, TUNED_MODEL_PREFIX, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, fresh_or_given, post, present
 from clova_studio._requests.chat_options import MAX_SEED, MIN_TOKENS_WITH_TOOLS
+from clova_studio._requests.messages import check_tool_turns
+from clova_studio._requests.names import tell_of_model
 from clova_studio._requests.validation import check_names, check_text, integer, number, strings
 from clova_studio._requests.vectors import VectorCheck
 from clova_studio._streaming.openai_assembler import OpenAIAssembler
@@ -123,12 +125,13 @@ def chat(
         f"{_PATH}/chat/completions",
         body,
         OpenAIChatResult,
-        quota=info.name,
+        quota=f"task {info.name}" if is_tuned(model) else info.name,
         request_id=request_id,
         timeout=timeout,
         native=False,
         assembler=OpenAIAssembler,
         default_output=_DEFAULT_OUTPUT,
+        model_hint="" if info.known or is_tuned(model) else tell_of_model(model),
     )
 
 
@@ -150,6 +153,7 @@ def embed(input: str, *, model: str, request_id: str | None = None, timeout: Any
         timeout=timeout,
         native=False,
         check=VectorCheck(model),
+        model_hint="" if model in EMBEDDING_MODELS else tell_of_model(model, embedding=True),
     )
 
 
@@ -185,6 +189,7 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
             raise ConfigurationError(f"messages[{i}] must be a mapping with role and content, got {message!r}")
         # The service refuses null, which the OpenAI SDK puts in turns that only call tools.
         wire.append({**message, "content": "" if message.get("content") is None else message["content"]})
+    check_tool_turns(wire, calls="tool_calls", call_id="tool_call_id")
     return wire
 
 

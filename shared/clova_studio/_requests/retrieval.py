@@ -10,15 +10,16 @@ from clova_studio._catalogue import ModelInfo
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.chat_options import MAX_SEED, ChatOptions, tools_and_format
-from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.messages import check_tool_turns, to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, strings
 from clova_studio.types.reasoning import ReasoningResult
 from clova_studio.types.reranking import RerankResult
 
 __all__ = ["ReasoningOptions", "reason", "rerank"]
 
-# Both pages say "less than 4096".
-_MAX_TOKENS = 4_095
+# Both pages say "less than 4096"; clients of the reranker send 4096 and get answers (observed).
+_MAX_RERANK_TOKENS = 4_096
+_MAX_REASONING_TOKENS = 4_095
 _MIN_REASONING_TOKENS = 1_024
 _REASONER = ModelInfo("RAG reasoning", tools=True)
 
@@ -64,7 +65,7 @@ def rerank(
         {
             "documents": _documents(documents),
             "query": check_text("query", query),
-            "maxTokens": integer("max_tokens", max_tokens, 1, _MAX_TOKENS),
+            "maxTokens": integer("max_tokens", max_tokens, 1, _MAX_RERANK_TOKENS),
         }
     )
     return post(
@@ -95,13 +96,15 @@ def reason(
     for i, tool in enumerate(named["tools"]):
         if not isinstance(tool["function"].get("parameters"), Mapping):
             raise ConfigurationError(f"tools[{i}].function.parameters is missing: RAG reasoning requires it")
+    wire = to_clova_messages(_with_search_results(messages), info=_REASONER, v1=False, text_only="tools")
+    check_tool_turns(wire, calls="toolCalls", call_id="toolCallId")
     body = present(
         {
-            "messages": to_clova_messages(_with_search_results(messages), info=_REASONER, v1=False, text_only="tools"),
+            "messages": wire,
             **named,
             "topP": number("top_p", options.get("top_p"), 0, 1, above=True),
             "topK": integer("top_k", options.get("top_k"), 0, 128),
-            "maxTokens": integer("max_tokens", options.get("max_tokens"), _MIN_REASONING_TOKENS, _MAX_TOKENS),
+            "maxTokens": integer("max_tokens", options.get("max_tokens"), _MIN_REASONING_TOKENS, _MAX_REASONING_TOKENS),
             "temperature": number("temperature", options.get("temperature"), 0, 1, above=True),
             "repetitionPenalty": number("repetition_penalty", options.get("repetition_penalty"), 0, 2, above=True),
             "stop": strings("stop", options.get("stop")),

@@ -9,6 +9,7 @@ from clova_studio._catalogue import EMBEDDING_MODELS, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, post
 from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.names import tell_of_model
 from clova_studio._requests.validation import boolean, check_text, integer, path_segment
 from clova_studio._requests.vectors import VectorCheck
 from clova_studio.types.embeddings import Embedding
@@ -60,7 +61,10 @@ def embed(
     # v1 has the model in its path, so a model that this package does not know is sent there.
     path = info.path if info else f"/v1/api-tools/embedding/{path_segment('model', model)}"
     body, checked = {"text": check_text("text", text)}, check or VectorCheck(model)
-    return post(path, body, Embedding, quota=model, request_id=request_id, timeout=timeout, check=checked)
+    hint = "" if info else tell_of_model(model, embedding=True)
+    return post(
+        path, body, Embedding, quota=model, request_id=request_id, timeout=timeout, check=checked, model_hint=hint
+    )
 
 
 def segment(
@@ -161,7 +165,8 @@ def slide(
         raise ConfigurationError("max_tokens is required: the output cap of the chat that follows")
     body = {"maxTokens": max_tokens, "messages": to_clova_messages(messages, info=info, v1=True, text_only=None)}
     path = f"/v1/api-tools/sliding/chat-messages/{path_segment('model', info.name)}"
-    return post(path, body, SlidingWindow, quota="sliding", request_id=request_id, timeout=timeout)
+    hint = "" if info.known else tell_of_model(info.name)
+    return post(path, body, SlidingWindow, quota="sliding", request_id=request_id, timeout=timeout, model_hint=hint)
 
 
 def count_embedding_tokens(text: str, *, request_id: str | None = None, timeout: Any = None) -> Call[TokenCount]:

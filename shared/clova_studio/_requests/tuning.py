@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clova_studio._catalogue import model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, Nothing, fresh_or_given, post, present
+from clova_studio._requests.names import check_task_id, tell_of_model
 from clova_studio._requests.validation import check_text, integer, number, path_segment
 from clova_studio._secrets import Secrets
 from clova_studio.types.tuning import TuningTask, TuningTaskPage
@@ -72,6 +74,7 @@ def create_task(
         timeout=timeout,
         in_doubt=_IN_DOUBT,
         secrets=secrets,
+        model_hint="" if model_info(model).known else tell_of_model(model),
     )
 
 
@@ -114,7 +117,7 @@ def delete_task(task_id: str, *, request_id: str | None = None, timeout: Any = N
 
 
 def _path(task_id: Any) -> str:
-    return f"{_PATH}/{path_segment('task_id', task_id)}"
+    return f"{_PATH}/{path_segment('task_id', check_task_id(task_id))}"
 
 
 def _secret(name: str, value: Any) -> str:

@@ -34,14 +34,16 @@ class RetrievalResource(Sender):
         Args:
             query: What to answer.
             documents: ``{"id": ..., "doc": ...}``, or strings, whose ids are then ``doc1``, ``doc2`` and so on. The
-                input may have up to 128,000 tokens.
-            max_tokens: Output cap in tokens, 1 to 4,095; service default 1,024.
+                input may have up to 128,000 tokens. Passages of several hundred characters are cited best; documents of
+                one line were seen not to be cited although they held the answer.
+            max_tokens: Output cap in tokens, 1 to 4,096; service default 1,024.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
             The answer and the documents that it cites, in order and without scores, which the service does not give;
-            or suggested queries if the documents do not contain an answer.
+            or suggested queries if the service finds no answer. That nothing is cited does not mean that the documents
+            do not contain it.
 
         Raises:
             ConfigurationError: A text is blank, or an argument is out of range; nothing was sent.

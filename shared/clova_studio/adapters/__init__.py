@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clova_studio._rate_limits.estimates import *
     from clova_studio._requests.chat_options import *
     from clova_studio._requests.messages import *
+    from clova_studio._secrets import *
     from clova_studio.adapters._chat_fields import *
     from clova_studio.adapters._citations import *
     from clova_studio.adapters._connection import *
@@ -82,6 +83,7 @@ __all__ = [
     "run_tasks",
     "run_threads",
     "segment_texts",
+    "similar_key_words",
     "summarize_texts",
     "text_part",
     "tool_choice_of",
@@ -101,6 +103,7 @@ __getattr__, __dir__ = lazy_names(
         ".._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
         ".._requests.chat_options": ("refuse_tools_with_format",),
         ".._requests.messages": ("ClovaMessages",),
+        ".._secrets": ("similar_key_words",),
         "._chat_fields": ("ChatFields",),
         "._citations": ("Cited", "parse_citations"),
         "._connection": ("SETTING_NAMES", "Connection", "key_from_env"),

@@ -45,10 +45,10 @@ class ChatFields(ConnectionFields):
         task_id: The id of the tuning task, to call a tuned model whose base is ``model``.
         base_model: The model whose quota a tuned model counts on.
         api_version: Overrides the API that the model's name implies.
-        tool_fallback: What to do when the service answers 40009 to a call with tools, usually because the model
-            invented a tool: ``"after_tool_result"`` asks once more without tools if the last message is a tool's
-            result, ``"always"`` asks once more in any case, ``"never"`` raises. Such an answer is marked
-            ``tool_fallback``.
+        tool_fallback: What to do when the service answers 40009 to a call with tools, because the model invented a tool
+            or the declarations are too long for it: ``"after_tool_result"`` asks once more without tools if the last
+            message is a tool's result, ``"always"`` asks once more in any case, ``"never"`` raises. Such an answer is
+            marked ``tool_fallback``.
     """
 
     model: str = Field(default="HCX-005", validation_alias=AliasChoices("model", "model_name"), min_length=1)
@@ -111,7 +111,13 @@ class ChatFields(ConnectionFields):
         if mine.get("max_retries") is not None:
             connection = connection.with_max_retries(mine["max_retries"])
         fallback = mine.get("tool_fallback", self.tool_fallback)
-        flow = ToolChoiceFlow(chat.request, choice=choice, tool_fallback=fallback, base_url=connection.place)
+        flow = ToolChoiceFlow(
+            chat.request,
+            choice=choice,
+            tool_fallback=fallback,
+            base_url=connection.place,
+            warn_once=self._warn_once,
+        )
         return flow, connection, mine
 
     def _default_options(self) -> dict[str, Any]:

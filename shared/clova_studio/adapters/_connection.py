@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
-from clova_studio._config import KEY_VARIABLES, check_http_client
+from clova_studio._config import check_http_client
 from clova_studio._errors import ConfigurationError
+from clova_studio._secrets import clean_key, key_variable, no_key_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +34,8 @@ _URL_VARIABLES = ("CLOVASTUDIO_BASE_URL", "CLOVASTUDIO_API_BASE_URL")
 
 def key_from_env() -> SecretStr | None:
     """Return the API key of the environment: ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``, else None."""
-    value = _from_env(KEY_VARIABLES)
-    return None if value is None else SecretStr(value)
+    variable = key_variable()
+    return None if variable is None else SecretStr(clean_key(variable, os.environ[variable]))
 
 
 def url_from_env() -> str | None:
@@ -194,8 +195,10 @@ class Connection:
         if client is None and async_client is None:
             if settings.api_key is None:
                 raise ConfigurationError(
-                    "no API key: give api_key= (or client=), or set CLOVASTUDIO_API_KEY. / API 키가 없습니다. "
-                    "api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요."
+                    no_key_message(
+                        "give api_key= (or client=), or set CLOVASTUDIO_API_KEY.",
+                        "api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요.",
+                    )
                 )
             self._clients = _clients_for(settings)
 
@@ -218,9 +221,9 @@ class Connection:
                     raise ConfigurationError(f"{name} belongs to the client that you gave: set it there")
         else:
             key = settings.get("api_key")
-            settings["api_key"] = key_from_env() if key is None else _secret(key)
+            settings["api_key"] = key_from_env() if key is None else _secret("api_key", key)
             if settings.get("apigw_api_key") is not None:
-                settings["apigw_api_key"] = _secret(settings["apigw_api_key"])
+                settings["apigw_api_key"] = _secret("apigw_api_key", settings["apigw_api_key"])
             if settings.get("base_url") is None:
                 settings["base_url"] = url_from_env()
         return cls(Settings(**settings), client=client, async_client=async_client)
@@ -322,12 +325,11 @@ class Connection:
         return self
 
 
-def _secret(value: Any) -> SecretStr:
-    if isinstance(value, SecretStr):
-        return value
-    if not isinstance(value, str):
-        raise ConfigurationError(f"a key must be a string or a SecretStr, got {type(value).__name__}")
-    return SecretStr(value)
+def _secret(name: str, value: Any) -> SecretStr:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{name} must be a string or a SecretStr, got {type(value).__name__}")
+    return SecretStr(clean_key(name, text))
 
 
 def _rebuild(settings: dict[str, Any], client: Any, async_client: Any) -> Connection:

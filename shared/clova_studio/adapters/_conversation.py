@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.messages import ClovaMessages, kind_of
+from clova_studio._requests.messages import ClovaMessage, ClovaMessages, kind_of
 from clova_studio.adapters._images import IMAGE_PLACEHOLDER
 
 if TYPE_CHECKING:
@@ -96,31 +96,33 @@ class Conversation:
         # A string where possible: the pages on tools and structured outputs require it.
         has_image = any(part["type"] == "image_url" for part in parts)
         content = parts if has_image else "\n".join(part["text"] for part in parts)
-        self._wire.append({"role": "user", "content": content})
+        self._wire.append(ClovaMessage(where, role="user", content=content))
 
-    def add_assistant(self, text: str, calls: Sequence[tuple[Any, Any, Any]] = ()) -> None:
+    def add_assistant(self, text: str, calls: Sequence[tuple[Any, Any, Any]] = (), *, where: str = "") -> None:
         """Add an answer of the model, unless it has neither text nor tool calls.
 
         Args:
             text: Its text, without the thinking, which the service refuses in a history.
             calls: Id, name and arguments (a mapping or JSON text) of each tool call.
+            where: The message's name in an error, such as ``messages[0]``; empty for the index on the wire.
         """
-        wire: dict[str, Any] = {"role": "assistant", "content": text}
+        wire = ClovaMessage(where, role="assistant", content=text)
         if calls:
             wire["toolCalls"] = [self._call(*call) for call in calls]
         if calls or text.strip():
             self._wire.append(wire)
 
-    def add_tool_result(self, call_id: Any, text: str, *, images: int = 0) -> None:
+    def add_tool_result(self, call_id: Any, text: str, *, images: int = 0, where: str = "") -> None:
         """Add the result of a tool.
 
         Args:
             call_id: The id of the call that it answers.
             text: The result, with ``[image]`` for each image, since the service takes only text here.
             images: The number of these images.
+            where: The message's name in an error, such as ``messages[0]``; empty for the index on the wire.
         """
         self._replaced += images
-        self._wire.append({"role": "tool", "toolCallId": call_id, "content": text})
+        self._wire.append(ClovaMessage(where, role="tool", toolCallId=call_id, content=text))
 
     def finished(self) -> ClovaMessages:
         """Return the messages as new dicts, which the client does not translate again."""

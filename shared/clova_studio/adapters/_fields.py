@@ -73,7 +73,8 @@ class ConnectionFields(BaseModel):
     """How to reach the service: the client's settings by name, or a client.
 
     Attributes:
-        api_key: A test or service key. Default: ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``.
+        api_key: A test or service key. Default: ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``. Quotes and
+            blanks around it are taken off with a warning.
         apigw_api_key: The second key of the old pair.
         region: ``"public"`` or ``"gov"``.
         base_url: Another address (or ``CLOVASTUDIO_BASE_URL``, or ``CLOVASTUDIO_API_BASE_URL``); takes precedence

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, TUNED_MODEL_PREFIX, is_tuned, model_info
+from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.chat_options import (
     MIN_TOKENS_WITH_TOOLS,
     refuse_tools_with_format,
     text_only_reason,
 )
+from clova_studio._requests.names import task_of
 from clova_studio.adapters._fields import refuse_unknown
 from clova_studio.adapters._schemas import wire_response_format
 
@@ -139,7 +140,7 @@ def chat_options(
     request = {**defaults, **options}
     tuned = is_tuned(request["model"])
     if tuned:
-        _name_task(request)
+        request["task_id"] = task_of(request["model"], request.get("task_id"))
     raised_cap = None
     info = model_info(request["model"])
     if tools:
@@ -161,16 +162,6 @@ def chat_options(
     if no_images is None and not info.images:
         no_images = f"{info.name}, which takes text only (use HCX-005)"
     return ChatRequest(request, no_images, as_json, raised_cap)
-
-
-def _name_task(request: dict[str, Any]) -> None:
-    """Read a tuned model's name, which is ``ft:`` and the id of its task."""
-    task_id = request["model"].removeprefix(TUNED_MODEL_PREFIX)
-    if request.get("task_id") not in {None, task_id}:
-        raise ConfigurationError(
-            f"model={request['model']!r} and task_id={request['task_id']!r} name two tuned models: give one"
-        )
-    request["task_id"] = task_id
 
 
 def default_output_tokens(model: str, thinking: Any = None) -> int:

@@ -185,6 +185,12 @@ class ChatResult(_ChatPayload):
             values["usage"] = Usage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
         return self
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the output cap was used up before there was any text or tool call: mostly by thinking."""
+        message = self.message
+        return self.finish_reason == "length" and not message.content.strip() and not message.tool_calls
+
     @classmethod
     def without_content(cls) -> ChatResult:
         """Return the result of a success without content (code 20400)."""

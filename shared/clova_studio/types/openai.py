@@ -208,6 +208,12 @@ class OpenAIChatResult(_OpenAIChat):
         """The finish reason of the one choice."""
         return self.choices[0].finish_reason
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the output cap was used up before there was any text or tool call: mostly by thinking."""
+        message = self.message
+        return self.finish_reason == "length" and not (message.content or "").strip() and not message.tool_calls
+
 
 class OpenAIChatChunk(_OpenAIChat):
     """A piece of a streamed answer: ``choices[0].delta`` holds only what is new.
