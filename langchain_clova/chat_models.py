@@ -178,10 +178,10 @@ class ChatClovaX(Dumpable, CountingChatModel):
                 with flow.open(connection.sync) as stream:
                     for arrived in stream:
                         for piece, last in flow.streamed(arrived):
-                            chunk = maker.chunk(piece, last=last)
-                            if run_manager is not None:
-                                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
+                            for chunk in maker.chunks(piece, last=last):
+                                if run_manager is not None:
+                                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                                yield chunk
 
     async def _astream(
         self,
@@ -200,10 +200,10 @@ class ChatClovaX(Dumpable, CountingChatModel):
                 async with await flow.aopen(connection.needed_async) as stream:
                     async for arrived in stream:
                         for piece, last in flow.streamed(arrived):
-                            chunk = maker.chunk(piece, last=last)
-                            if run_manager is not None:
-                                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
+                            for chunk in maker.chunks(piece, last=last):
+                                if run_manager is not None:
+                                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                                yield chunk
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}

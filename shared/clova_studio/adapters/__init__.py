@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clova_studio._rate_limits.estimates import *
     from clova_studio._requests.chat_options import *
     from clova_studio._requests.messages import *
+    from clova_studio.adapters._answer_calls import *
     from clova_studio.adapters._chat_fields import *
     from clova_studio.adapters._citations import *
     from clova_studio.adapters._connection import *
@@ -41,6 +42,7 @@ __all__ = [
     "MAX_SUMMARIZATION_CHARACTERS",
     "SETTING_NAMES",
     "TUNED_MODEL_PREFIX",
+    "AnswerCall",
     "ChatFields",
     "ChatRequest",
     "Cited",
@@ -58,6 +60,7 @@ __all__ = [
     "aembed_texts",
     "asegment_texts",
     "asummarize_texts",
+    "calls_of",
     "chat_options",
     "clean_schema",
     "data_uri",
@@ -95,6 +98,7 @@ __getattr__, __dir__ = lazy_names(
         ".._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
         ".._requests.chat_options": ("refuse_tools_with_format",),
         ".._requests.messages": ("ClovaMessages",),
+        "._answer_calls": ("AnswerCall", "calls_of"),
         "._chat_fields": ("ChatFields",),
         "._citations": ("Cited", "parse_citations"),
         "._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
