@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clova_studio import ChatChunk, ChatResult, Usage
     from clova_studio.adapters import AnswerCall, ToolChoiceFlow
 
-__all__ = ["AnswerMaker", "usage_of"]
+__all__ = ["AnswerMaker", "chunk_text", "usage_of"]
 
 # One of these endings makes JSON text impossible to repair, wherever it was cut off.
 _SPOILERS = ("}", "]", '"}', '"]', '\\"}', '\\"]', "}}", "]]")
@@ -123,17 +123,17 @@ class AnswerMaker:
 
 
 def _chunk_of(index: int, call: AnswerCall) -> ToolCallChunk:
-    return tool_call_chunk(name=call.name, args=_chunk_text(call), id=call.id, index=index)
+    text = call.text if call.arguments is not None else chunk_text(call.text)
+    return tool_call_chunk(name=call.name, args=text, id=call.id, index=index)
 
 
-def _chunk_text(call: AnswerCall) -> str:
-    """Return the arguments of a call as langchain-core reads them from a chunk.
+def chunk_text(text: str) -> str:
+    """Return the arguments of an invalid call as they stand in a chunk, so that core too takes it for invalid.
 
     Core repairs JSON that is cut, and an agent would run the tool with half of its arguments. Text that it can repair
-    gets an ending with which it cannot, so that the call is among the ``invalid_tool_calls``.
+    gets an ending with which it cannot.
     """
-    text = call.text
-    if call.arguments is not None or (text.strip() and not _is_repaired(text)):
+    if text.strip() and not _is_repaired(text):
         return text
     return next(text + ending for ending in _SPOILERS if not _is_repaired(text + ending))
 
