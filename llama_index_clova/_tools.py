@@ -50,6 +50,11 @@ def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[T
     if calls and response.additional_kwargs.get("finish_reason") == "length":
         # Truncated arguments may look complete.
         raise ValueError(CUT.format(what=f"a call of {calls[-1][1]}"))
+    if any(not name for _, name, _ in calls):
+        raise ValueError(
+            "the model called a tool without its name: ask again. / "
+            "모델이 이름 없이 도구를 호출했습니다. 다시 요청하세요."
+        )
     return [
         ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=_arguments(name, arguments))
         for call_id, name, arguments in calls
