@@ -70,6 +70,11 @@ class ChatClovaX(Dumpable, CountingChatModel):
     ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback`` and
     ``tool_choice_unmet``.
 
+    A stream gives text and thinking token by token, and tool calls complete at its end: their fragments can differ from
+    the calls that the answer ends with, and a chunk cannot be taken back. The sum of the chunks is the message of
+    ``invoke``. A call whose arguments are not a JSON object, or that was cut at the output cap, is among the
+    ``invalid_tool_calls``.
+
     Every option can also be given per call (``invoke(..., top_k=3)``) and with ``bind``. A call's options take
     precedence over the constructor's; for None the service's default applies. An argument that does not exist is
     refused by name. Ranges and combinations are checked before anything is sent.
