@@ -109,7 +109,7 @@ def test_the_last_response_has_the_results_calls(name: str, way: str, feed: Any)
 
 
 @pytest.mark.parametrize("way", ["chat", "achat", "chat_with_tools", "achat_with_tools"])
-@pytest.mark.parametrize("name", [name for name in SCENARIO_NAMES if SCENARIOS[name].calls is not None])
+@pytest.mark.parametrize("name", [name for name in SCENARIO_NAMES if not SCENARIOS[name].knows_more])
 def test_a_whole_answer_says_the_same(name: str, way: str) -> None:
     """Asked for at once, the answer has the calls of the stream, the invalid ones too."""
     llm = model_of(SCENARIOS[name].whole)

@@ -59,6 +59,11 @@ class Scenario:
     content: str = field(default="", kw_only=True)
 
     @property
+    def knows_more(self) -> bool:
+        """Whether the stream has a call that the whole answer has not: the output cap cut it before it was one."""
+        return len(self.true) + len(self.invalid) > len(self.calls or ())
+
+    @property
     def result(self) -> dict[str, Any]:
         """The result on the wire."""
         message: dict[str, Any] = {"role": "assistant", "content": self.content}
@@ -199,6 +204,12 @@ SCENARIOS = {
         GOOD, (whole("a", '{"city": "서'), whole("b", '{"city": '), whole("c", "[{")), (),
         (("a", '{"city": "서'), ("b", '{"city": '), ("c", "[{")),
     ),
+    "arguments that are no JSON, and no partialJson": Scenario(
+        (),
+        ({"id": "a", "function": {"name": "get_weather", "arguments": "[1]", "partialJson": None}},),
+        (),
+        (("a", "[1]"),),
+    ),
     "a call without a name": Scenario(
         (), (whole("a", SEOUL, None), whole("b", BUSAN)), (B,), (("a", text_of(SEOUL)),)
     ),
@@ -206,6 +217,16 @@ SCENARIOS = {
     "cut at the cap after the name": Scenario(GOOD[:1], None, (), (("a", ""),), "length"),
     "cut at the cap, with what could be read": Scenario(
         GOOD[:3], (whole("a", {"city": "서"}),), (), (("a", text_of({"city": "서"})),), "length"
+    ),
+    "cut at the cap, with another id": Scenario(
+        (*GOOD, [opened("x")], [part("{")]), (*ONE, whole("b", BUSAN)), (A,), (("b", text_of(BUSAN)),), "length"
+    ),
+    "cut at the cap in a third": Scenario(
+        (*GOOD, [opened("b")], [part(text_of(BUSAN))], [opened("c")], [part('{"')]),
+        TWO,
+        (A,),
+        (("b", text_of(BUSAN)), ("c", '{"')),
+        "length",
     ),
     "cut at the cap in the second": Scenario(
         (*GOOD, [opened("b")], [part('{"city": "부')]), (*ONE, whole("b", {})), (A,), (("b", "{}"),), "length"

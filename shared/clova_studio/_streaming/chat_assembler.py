@@ -145,7 +145,9 @@ class ChatAssembler:
         """Return the calls that had begun when the answer was cut at the output cap, and that it has no more."""
         known = [*(message.tool_calls or ()), *(message.invalid_tool_calls or ())]
         ids = {call.id for call in known}
-        cut = [call for call in self._unsettled_calls() if not known or (call.id and call.id not in ids)]
+        begun = self._unsettled_calls()
+        missing = len(begun) - len(known)
+        cut = [call for call in begun if call.id not in ids][-missing:] if missing > 0 else []
         for index, call in enumerate(cut, len(known)):
             call.index = index
         return cut

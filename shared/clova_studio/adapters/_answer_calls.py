@@ -36,15 +36,17 @@ def calls_of(message: Message, *, single: bool = False) -> list[AnswerCall]:
         single: Whether to keep the first one only.
     """
     valid, invalid = message.tool_calls or [], message.invalid_tool_calls or []
+    both = [(call, True) for call in valid] + [(call, False) for call in invalid]
     calls: list[AnswerCall] = []
-    for call in sorted([*valid, *invalid], key=lambda call: call.index or 0):
+    known: dict[str, AnswerCall] = {}
+    for call, is_valid in sorted(both, key=lambda pair: pair[0].index or 0):
         function = call.function
-        arguments = None if any(call is other for other in invalid) else function.arguments
-        text = function.partial_json if arguments is None else json.dumps(arguments, ensure_ascii=False)
-        made = AnswerCall(call.id or "", function.name or "", arguments, text or "")
-        if made.id and made in calls:
+        text = json.dumps(function.arguments, ensure_ascii=False) if is_valid else function.partial_json or ""
+        made = AnswerCall(call.id or "", function.name or "", function.arguments if is_valid else None, text)
+        if made.id and known.get(made.id) == made:
             continue  # one call, sent twice
-        if not made.id or any(made.id == other.id for other in calls):
+        if not made.id or made.id in known:
             made = made._replace(id=f"call_{uuid.uuid4().hex[:24]}")
+        known[made.id] = made
         calls.append(made)
     return calls[:1] if single else calls

@@ -106,8 +106,8 @@ class ToolCallFunction(WireModel):
         arguments = parse_object(text)
         if arguments is not None:
             return {**data, "arguments": arguments}
-        rest = {name: held for name, held in data.items() if name != "arguments"}
-        return {"partialJson": text, **rest}
+        rest = {name: held for name, held in data.items() if name not in {"arguments", "partialJson", "partial_json"}}
+        return {**rest, "partialJson": data.get("partialJson") or data.get("partial_json") or text}
 
 
 class ToolCall(WireModel):
