@@ -125,7 +125,7 @@ def _block_text(block: Any) -> str | None:
     return None
 
 
-def _answer(message: BaseMessage, answered: Container[str]) -> tuple[str, list[tuple[Any, Any, Any]]]:
+def _answer(message: BaseMessage, answered: Container[Any]) -> tuple[str, list[tuple[Any, Any, Any]]]:
     """Return the text and the tool calls of a model's answer."""
     content: Any = message.content
     if isinstance(content, list):
@@ -134,7 +134,7 @@ def _answer(message: BaseMessage, answered: Container[str]) -> tuple[str, list[t
     return content or "", _calls(message, answered) if isinstance(message, AIMessage) else []
 
 
-def _calls(message: AIMessage, answered: Container[str]) -> list[tuple[Any, Any, Any]]:
+def _calls(message: AIMessage, answered: Container[Any]) -> list[tuple[Any, Any, Any]]:
     # A tool message that answers an invalid call must follow its call. Without an answer the service refuses the call.
     both = [*message.tool_calls, *(call for call in message.invalid_tool_calls if call.get("id") in answered)]
     calls: list[tuple[Any, Any, Any]] = [(call["id"], call["name"], call["args"]) for call in both if call.get("id")]

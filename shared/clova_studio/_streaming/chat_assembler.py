@@ -12,6 +12,7 @@ runs a tool. They are there for those who show progress, apart from the calls.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ValidationError
@@ -134,12 +135,12 @@ class ChatAssembler:
             APIStatusError: The payload is an error envelope.
             InvalidResponseError: It is not readable without its tool calls either.
         """
-        try:
+        with suppress(ValueError, LookupError, TypeError, RecursionError):
             parsed = json.loads(data)
             del parsed["message"]["toolCalls"]
             return ChatChunk.model_validate(parsed)
-        except (ValueError, LookupError, TypeError, RecursionError):
-            return parse_payload(ChatChunk, data, self._request_id)
+        # Outside of any handler: the error of another parser would hold what was sent, and be this one's context.
+        return parse_payload(ChatChunk, data, self._request_id)
 
     def _cut_calls(self, message: Message) -> list[ToolCall]:
         """Return the calls that had begun when the answer was cut at the output cap, and that it has no more."""
