@@ -32,7 +32,7 @@ def translate_content(message: AIMessage) -> list[ContentBlock]:
 def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
     """Return the blocks of a piece of a message, or of the sum of all pieces. Never raises."""
     blocks = _reasoning_and_text(message, indexed=True)
-    if message.chunk_position == "last" and not _is_piece(message):
+    if message.chunk_position == "last":
         blocks += _calls(message, blocks)
         return cast("list[ContentBlock]", blocks)
     for call in message.tool_call_chunks:
@@ -42,11 +42,6 @@ def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
             block["index"] = f"lc_tc_{index}"
         blocks.append(block)
     return cast("list[ContentBlock]", blocks)
-
-
-def _is_piece(message: AIMessageChunk) -> bool:
-    """Return whether a last chunk is only a piece and not the sum: it then has a fragment of a call without an id."""
-    return any(not call.get("id") for call in message.tool_call_chunks)
 
 
 def _reasoning_and_text(message: AIMessage, *, indexed: bool) -> list[dict[str, Any]]:

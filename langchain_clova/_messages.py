@@ -25,7 +25,7 @@ from langchain_clova._errors import ClovaConfigurationError
 from langchain_clova._images import image_part_of, is_image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from clova_studio.adapters import ClovaMessages
 
@@ -43,6 +43,7 @@ def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None 
     ``no_images`` says what rules out images. An image in the last turn is then refused; older ones are replaced.
     """
     last_turn = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
+    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
     conversation = Conversation(no_images, parse_json=parse_partial_json)
     for i, message in enumerate(messages):
         role = _role(message, i)
@@ -54,7 +55,7 @@ def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None 
         elif isinstance(message, ToolMessage):
             _add_result(conversation, message.tool_call_id, message.content, where)
         else:
-            conversation.add_assistant(*_answer(message), where=where)
+            conversation.add_assistant(*_answer(message, answered), where=where)
     return conversation.finished()
 
 
@@ -124,18 +125,18 @@ def _block_text(block: Any) -> str | None:
     return None
 
 
-def _answer(message: BaseMessage) -> tuple[str, list[tuple[Any, Any, Any]]]:
+def _answer(message: BaseMessage, answered: Container[Any]) -> tuple[str, list[tuple[Any, Any, Any]]]:
     """Return the text and the tool calls of a model's answer."""
     content: Any = message.content
     if isinstance(content, list):
         # Streamed text may be one text in several blocks, so they are joined without a separator.
         content = "".join(text for block in content if (text := _block_text(block)) is not None)
-    return content or "", _calls(message) if isinstance(message, AIMessage) else []
+    return content or "", _calls(message, answered) if isinstance(message, AIMessage) else []
 
 
-def _calls(message: AIMessage) -> list[tuple[Any, Any, Any]]:
-    # An agent answers an invalid call with a tool message, which must follow its call.
-    both = [*message.tool_calls, *message.invalid_tool_calls]
+def _calls(message: AIMessage, answered: Container[Any]) -> list[tuple[Any, Any, Any]]:
+    # A tool message that answers an invalid call must follow its call. Without an answer the service refuses the call.
+    both = [*message.tool_calls, *(call for call in message.invalid_tool_calls if call.get("id") in answered)]
     calls: list[tuple[Any, Any, Any]] = [(call["id"], call["name"], call["args"]) for call in both if call.get("id")]
     known = {call[0] for call in calls}
     if isinstance(message.content, list):

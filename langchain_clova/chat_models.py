@@ -74,6 +74,11 @@ class ChatClovaX(Dumpable, CountingChatModel):
     ``tool_choice_unmet`` and ``empty_answer``: ``"thinking"`` if thinking used up ``max_tokens`` before there was any
     text, which one warning says too, ``"max_tokens"`` if something else did.
 
+    A stream gives text and thinking token by token, and tool calls complete at its end: their fragments can differ from
+    the calls that the answer ends with, and a chunk cannot be taken back. The sum of the chunks is the message of
+    ``invoke``. A call whose arguments are not a JSON object, or that was cut at the output cap, is among the
+    ``invalid_tool_calls``.
+
     Every option can also be given per call (``invoke(..., top_k=3)``) and with ``bind``. A call's options take
     precedence over the constructor's; for None the service's default applies. An argument that does not exist is
     refused by name. Ranges and combinations are checked before anything is sent.
@@ -183,10 +188,10 @@ class ChatClovaX(Dumpable, CountingChatModel):
                 with flow.open(connection.sync) as stream:
                     for arrived in stream:
                         for piece, last in flow.streamed(arrived):
-                            chunk = maker.chunk(piece, last=last)
-                            if run_manager is not None:
-                                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
+                            for chunk in maker.chunks(piece, last=last):
+                                if run_manager is not None:
+                                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                                yield chunk
 
     async def _astream(
         self,
@@ -207,10 +212,10 @@ class ChatClovaX(Dumpable, CountingChatModel):
                 async with await flow.aopen(connection.needed_async) as stream:
                     async for arrived in stream:
                         for piece, last in flow.streamed(arrived):
-                            chunk = maker.chunk(piece, last=last)
-                            if run_manager is not None:
-                                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
+                            for chunk in maker.chunks(piece, last=last):
+                                if run_manager is not None:
+                                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                                yield chunk
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}

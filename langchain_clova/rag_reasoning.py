@@ -156,6 +156,7 @@ class _Loop:
                 },
             },
         }
+        self._tool_name = rag.tool_name
         self._documents: dict[str, Document] = {}
         self._names: dict[tuple[Any, ...], str] = {}
         self._searches: list[str] = []
@@ -179,7 +180,8 @@ class _Loop:
         usage = usage_of(step.usage)
         if usage is not None:
             self._usage = usage if self._usage is None else add_usage(self._usage, usage)
-        calls = step.message.tool_calls or []
+        # A search whose arguments cannot be read is made with the question.
+        calls = [*(step.message.tool_calls or ()), *(step.message.invalid_tool_calls or ())]
         if not calls:
             return False
         if not self._left:
@@ -210,7 +212,10 @@ class _Loop:
                     {
                         "id": self._id(i),
                         "type": "function",
-                        "function": {"name": call.function.name, "arguments": call.function.arguments},
+                        "function": {
+                            "name": call.function.name or self._tool_name,
+                            "arguments": call.function.arguments,
+                        },
                     }
                     for i, call in enumerate(self._calls)
                 ],

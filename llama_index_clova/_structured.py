@@ -45,6 +45,7 @@ class PartialObjects:
         self._native = native
         self._last: ChatResponse | None = None
         self._seen: dict[str, Any] = {}
+        self._arguments = ""
 
     def take(self, response: ChatResponse) -> BaseModel | None:
         """Return the object so far, None if it is not new. While it does not fit the class, fields may be missing."""
@@ -68,10 +69,12 @@ class PartialObjects:
 
     def _held(self, response: ChatResponse) -> dict[str, Any]:
         if not self._native:
-            calls = selections(response, error_on_no_tool_call=False)
-            return calls[0].tool_kwargs if calls else {}
+            # Of the fragments of the first call: they need not be certain for an object that is in the making.
+            for fragment in getattr(response.raw, "tool_call_fragments", None) or ():
+                if fragment.index == 0:
+                    self._arguments += fragment.function.partial_json or ""
         try:
-            held = parse_partial_json(response.message.content or "")
+            held = parse_partial_json((response.message.content or "") if self._native else self._arguments)
         except (ValueError, RecursionError):
             return {}
         return held if isinstance(held, dict) else {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.llms.llm import ToolSelection
-from llama_index.core.llms.utils import parse_partial_json
 from llama_index.core.tools.types import BaseTool, ToolMetadata
 
 from clova_studio import ConfigurationError
@@ -21,6 +21,11 @@ __all__ = ["CUT", "selections", "wire_tool"]
 CUT = (
     "the answer was cut at the output cap (finish_reason 'length') in the middle of {what}: give a larger max_tokens. "
     "/ 출력이 최대 토큰 수에서 잘렸습니다. max_tokens를 늘리세요."
+)
+
+_NO_OBJECT = (
+    "the model called {name} with arguments that are not a JSON object, so the tool must not run: {text!r}. Ask again. "
+    "/ 모델이 {name}을(를) JSON 객체가 아닌 인자로 호출했습니다. 다시 요청하세요."
 )
 
 
@@ -38,23 +43,30 @@ def wire_tool(tool: Any) -> dict[str, Any]:
 
 
 def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[ToolSelection]:
-    """Return the tool calls of a response; in a stream, with the arguments that have arrived so far."""
+    """Return the tool calls of a response; a tool must not run with half of its arguments."""
     calls = tool_calls_of(response.message)
     if not calls and error_on_no_tool_call:
         raise ValueError(f"expected at least one tool call, but the answer is text: {response.message.content!r}")
     if calls and response.additional_kwargs.get("finish_reason") == "length":
-        # A tool must not run with half of its arguments, and truncated arguments may look complete.
+        # Truncated arguments may look complete.
         raise ValueError(CUT.format(what=f"a call of {calls[-1][1]}"))
+    if any(not name for _, name, _ in calls):
+        raise ValueError(
+            "the model called a tool without its name: ask again. / "
+            "모델이 이름 없이 도구를 호출했습니다. 다시 요청하세요."
+        )
     return [
-        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=_arguments(arguments))
+        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=_arguments(name, arguments))
         for call_id, name, arguments in calls
     ]
 
 
-def _arguments(arguments: Any) -> dict[str, Any]:
+def _arguments(name: str, arguments: Any) -> dict[str, Any]:
     if isinstance(arguments, str):
         try:
-            arguments = parse_partial_json(arguments) if arguments.strip() else {}
-        except (ValueError, RecursionError):
-            arguments = {}
-    return dict(arguments) if isinstance(arguments, Mapping) else {}
+            arguments = json.loads(arguments) if arguments.strip() else {}
+        except (ValueError, RecursionError) as exc:
+            raise ValueError(_NO_OBJECT.format(name=name, text=arguments[:500])) from exc
+    if not isinstance(arguments, Mapping):
+        raise ValueError(_NO_OBJECT.format(name=name, text=str(arguments)[:500]))  # noqa: TRY004  the text is wrong
+    return dict(arguments)

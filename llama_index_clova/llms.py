@@ -55,7 +55,8 @@ class ClovaX(PredictingLLM, ChatFields):
     and structured prediction, by structured outputs on HCX-007 and by tool calls on HCX-005 and HCX-DASH-002.
 
     An answer has a ``ThinkingBlock`` if the model thought, at most one ``TextBlock``, and a ``ToolCallBlock`` for each
-    tool call. The arguments of a tool call are text while a stream is in flight, and a dict in a complete answer.
+    tool call, in a stream only in the last response. Arguments that are not a JSON object are text there, and
+    ``get_tool_calls_from_response`` refuses them.
     ``raw`` is the service's result in snake_case, with the tokens of all requests of the call as ``usage``;
     ``additional_kwargs`` has ``prompt_tokens``, ``completion_tokens``, ``total_tokens``, ``finish_reason`` and
     ``request_id``, in a stream only those of its last response. New thinking text in a stream is in
@@ -286,11 +287,12 @@ class ClovaX(PredictingLLM, ChatFields):
         """Return the tool calls of a response.
 
         Args:
-            response: A response; in a stream, with the arguments that have arrived so far.
+            response: A response; in a stream only the last one has tool calls.
             error_on_no_tool_call: Whether a response without a tool call is an error.
             **kwargs: Ignored.
 
         Raises:
-            ValueError: There is no tool call, or the answer was cut at the output cap in the middle of one.
+            ValueError: There is no tool call, the answer was cut at the output cap in the middle of one, or the
+                arguments of one are not a JSON object.
         """
         return selections(response, error_on_no_tool_call=error_on_no_tool_call)

@@ -281,28 +281,6 @@ def test_wrong_choices_and_pairs_are_refused(chat: Callable[..., ChatClovaX]) ->
         chat(model="HCX-007").bind_tools([get_weather], response_format=schema)
 
 
-@pytest.mark.each_behaviour
-def test_cut_call_does_not_look_whole(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
-    """Arguments that a stream broke off at the output cap are an invalid call, not a repaired one."""
-    from clova_studio import ChatChunk, Message, ToolCall, ToolCallFunction
-    from clova_studio.adapters import ToolChoiceFlow
-    from langchain_clova._answers import AnswerMaker
-
-    for text in ('{"a": {"path": "/home/us', '{"a": [1, ', '{"a', '{"a": "x\\', '{"a": 1', '{"a": ' + "[" * 100_000):
-        flow = ToolChoiceFlow({"model": "HCX-005"}, choice=None, tool_fallback="never", base_url=None)
-        maker = AnswerMaker(flow, with_usage=True, single_call=False)
-        opened = ToolCall(id="call_1", index=0, function=ToolCallFunction(name="f"))
-        more = ToolCall(index=0, function=ToolCallFunction(partial_json=text))
-        chunks = [
-            maker.chunk(ChatChunk(message=Message(tool_calls=[opened])), last=False),
-            maker.chunk(ChatChunk(message=Message(tool_calls=[more])), last=False),
-            maker.chunk(ChatChunk(finish_reason="length"), last=True),
-        ]
-        message = chunks[0].message + chunks[1].message + chunks[2].message
-        assert message.tool_calls == []
-        assert message.invalid_tool_calls[0]["name"] == "f"
-
-
 def _run(model: Any, way: str, question: Any) -> Any:
     if way == "invoke":
         return model.invoke(question)

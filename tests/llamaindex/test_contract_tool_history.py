@@ -116,8 +116,8 @@ def test_deep_arguments_of_a_history_are_still_an_object() -> None:
     text = '{"a": ' + "[" * 100_000
     wire = to_clova_messages([called(text)])
     assert wire[0]["toolCalls"][0]["function"]["arguments"] == {"invalid_json": text}
-    (selected,) = ClovaX(api_key="nv-x").get_tool_calls_from_response(ChatResponse(message=called(text)))
-    assert selected.tool_kwargs == {}
+    with pytest.raises(ValueError, match="not a JSON object"):
+        ClovaX(api_key="nv-x").get_tool_calls_from_response(ChatResponse(message=called(text)))
 
 
 def test_broken_arguments_are_still_an_object(server: EmulatorServer, account: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,25 +79,19 @@ def test_call_is_the_wires(server: EmulatorServer, account: Any, model: str, way
 
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", ["stream_chat_with_tools", "astream_chat_with_tools"])
-def test_streamed_arguments_grow(server: EmulatorServer, account: Any, way: str) -> None:
-    """A call grows as text and ends as a dict, can be read at every step, and never shows up twice."""
+def test_streamed_calls_come_whole(server: EmulatorServer, account: Any, way: str) -> None:
+    """A call shows up once and whole, with the last response; what arrived of it before is in raw, as fragments."""
     server.script([{"tool_calls": TWO}])
     llm = ClovaX(**account)
-    responses = run(llm, way, [WEATHER], user_msg="날씨", allow_parallel_tool_calls=True)
-    growing = [response for response in responses if response.message.additional_kwargs.get("tool_calls")]
-    assert len(growing) > 4
-    seen = 0
-    for response in growing:
-        blocks = [block for block in response.message.blocks if block.block_type == "tool_call"]
-        assert seen <= len(blocks) <= 2
-        seen = len(blocks)
-        assert isinstance(response.message.additional_kwargs["tool_calls"], list)
-        assert all(isinstance(call.tool_kwargs, dict) for call in llm.get_tool_calls_from_response(response))
-    texts = [response.message.blocks[0].tool_kwargs for response in growing]
-    partial = [text for text in texts if isinstance(text, str)]
-    assert partial
-    assert all(after.startswith(before) for before, after in pairwise(partial))
-    assert texts[-1] == TWO[0]["arguments"]
+    *before, last = run(llm, way, [WEATHER], user_msg="날씨", allow_parallel_tool_calls=True)
+    for response in before:
+        assert calls_of(response.message) == []
+        assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
+    assert calls_of(last.message) == picked(llm, last) == [(call["name"], call["arguments"]) for call in TWO]
+    fragments = [part for response in before for part in response.raw.tool_call_fragments]
+    for index, call in enumerate(TWO):
+        text = "".join(part.function.partial_json or "" for part in fragments if part.index == index)
+        assert json.loads(text) == call["arguments"]
 
 
 @pytest.mark.each_behaviour

@@ -83,7 +83,7 @@ class ChatResource(Sender):
         """Stream the answer to a conversation. Source: the Chat Completions v1 and v3 pages of the API guide.
 
         The request is sent when the stream is entered or first iterated. It is retried like any call until the first
-        chunk arrives, never after.
+        chunk arrives, never after. Tool calls come complete, with the last chunk: see ``ChatChunk``.
 
         Args:
             messages: As in ``chat``.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clova_studio._requests.chat_options import *
     from clova_studio._requests.messages import *
     from clova_studio._secrets import *
+    from clova_studio.adapters._answer_calls import *
     from clova_studio.adapters._chat_fields import *
     from clova_studio.adapters._citations import *
     from clova_studio.adapters._connection import *
@@ -43,6 +44,7 @@ __all__ = [
     "MAX_SUMMARIZATION_CHARACTERS",
     "SETTING_NAMES",
     "TUNED_MODEL_PREFIX",
+    "AnswerCall",
     "ChatFields",
     "ChatRequest",
     "Cited",
@@ -60,6 +62,7 @@ __all__ = [
     "aembed_texts",
     "asegment_texts",
     "asummarize_texts",
+    "calls_of",
     "chat_options",
     "check_loop",
     "clean_schema",
@@ -104,6 +107,7 @@ __getattr__, __dir__ = lazy_names(
         ".._requests.chat_options": ("refuse_tools_with_format",),
         ".._requests.messages": ("ClovaMessages",),
         ".._secrets": ("similar_key_words",),
+        "._answer_calls": ("AnswerCall", "calls_of"),
         "._chat_fields": ("ChatFields",),
         "._citations": ("Cited", "parse_citations"),
         "._connection": ("SETTING_NAMES", "Connection", "key_from_env"),

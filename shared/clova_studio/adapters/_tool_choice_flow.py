@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clova_studio._streaming.streams import AsyncChatStream, ChatStream
     from clova_studio.adapters._refused_force import Target
     from clova_studio.adapters._tool_choice import ToolChoice
-    from clova_studio.types import ChatChunk, ChatResult
+    from clova_studio.types import ChatChunk, ChatResult, Message
 
 __all__ = ["ToolChoiceFlow"]
 
@@ -247,7 +247,8 @@ class ToolChoiceFlow:
             Whether it is final; otherwise there is another request.
         """
         self._learn()
-        if self._asks_again(calls=bool(result.message.tool_calls), text=result.message.content, usage=result.usage):
+        message = result.message
+        if self._asks_again(calls=_has_calls(message), text=message.content, usage=result.usage):
             return False
         self.done = True
         if result.is_empty:
@@ -280,7 +281,7 @@ class ToolChoiceFlow:
         if not self._must_call:
             return [(piece, False)]
         self._look_at(piece)
-        if self._asked_again:
+        if self._asked_again or not (piece.message.content or piece.message.thinking_content or self._has_calls):
             return [(piece, False)]
         # If no tool call follows, the text is dropped: nothing is passed on before there is a tool call.
         self._held.append((piece, False))
@@ -314,7 +315,7 @@ class ToolChoiceFlow:
 
     def _look_at(self, piece: ChatChunk) -> None:
         self._text.append(piece.message.content)
-        if piece.message.tool_calls:
+        if _has_calls(piece.message):
             self._has_calls = True
 
     def _asks_again(self, *, calls: bool, text: str, usage: Usage | None) -> bool:
@@ -351,6 +352,11 @@ class ToolChoiceFlow:
         self._has_said = False
         self._has_thought = False
         self._at_end = False
+
+
+def _has_calls(message: Message) -> bool:
+    # An invalid call is the model's slip in a call, not an answer in text.
+    return bool(message.tool_calls or message.invalid_tool_calls)
 
 
 def _sum(spent: Usage, usage: Usage | None) -> Usage:

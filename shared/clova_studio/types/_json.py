@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["deeper_than", "parse_json"]
+__all__ = ["deeper_than", "parse_json", "parse_object"]
 
 # The depth that pydantic's parser, which reads the rest of an answer, and its serializer can handle.
 _DEEPEST = 200
@@ -24,6 +24,20 @@ def parse_json(text: str) -> Any:
     if text.count("[") + text.count("{") > _DEEPEST and deeper_than(_DEEPEST, value):
         raise ValueError("the JSON text is nested too deep")
     return value
+
+
+def parse_object(text: str) -> dict[str, Any] | None:
+    """Return the object of a JSON text; None if the text is not JSON, is nested too deep, or holds something else.
+
+    A text of white space and ``null`` stand for an empty object, as ``null`` itself does where arguments are none.
+    """
+    try:
+        value = parse_json(text) if text.strip() else {}
+    except ValueError:
+        return None
+    if value is None:
+        return {}
+    return value if isinstance(value, dict) else None
 
 
 def deeper_than(levels: int, value: Any) -> bool:

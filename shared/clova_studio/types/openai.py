@@ -225,10 +225,14 @@ class OpenAIChatChunk(_OpenAIChat):
         object: ``chat.completion.chunk``, where the service sends it.
         created: Unix time in seconds.
         model: The model; the base model for a tuned one.
-        choices: One choice; none in a chunk that carries only usage.
+        choices: One choice; none in a chunk that carries only usage. Tool calls come whole, with the finish reason.
         usage: Tokens, in the chunk that has them.
         seed: The seed that was used, where the service sends it.
+        tool_call_fragments: What arrived of tool calls, for a display of their progress, None where nothing did. Never
+            carry these out: none of it is certain before the end.
     """
+
+    tool_call_fragments: list[OpenAIToolCall] | None = None
 
     @property
     def delta(self) -> OpenAIMessage:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import model_validator
 
 from clova_studio.types._base import Result
+from clova_studio.types._calls import settle_calls
 from clova_studio.types.chat import AiFilter, Message, Usage
 
 __all__ = ["ReasoningResult"]
@@ -40,6 +41,5 @@ class ReasoningResult(Result):
 
     @model_validator(mode="after")
     def _count_calls(self) -> ReasoningResult:
-        for index, call in enumerate(self.message.tool_calls or ()):
-            call.index = index
+        settle_calls(self.message)
         return self
