@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from clova_studio.adapters import ClovaMessages
 
-__all__ = ["to_clova_messages"]
+__all__ = ["has_images", "has_tool_turns", "to_clova_messages"]
 
 Content: TypeAlias = str | list[str | dict[Any, Any]]
 
@@ -56,6 +56,26 @@ def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None 
         else:
             conversation.add_assistant(*_answer(message))
     return conversation.finished()
+
+
+def has_tool_turns(messages: Sequence[BaseMessage]) -> bool:
+    """Return whether there are tool calls or results of tools in a conversation."""
+    return any(
+        isinstance(message, ToolMessage)
+        or (isinstance(message, AIMessage) and bool(_calls(message)))
+        or (isinstance(message, HumanMessage) and bool(_without_results(message.content)[1]))
+        for message in messages
+    )
+
+
+def has_images(messages: Sequence[BaseMessage]) -> bool:
+    """Return whether users show images in a conversation."""
+    return any(
+        isinstance(block, Mapping) and is_image(block)
+        for message in messages
+        if isinstance(message, HumanMessage) and not isinstance(message.content, str)
+        for block in message.content
+    )
 
 
 def _add_user(conversation: Conversation, content: Content, where: str, *, is_last_turn: bool) -> None:

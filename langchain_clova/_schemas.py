@@ -1,16 +1,29 @@
-"""Tools and response formats as LangChain has them -> as the service takes them. Pure."""
+"""Tools, response formats and schemas as LangChain has them -> as the service takes them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from clova_studio.adapters import wire_function
+from clova_studio import ConfigurationError
+from clova_studio.adapters import (
+    UnfitAnswerError,
+    clean_schema,
+    fitting,
+    json_values,
+    read_json,
+    response_schema,
+    validation_words,
+    wire_function,
+)
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 
-__all__ = ["wire_tool"]
+__all__ = ["AnswerSchema", "wire_tool"]
+
+_NAME = "Answer"
 
 
 def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
@@ -20,3 +33,80 @@ def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         raise ClovaConfigurationError(f"tools takes functions, not tools that a provider runs itself: {tool!r}")
     with langchain_errors:
         return wire_function(function)
+
+
+class AnswerSchema:
+    """The schema of a structured answer: how it is asked for in each way, and what an answer is worth.
+
+    ``schema`` is a pydantic class of version 1 or 2, a TypedDict, a JSON Schema (bare or in OpenAI's frame), or None:
+    any JSON then.
+    """
+
+    def __init__(self, schema: Any, *, strict: bool | None) -> None:
+        self.given = _unwrapped(schema)
+        self.is_pydantic = isinstance(self.given, type) and is_basemodel_subclass(self.given)
+        self._strict = strict
+        self._json: dict[str, Any] | None = None if self.given is None else self._json_schema()
+        properties = self._json.get("properties") if self._json is not None else None
+        self.names = tuple(properties) if isinstance(properties, Mapping) else ()
+
+    def __repr__(self) -> str:
+        return f"AnswerSchema({self.given!r})"
+
+    def _json_schema(self) -> dict[str, Any]:
+        if isinstance(self.given, dict) and "title" not in self.given and "properties" in self.given:
+            # Langchain-core wants a title, for the name of a function.
+            return convert_to_json_schema({"title": _NAME, **self.given}, strict=self._strict)
+        return convert_to_json_schema(self.given, strict=self._strict)
+
+    def tool(self) -> dict[str, Any]:
+        """Return the tool that carries the answer."""
+        titled = isinstance(self.given, dict) and "title" not in self.given and "properties" in self.given
+        return wire_tool({"title": _NAME, **self.given} if titled else self.given, strict=self._strict)
+
+    def response_format(self) -> dict[str, Any]:
+        """Return the response format of the service's structured outputs."""
+        with langchain_errors:
+            return {"type": "json", "schema": response_schema(self._json or {})}
+
+    def in_words(self) -> dict[str, Any]:
+        """Return the response format that stands for an instruction, with the schema if there is one."""
+        if self._json is None:
+            return {"type": "json_object"}
+        try:
+            schema = clean_schema(self._json, supported_only=False)
+        except ConfigurationError:  # a recursive schema, which words can tell
+            schema = self._json
+        return {"type": "json_object", "schema": schema}
+
+    def value_of(self, found: dict[str, Any]) -> Any:
+        """Return what an object is worth: an instance, or the object itself; it must fit."""
+        if not self.is_pydantic:
+            return found if self._json is None else fitting(found, self._json)
+        parse = getattr(self.given, "model_validate", None) or self.given.parse_obj
+        try:
+            return parse(found)
+        except ValueError as error:
+            if not hasattr(error, "errors"):
+                raise UnfitAnswerError("invalid", str(error)) from error
+            raise validation_words(error, found) from error
+
+    def read(self, text: str) -> Any:
+        """Return what the JSON in a text is worth."""
+        if self.given is None:
+            values = json_values(text)
+            if not values:
+                raise UnfitAnswerError("not_json", said=text)
+            return values[0]
+        return read_json(text, self.value_of, self.names)
+
+
+def _unwrapped(schema: Any) -> Any:
+    """Return a JSON Schema without the frame that OpenAI puts around it, under the name that stands in the frame."""
+    if not isinstance(schema, dict):
+        return schema
+    held = schema.get("json_schema") if schema.get("type") == "json_schema" else schema
+    if not isinstance(held, dict) or not isinstance(held.get("schema"), dict) or "properties" in held:
+        return schema
+    named = {"title": held.get("name"), "description": held.get("description")}
+    return {**{name: value for name, value in named.items() if value is not None}, **held["schema"]}

@@ -13,7 +13,6 @@ from clova_studio.adapters import (
     refuse_tools_with_format,
     tool_choice_of,
     wire_response_format,
-    with_instruction,
 )
 from langchain_clova._answers import AnswerMaker
 from langchain_clova._blocks import PROVIDER
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-    from clova_studio.adapters import ChatRequest, Connection, ToolChoiceFlow
+    from clova_studio.adapters import Connection, ToolChoiceFlow
     from langchain_clova._structured import Method
 
     _Call: TypeAlias = tuple[ToolChoiceFlow, Connection, AnswerMaker]
@@ -49,11 +48,6 @@ _FIXED_HINT = "it belongs to the instance: make another one, or use configurable
 # Options of a call that the adapter itself uses, and those that langchain-core passes through for itself.
 _OWN_OPTIONS = ("stream_usage", "tool_fallback", "parallel_tool_calls", "max_retries")
 _CORE_OPTIONS = ("stream", "ls_structured_output_format", "structured_output_format")
-
-_JSON_INSTRUCTION = (
-    "Answer with one JSON object and nothing else: no other text, no code fence. / "
-    "다른 글이나 코드 블록 없이 JSON 객체 하나로만 답하세요."
-)
 
 
 class ChatClovaX(Dumpable, CountingChatModel):
@@ -207,14 +201,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}
-
-        def to_messages(chat: ChatRequest) -> list[dict[str, Any]]:
-            wire = to_clova_messages(messages, no_images=chat.no_images)
-            return with_instruction(wire, _JSON_INSTRUCTION) if chat.as_json else wire
-
         flow, connection, own = self._chat_call(
             given,
-            to_messages,
+            lambda chat: to_clova_messages(messages, no_images=chat.no_images),
             wire_tool,
             own=_OWN_OPTIONS,
             ignored=_CORE_OPTIONS,
@@ -229,6 +218,21 @@ class ChatClovaX(Dumpable, CountingChatModel):
         return flow, connection, maker
 
     # Tools and structured output.
+
+    if not TYPE_CHECKING:  # the types are core's
+
+        def bind(self, **kwargs: Any) -> Any:
+            """Return the model with options of the call bound, which structured output keeps."""
+            from langchain_clova._bound import BoundChatModel
+
+            return BoundChatModel(bound=self, kwargs=kwargs, config={})
+
+        def configurable_fields(self, **kwargs: Any) -> Any:
+            """Return the model with fields that a config can change, those of structured output too."""
+            from langchain_clova._bound import ConfigurableChatModel
+
+            core = super().configurable_fields(**kwargs)
+            return ConfigurableChatModel(default=core.default, fields=core.fields)
 
     def bind_tools(
         self,
@@ -310,10 +314,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
             OutputParserException: When it is run: the answer was cut at the output cap, is not a tool call, or does not
                 fit the schema. It is never None.
         """
-        if kwargs:
-            raise ValueError(f"with_structured_output has no arguments {sorted(kwargs)}")
-        from langchain_clova._structured import structured
+        from langchain_clova._structured import refuse_arguments, structured
 
+        refuse_arguments(kwargs)
         return structured(self, schema, method=method, include_raw=include_raw, strict=strict)
 
 

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from clova_studio.adapters._embeddings import *
     from clova_studio.adapters._fields import *
     from clova_studio.adapters._images import *
+    from clova_studio.adapters._json_answers import *
     from clova_studio.adapters._options import *
     from clova_studio.adapters._reranking import *
     from clova_studio.adapters._schemas import *
     from clova_studio.adapters._segmentation import *
+    from clova_studio.adapters._structured_flow import *
     from clova_studio.adapters._summaries import *
     from clova_studio.adapters._tool_choice import *
     from clova_studio.adapters._tool_choice_flow import *
@@ -49,11 +51,15 @@ __all__ = [
     "Connection",
     "ConnectionFields",
     "Conversation",
+    "Correction",
     "ForcedTool",
     "RerankAnswer",
     "RerankRequest",
+    "StructuredFlow",
+    "StructuredMethod",
     "ToolChoiceFlow",
     "TopicSpan",
+    "UnfitAnswerError",
     "WarnOnce",
     "WorkQueue",
     "aembed_texts",
@@ -65,22 +71,28 @@ __all__ = [
     "default_output_tokens",
     "estimate_message_tokens",
     "estimate_tokens",
+    "fitting",
     "image_part",
     "is_tuned",
+    "json_instruction",
     "json_text",
+    "json_values",
     "key_from_env",
     "lazy_names",
     "options_of_call",
     "parse_citations",
+    "read_json",
     "refuse_tools_with_format",
     "refuse_unknown",
     "response_schema",
     "run_tasks",
     "run_threads",
     "segment_texts",
+    "structured_methods",
     "summarize_texts",
     "text_part",
     "tool_choice_of",
+    "validation_words",
     "warn_of_raised_cap",
     "wire_function",
     "wire_response_format",
@@ -103,6 +115,7 @@ __getattr__, __dir__ = lazy_names(
         "._embeddings": ("aembed_texts",),
         "._fields": ("ConnectionFields", "refuse_unknown"),
         "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part"),
+        "._json_answers": ("UnfitAnswerError", "fitting", "json_values", "read_json", "validation_words"),
         "._options": (
             "CHAT_OPTIONS",
             "ChatRequest",
@@ -114,6 +127,13 @@ __getattr__, __dir__ = lazy_names(
         "._reranking": ("RerankAnswer", "RerankRequest"),
         "._schemas": ("clean_schema", "response_schema", "wire_function", "wire_response_format"),
         "._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),
+        "._structured_flow": (
+            "Correction",
+            "StructuredFlow",
+            "StructuredMethod",
+            "json_instruction",
+            "structured_methods",
+        ),
         "._summaries": ("MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"),
         "._tool_choice": ("ForcedTool", "tool_choice_of"),
         "._tool_choice_flow": ("ToolChoiceFlow",),

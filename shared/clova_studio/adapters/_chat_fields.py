@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, Field, PrivateAttr
 
+from clova_studio.adapters._conversation import tools_as_text, with_instruction
 from clova_studio.adapters._fields import ConnectionFields
 from clova_studio.adapters._options import CHAT_OPTIONS, chat_options, options_of_call, warn_of_raised_cap
 from clova_studio.adapters._tool_choice import tool_choice_of
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from clova_studio.adapters._options import ChatRequest
 
 __all__ = ["ChatFields"]
+
+# Marks that structured output puts on the answers of its requests.
+_MARKS = "structured_output_marks"
 
 
 class ChatFields(ConnectionFields):
@@ -84,7 +88,10 @@ class ChatFields(ConnectionFields):
 
         The two functions translate the messages and the tools of a framework.
         """
-        options = options_of_call(given, own=own, ignored=ignored, what=type(self).__name__, fixed_hint=fixed_hint)
+        options = options_of_call(
+            given, own=(*own, _MARKS), ignored=ignored, what=type(self).__name__, fixed_hint=fixed_hint
+        )
+        marks = options.pop(_MARKS, None)
         mine = {name: options.pop(name) for name in own if name in options}
         tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
         choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
@@ -96,7 +103,13 @@ class ChatFields(ConnectionFields):
             response_format=response_format,
             tools_and_format_hint=tools_and_format_hint,
         )
-        chat.request["messages"] = to_messages(chat)
+        messages = to_messages(chat)
+        if chat.request.get("response_format"):
+            # The structured outputs page has no tool messages, and the service refuses them there.
+            messages = tools_as_text(messages)
+        if chat.instruction is not None:
+            messages = with_instruction(messages, chat.instruction)
+        chat.request["messages"] = messages
         if chat.raised_cap is not None:
             warn_of_raised_cap(chat.raised_cap, self._warn_once)
         connection = self._connection
@@ -104,6 +117,7 @@ class ChatFields(ConnectionFields):
             connection = connection.with_max_retries(mine["max_retries"])
         fallback = mine.get("tool_fallback", self.tool_fallback)
         flow = ToolChoiceFlow(chat.request, choice=choice, tool_fallback=fallback, base_url=connection.place)
+        flow.marks.update(marks or {})
         return flow, connection, mine
 
     def _default_options(self) -> dict[str, Any]:
