@@ -16,7 +16,7 @@ from llama_index_clova._messages import tool_calls_of
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatResponse
 
-__all__ = ["CUT", "selections", "wire_tool"]
+__all__ = ["CUT", "arguments_of", "selections", "wire_tool"]
 
 CUT = (
     "the answer was cut at the output cap (finish_reason 'length') in the middle of {what}: give a larger max_tokens. "
@@ -46,12 +46,13 @@ def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[T
         # Half of its arguments must not run a tool, and what is left of them may look whole.
         raise ValueError(CUT.format(what=f"a call of {calls[-1][1]}"))
     return [
-        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=_arguments(arguments))
+        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=arguments_of(arguments))
         for call_id, name, arguments in calls
     ]
 
 
-def _arguments(arguments: Any) -> dict[str, Any]:
+def arguments_of(arguments: Any) -> dict[str, Any]:
+    """Return the arguments of a call as a dict; of a stream's, as far as they have arrived."""
     if isinstance(arguments, str):
         try:
             arguments = parse_partial_json(arguments) if arguments.strip() else {}
