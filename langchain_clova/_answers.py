@@ -1,7 +1,7 @@
-"""Results and chunks of the client -> LangChain's messages and chunks. Pure.
+"""Turns results and chunks of the client into LangChain's messages and chunks. Pure.
 
-The chunks of one answer are added up by langchain-core: strings join, integers and usage add. So whatever is said once
-(model, finish reason, seed, usage) stands on the last chunk only.
+Langchain-core adds up the chunks of an answer: it joins strings and sums integers and usage. So what an answer has once
+(model, finish reason, seed, usage) is on its last chunk only.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerMaker", "usage_of"]
 
-# Endings that turn a JSON text which was cut anywhere into one that cannot be repaired.
+# Endings that make JSON text, wherever it was cut off, impossible to repair.
 _SPOILERS = ("}", "]", '"}', '"]', '\\"}', '\\"]', "}}", "]]")
 
 
 def usage_of(usage: Usage | None) -> UsageMetadata | None:
-    """Return the tokens of an answer as LangChain counts them."""
+    """Return the tokens of an answer in LangChain's form."""
     if usage is None:
         return None
     found = UsageMetadata(
@@ -74,7 +74,7 @@ class AnswerMaker:
         self._arguments: dict[int, str] = {}
 
     def whole(self, result: ChatResult) -> LangChainResult:
-        """Return a whole answer."""
+        """Return a complete answer."""
         message = result.message
         answer = AIMessage(
             content=message.content,
@@ -126,10 +126,10 @@ class AnswerMaker:
         )
 
     def _spoilt(self) -> list[Any]:
-        """Return fragments that keep a call which was cut at the output cap from looking whole.
+        """Return fragments that keep a call that was cut at the output cap from looking complete.
 
-        Langchain-core repairs JSON that is cut, and an agent would run the tool with half of its arguments. With these
-        it is among the ``invalid_tool_calls``.
+        Langchain-core repairs truncated JSON, and an agent would run the tool with half of its arguments. With these
+        fragments the call is among the ``invalid_tool_calls``.
         """
         spoilers = []
         for index, text in self._arguments.items():

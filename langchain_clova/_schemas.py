@@ -1,4 +1,4 @@
-"""Tools, response formats and schemas as LangChain has them -> as the service takes them. Pure."""
+"""Turns LangChain's tools and schemas into the forms that the service takes. Pure."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _NAME = "Answer"
 
 
 def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
-    """Return a tool as the service takes it; ``strict`` makes all properties required."""
+    """Return a tool in the form that the service takes; ``strict`` makes all properties required."""
     function = convert_to_openai_tool(tool, strict=strict).get("function")
     if not isinstance(function, Mapping):
-        raise ClovaConfigurationError(f"tools takes functions, not tools that a provider runs itself: {tool!r}")
+        raise ClovaConfigurationError(f"tools must be functions, not tools that a provider runs itself: {tool!r}")
     with langchain_errors:
         return wire_function(function)
 

@@ -1,4 +1,4 @@
-"""Results and chunks of the client -> LlamaIndex's responses. Pure."""
+"""Turns results and chunks of the client into LlamaIndex's responses. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ResponseMaker:
         self._calls: dict[int, _PartialCall] = {}
 
     def whole(self, result: ChatResult) -> ChatResponse:
-        """Return a whole answer."""
+        """Return the response for a complete answer."""
         message = result.message
         blocks = self._blocks(message.tool_calls or [])
         return self._response(
@@ -42,7 +42,7 @@ class ResponseMaker:
         )
 
     def piece(self, piece: ChatChunk) -> ChatResponse | None:
-        """Return the response for a piece of a streamed answer; None if there is nothing new in it."""
+        """Return the response for a chunk of a streamed answer; None if it has nothing new."""
         message = piece.message
         self._take(piece)
         if not (message.content or message.thinking_content or message.tool_calls):
@@ -57,11 +57,11 @@ class ResponseMaker:
         return response
 
     def last(self, piece: ChatChunk, result: ChatResult) -> ChatResponse:
-        """Return the last response of a streamed answer: whole, with the tokens."""
+        """Return the last response of a streamed answer: the complete answer, with its usage."""
         self._take(piece)
         called = result.message.tool_calls or []
         if called and result.finish_reason != "length":
-            # Fragments do not say to which call they belong: the truth about calls is the whole answer's.
+            # Fragments may be broken or of uncertain order; the calls of the complete answer are reliable.
             blocks = self._blocks(called)
         else:
             blocks = [call.block() for call in self._calls.values()]
@@ -73,7 +73,7 @@ class ResponseMaker:
         return response
 
     def _blocks(self, calls: list[ToolCall]) -> list[ToolCallBlock]:
-        """Return whole calls; one without an id keeps that of its place in the stream."""
+        """Return complete calls; a call without an id gets that of the call with the same index in the stream."""
         return [
             ToolCallBlock(
                 tool_call_id=call.id or (self._calls[i].id if i in self._calls else _call_id()),
@@ -102,10 +102,10 @@ class ResponseMaker:
         if thinking:
             details = result.usage.completion_tokens_details if result is not None and result.usage else None
             blocks.append(ThinkingBlock(content=thinking, num_tokens=details.thinking_tokens if details else None))
-        # One block of text: several would be read with line breaks between them.
+        # One text block: several would be joined with line breaks.
         if text or not calls:
             blocks.append(TextBlock(text=text))
-        # Core's streamed structured prediction looks into the kwargs only, its memories and agents into the blocks.
+        # Core's streamed structured prediction reads only the kwargs, its memories and agents the blocks.
         return ChatMessage(
             role=MessageRole.ASSISTANT,
             blocks=[*blocks, *calls],
@@ -144,7 +144,7 @@ class _PartialCall:
 
 
 def completion_of(response: ChatResponse) -> CompletionResponse:
-    """Return a chat's response as that of a completion; core's own conversion writes into the message."""
+    """Return a chat's response as that of a completion; core's own conversion would change the message."""
     return CompletionResponse(
         text=response.message.content or "",
         additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},

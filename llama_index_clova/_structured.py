@@ -5,6 +5,8 @@ All decisions are those of ``StructuredFlow``; here stand LlamaIndex's messages 
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole
@@ -26,10 +28,10 @@ from clova_studio.adapters import (
     validation_words,
 )
 from llama_index_clova._messages import tool_calls_of
-from llama_index_clova._tools import CUT, arguments_of, wire_tool
+from llama_index_clova._tools import CUT, wire_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from llama_index.core.base.llms.types import ChatResponse
 
@@ -85,6 +87,7 @@ class StructuredCall:
         self.outcome: Any = None
         self._last: ChatResponse | None = None
         self._seen: dict[str, Any] = {}
+        self._arguments = ""
 
     @property
     def messages(self) -> list[ChatMessage]:
@@ -160,7 +163,7 @@ class StructuredCall:
         """Take the end of a stream, and return the object; None if another request follows."""
         if self._last is None:
             raise ValueError("the stream gave nothing")
-        response, self._last, self._seen = self._last, None, {}
+        response, self._last, self._seen, self._arguments = self._last, None, {}, ""
         self.take(response)
         return self.outcome if self.done else None
 
@@ -171,7 +174,7 @@ class StructuredCall:
             raise UnfitAnswerError("cut", CUT.format(what=f"the JSON of a {self._output_cls.__name__}"), said=text)
         if self.flow.method == "function_calling":
             if calls:
-                return self._checked(arguments_of(calls[0][2]))
+                return self._checked(_arguments(calls[0][2], text))
             if not (self.flow.reads_text and json_values(text)):
                 raise UnfitAnswerError("no_call", said=text)
         return read_json(text, self._checked, tuple(self._schema.get("properties", ())))
@@ -183,16 +186,40 @@ class StructuredCall:
             raise validation_words(error, found) from error
 
     def _held(self, response: ChatResponse) -> dict[str, Any]:
+        """Return the object as far as it has arrived, empty for nothing."""
+        text = response.message.content or ""
         if self.flow.method == "function_calling":
             calls = tool_calls_of(response.message)
-            return arguments_of(calls[0][2]) if calls else {}
-        text = response.message.content or ""
+            if calls and not isinstance(calls[0][2], str):
+                return dict(calls[0][2])
+            text = calls[0][2] if calls else self._fragments(response)
         start = text.find("{")
         try:
             held = parse_partial_json(text[start:]) if start >= 0 else None
         except (ValueError, RecursionError):
             return {}
         return held if isinstance(held, dict) else {}
+
+    def _fragments(self, response: ChatResponse) -> str:
+        # They are not certain before the end of the answer, which is good enough for an object in the making.
+        for fragment in getattr(response.raw, "tool_call_fragments", None) or ():
+            if fragment.index == 0:
+                self._arguments += fragment.function.partial_json or ""
+        return self._arguments
+
+
+def _arguments(given: Any, said: str) -> dict[str, Any]:
+    """Return the arguments of a whole call."""
+    if isinstance(given, str):
+        try:
+            given = json.loads(given) if given.strip() else {}
+        except (ValueError, RecursionError):
+            given = None
+    if not isinstance(given, Mapping):
+        raise UnfitAnswerError(
+            "not_json", "The model called the tool with arguments that are not a JSON object.", said=said
+        )
+    return dict(given)
 
 
 def _validation_error(error: BaseException | None) -> ValidationError | None:

@@ -1,4 +1,4 @@
-"""Synchronous iterators for asynchronous callers, used when only a synchronous client was given."""
+"""Runs a synchronous generator for asynchronous callers, for when only a synchronous client was given."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ async def iterate_in_threads(iterator: Generator[T, None, None]) -> AsyncGenerat
         while (item := await asyncio.to_thread(next, iterator, end)) is not end:
             yield item  # type: ignore[misc]  # every value but the sentinel is an item
     finally:
-        # After a cancellation a step may still run, so that close() fails; the garbage collector closes it then.
+        # After a cancellation a step may still be running, and close() fails; the garbage collector then closes it.
         with suppress(ValueError):
             iterator.close()

@@ -1,4 +1,4 @@
-"""LlamaIndex's tools -> tools of the wire, and the calls of an answer. Pure."""
+"""Translates LlamaIndex's tools to the wire's, and reads the tool calls of an answer. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llama_index_clova._messages import tool_calls_of
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatResponse
 
-__all__ = ["CUT", "arguments_of", "selections", "wire_tool"]
+__all__ = ["CUT", "selections", "wire_tool"]
 
 CUT = (
     "the answer was cut at the output cap (finish_reason 'length') in the middle of {what}: give a larger max_tokens. "
@@ -25,34 +25,33 @@ CUT = (
 
 
 def wire_tool(tool: Any) -> dict[str, Any]:
-    """Return a tool, its metadata, or a dict in OpenAI's form as the service takes it."""
+    """Return a tool in the form that the service takes, from a tool, its metadata, or a dict in OpenAI's form."""
     if isinstance(tool, BaseTool):
         tool = tool.metadata
     if isinstance(tool, ToolMetadata):
-        # OpenAI's bound on the description is not this service's.
+        # OpenAI limits the length of the description; this service does not.
         tool = tool.to_openai_tool(skip_length_check=True)
     function = tool.get("function", tool) if isinstance(tool, Mapping) else None
     if not isinstance(function, Mapping) or not function.get("name"):
-        raise ConfigurationError(f"tools takes LlamaIndex tools or dicts in OpenAI's form, got {type(tool).__name__}")
+        raise ConfigurationError(f"a tool must be LlamaIndex's or a dict in OpenAI's form, got {type(tool).__name__}")
     return wire_function(function)
 
 
 def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[ToolSelection]:
-    """Return the tool calls of a response; of a stream's, with the arguments as far as they have arrived."""
+    """Return the tool calls of a response; in a stream, with the arguments that have arrived so far."""
     calls = tool_calls_of(response.message)
     if not calls and error_on_no_tool_call:
         raise ValueError(f"expected at least one tool call, but the answer is text: {response.message.content!r}")
     if calls and response.additional_kwargs.get("finish_reason") == "length":
-        # Half of its arguments must not run a tool, and what is left of them may look whole.
+        # A tool must not run with half of its arguments, and truncated arguments may look complete.
         raise ValueError(CUT.format(what=f"a call of {calls[-1][1]}"))
     return [
-        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=arguments_of(arguments))
+        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=_arguments(arguments))
         for call_id, name, arguments in calls
     ]
 
 
-def arguments_of(arguments: Any) -> dict[str, Any]:
-    """Return the arguments of a call as a dict; of a stream's, as far as they have arrived."""
+def _arguments(arguments: Any) -> dict[str, Any]:
     if isinstance(arguments, str):
         try:
             arguments = parse_partial_json(arguments) if arguments.strip() else {}

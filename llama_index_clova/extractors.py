@@ -215,7 +215,7 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
         return await self.aextract(nodes)
 
     def _neighbours(self, nodes: Sequence[BaseNode], i: int) -> dict[str, int]:
-        """Return the indexes of the nodes whose summaries node ``i`` gets, by metadata key."""
+        """Return the indices of the nodes whose summaries node ``i`` gets, by metadata key."""
         found = {}
         for name, (step, key) in _KEYS.items():
             j = i + step

@@ -106,7 +106,7 @@ class ClovaRouterSelector(BaseSelector):
         hints = {**ConnectionFields.argument_hints, **_HINTS}
         refuse_unknown(connection, (*_NAMES, "router_id", "version", *own), type(self).__name__, hints=hints)
         if not isinstance(router_id, str) or not router_id.strip():
-            raise ConfigurationError(f"router_id must be a string that is not empty, got {router_id!r}")
+            raise ConfigurationError(f"router_id must be a string that is not blank, got {router_id!r}")
         if not _is_whole(version) or version < 1:
             raise ConfigurationError(f"version must be a whole number from 1, got {version!r}")
         self._router_id = router_id
@@ -215,7 +215,7 @@ class _Choices:
         else:
             index = reference if reference < len(self._labels) else None
         if index is None:
-            raise ConfigurationError(f"{argument}={reference!r} is none of the choices, which are {self}")
+            raise ConfigurationError(f"{argument}={reference!r} is not one of the choices, which are {self}")
         return index
 
     def optional_index(self, argument: str, reference: int | str | None) -> int | None:

@@ -164,7 +164,7 @@ def check_http_client(name: str, http: Any, *, asynchronous: bool) -> None:
         asynchronous: Whether requests are awaited.
 
     Raises:
-        ConfigurationError: It is no HTTP client, of the other kind, or closed.
+        ConfigurationError: It is not an HTTP client, is of the other kind, or is closed.
     """
     if http is None:
         return

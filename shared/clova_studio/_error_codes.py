@@ -340,7 +340,7 @@ def lookup(code: str | None, message: str = "") -> ErrorCode | None:
 
     Args:
         code: The five-digit code of the service.
-        message: Its message; some codes stand for several things.
+        message: Its message; some codes have several meanings.
     """
     text = message.lower()
     for row in _BY_CODE.get(code or "", ()):

@@ -144,7 +144,7 @@ def _explain_misfit(status_code: int, headers: Mapping[str, str], body: bytes, c
 
 
 def error_in(status_code: int, headers: Mapping[str, str], body: bytes, request_id: str) -> ClovaStudioError:
-    """Return the error that an answer stands for.
+    """Return the error that an answer means.
 
     Reads the envelope of the native API and ``{"error": {...}}`` of the OpenAI-compatible one; anything else (a gateway
     in front) is classified by its HTTP status.
@@ -205,7 +205,7 @@ def parse_payload(model: type[ResultT], data: bytes, request_id: str) -> ResultT
 
 
 def refuse_error_event(event: ServerSentEvent, request_id: str) -> None:
-    """Raise the error that an event stands for: named ``error``, or with the envelope of either API as its data.
+    """Raise the error that an event carries: it is named ``error``, or its data is the envelope of either API.
 
     Raises:
         APIStatusError: The event is an error of the service.
@@ -267,7 +267,7 @@ def _json_or_none(body: bytes) -> Any:
 
 
 def _kept(parsed: Any, body: bytes) -> Any:
-    """Return what an error keeps of its answer: the parsed JSON, or the beginning of what is no JSON or too much."""
+    """Return what an error keeps of its answer: the parsed JSON, or the start of a body that is not JSON or too big."""
     if parsed is None or len(body) > _LONGEST_BODY or deeper_than(_DEEPEST_BODY, parsed):
         return _snippet(body)
     return parsed

@@ -211,7 +211,7 @@ class Attempts(Generic[ResultT]):
         A refusal closes the quota for everybody, whether or not this call is tried again.
 
         Raises:
-            BaseException: ``exc``, or the error of ours that it stands for: no other attempt may help.
+            BaseException: ``exc``, or the client's error for it: there is no other attempt.
         """
         permit, self._permit = self._permit, None
         error = self._error = self._error_of(exc)

@@ -75,7 +75,7 @@ def run(
 
     Args:
         window: Seconds of the server's window; the clients are told it.
-        limits: Requests and tokens a window at the server.
+        limits: Requests and tokens per window at the server.
         calls: Calls in all.
         threads: Threads of the first half.
         max_tokens: Output cap of each call.

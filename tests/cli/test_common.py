@@ -36,7 +36,7 @@ def test_help(cli: Callable[..., Any], command: list[str]) -> None:
     """Every command explains itself, exit codes included, without key and service."""
     ran = cli(*command, "--help")
     assert ran.code == 0
-    assert "exit codes: 0 good, 1" in ran.out
+    assert "exit codes: 0 success, 1" in ran.out
     assert not ran.err
 
 
@@ -170,7 +170,7 @@ def test_no_command(cli: Callable[..., Any], command: list[str]) -> None:
     ran = cli(*command)
     assert ran.code == 2
     assert not ran.out
-    assert "exit codes: 0 good" in ran.err
+    assert "exit codes: 0 success" in ran.err
     for name in COMMANDS if not command else ("list", "get", "create", "delete"):
         assert f"\n    {name} " in ran.err
 
@@ -190,14 +190,14 @@ def test_a_refused_key_leads_to_the_doctor(
 
 
 def no_texts() -> list[Any]:
-    """Files that people try: what is in them, and what has to be said."""
+    """Files that people try: their bytes, and what the error has to say."""
     return [
         pytest.param("환불은 7일 안에 됩니다.".encode("cp949"), "iconv -f cp949 -t utf-8", id="cp949"),
         pytest.param("환불은 7일 안에 됩니다.".encode("utf-16"), "iconv -f utf-16 -t utf-8", id="utf-16"),
         pytest.param(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "pdftotext", id="pdf"),
-        pytest.param(b"PK\x03\x04\x14\x00\x06\x00\x08\xff\xfe", "office program", id="docx"),
-        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "office program", id="hwp"),
-        pytest.param(b"\x00\xff\x00\xff", "save it as one", id="bytes"),
+        pytest.param(b"PK\x03\x04\x14\x00\x06\x00\x08\xff\xfe", "office document", id="docx"),
+        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "office document", id="hwp"),
+        pytest.param(b"\x00\xff\x00\xff", "save it as UTF-8", id="bytes"),
     ]
 
 

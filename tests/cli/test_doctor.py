@@ -246,7 +246,7 @@ def test_unreachable(
         (
             OLD,
             "old_style_key",
-            "is not a new one (those start with nv-), and the service refuses it alone.",
+            "is not a new one (new keys start with nv-), and the service refuses it on its own.",
             "nv-로 시작하는 새 키가 아니며, 이 키만으로는 인증되지 않습니다.",
         ),
         (
@@ -270,7 +270,7 @@ def test_unreachable(
         (
             "nv-cli-other-cloud-key",
             "wrong_region",
-            "The key belongs to another cloud: it is refused at {here} and good at {there}.",
+            "The key belongs to another cloud: {here} refuses it and {there} accepts it.",
             "다른 클라우드의 키입니다. {here}에서는 거부되고 {there}에서는 인증됩니다.",
         ),
     ],

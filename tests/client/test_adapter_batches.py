@@ -89,7 +89,7 @@ def test_failed_text_is_named_and_the_others_are_kept(work: Callable[..., Any]) 
 @pytest.mark.parametrize("name", ["segment", "summarize"])
 @pytest.mark.parametrize("bound", [3, 50])
 def test_what_is_under_way_is_kept_and_nothing_else_is_started(work: Callable[..., Any], name: str, bound: int) -> None:
-    """After a failure no request is started; the answer of every one that was sent has its place."""
+    """After a failure no request is started; the answer of every one that was sent is at its index."""
     options: dict[str, Any] = {"max_concurrency": bound}
     texts = TEXTS if name == "segment" else [LONG]
     if name == "summarize":
@@ -161,7 +161,7 @@ def test_wrong_options_are_found_before_anything_is_sent(work: Callable[..., Any
 
 
 def test_errors_that_hold_themselves_can_be_pickled_and_copied(work: Callable[..., Any]) -> None:
-    """An error with partial results goes to other processes, and its own place among them stays its own."""
+    """An error with partial results goes to other processes, and its own index among them stays its own."""
     with serve(faults=[Fault("status", every=2, **WRONG)]) as server, pytest.raises(BadRequestError) as caught:
         work("segment", server, TEXTS, max_concurrency=1)
     for again in (pickle.loads(pickle.dumps(caught.value)), copy.deepcopy(caught.value)):  # noqa: S301

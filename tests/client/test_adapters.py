@@ -69,7 +69,7 @@ def test_instructions_of_a_conversation_become_one() -> None:
     ],
 )
 def test_arguments_of_calls_are_objects(arguments: Any, sent: dict[str, Any]) -> None:
-    """Whatever form arguments have, the wire gets an object; what is no JSON object stays readable."""
+    """Whatever form arguments have, the wire gets an object; what is not a JSON object stays readable."""
     conversation = Conversation(None, parse_json=json.loads)
     conversation.add_assistant("", [("call_1", "f", arguments)])
     conversation.add_assistant(" ")
@@ -82,7 +82,7 @@ def test_arguments_of_calls_are_objects(arguments: Any, sent: dict[str, Any]) ->
 
 
 def test_images_that_cannot_be_sent() -> None:
-    """One in the last turn is refused by its place; older ones are replaced with a warning, the parts unchanged."""
+    """One in the last turn is refused by its index; older ones are replaced with a warning, the parts unchanged."""
     image = {"type": "image_url", "imageUrl": {"url": "https://a.test/b.png"}}
     parts = [image, {"type": "text", "text": "이것은?"}]
     conversation = Conversation("tools", parse_json=json.loads)

@@ -124,7 +124,7 @@ def test_empty_texts_are_named_by_index_before_sending(make: Any) -> None:
 
 @pytest.mark.parametrize("make", CLIENTS)
 def test_on_error_return_keeps_every_vector(make: Any) -> None:
-    """With on_error="return" errors stand in their places and every other text has its vector."""
+    """With on_error="return" errors are at their indices and every other text has its vector."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         number = int(json.loads(request.content)["text"].split()[-1])
@@ -188,7 +188,7 @@ def test_a_quota_that_lets_nobody_pass_ends_the_batch() -> None:
 
 
 def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
-    """A batch has no bound at the gate unless given one; with one a longer wait is an error at once."""
+    """A batch waits for its quota without a bound unless given one; with one a longer wait is an error at once."""
     refused = answer(envelope("42901", "no"), 429, x_ratelimit_reset_requests="300s")
     clock, turn = Clock(), iter([refused])
 
@@ -206,7 +206,7 @@ def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
-    """A failure ends the batch at once, although other texts of it wait at a gate that is closed for minutes."""
+    """A failure ends the batch at once, although other texts of it wait for a quota that is closed for minutes."""
     under_way = threading.Event()
 
     def answered(request: httpx.Request) -> httpx.Response:
@@ -219,7 +219,7 @@ def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
             under_way.wait(20)
         else:
             under_way.set()
-            time.sleep(0.2)  # in which the other is refused, and waits at the gate
+            time.sleep(0.2)  # in which the other is refused, and waits for the quota
         return answered(request)
 
     async def ahandler(request: httpx.Request) -> httpx.Response:
@@ -234,7 +234,7 @@ def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
-    """However long each answer takes, vectors stand in the order of their texts, and few are under way at once."""
+    """However long each answer takes, vectors stand in the order of their texts, and few are in flight at once."""
     speeds = random.Random(7)  # noqa: S311  no secret
     helpers: set[int] = set()
 
@@ -250,7 +250,7 @@ def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
 
     vectors = canned(make, handler if make is ClovaStudio else ahandler, [f"글 {i}" for i in range(2000)])
     assert [vector.embedding for vector in vectors] == [vector(i) for i in range(2000)]
-    assert max(helpers) == 32  # one a request under way, not one a text
+    assert max(helpers) == 32  # one per request in flight, not one per text
 
 
 def test_progress_is_drawn_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

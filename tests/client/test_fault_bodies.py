@@ -32,7 +32,7 @@ def right(row: Row) -> bytes:
 
 
 def call(peer: Any, row: Row) -> Any:
-    """Call the verb of a row."""
+    """Call the method of a row."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return peer.call(row.verb, *row.args, **row.kwargs)

@@ -80,7 +80,7 @@ def test_deep_arguments_of_a_stream(both: Any, text: str) -> None:
 
 @pytest.mark.parametrize("text", DEEP, ids=IDS)
 def test_deep_arguments_of_the_openai_api(both: Any, text: str) -> None:
-    """There they are text: the answer comes, and parsing the text is a ValueError as for any that is no object."""
+    """There they are text: the answer comes, and parsing the text is a ValueError as for any that is not an object."""
     message = {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": text}}]}
     body = json.dumps({"choices": [{"message": message, "finish_reason": "tool_calls"}]}).encode()
     chunk = json.dumps({"choices": [{"delta": message, "finish_reason": "tool_calls"}]}).encode()

@@ -110,7 +110,7 @@ def test_a_quota_that_stays_closed_raises_with_what_succeeded(make: Any) -> None
 
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_text_over_the_whole_window_has_its_error_in_its_place(make: Any) -> None:
-    """A text that no window can take is a ConfigurationError in its place, or raised with its index."""
+    """A text that no window can take is a ConfigurationError at its index, or raised with its index."""
     settings = {"rate_limits": RateLimits({"bge-m3": (None, 40)}, window=0.05)}
     texts = ["글 0", "가" * 200 + " 1", "글 2"]
     results = run(make, vector_of, texts, settings=settings, on_error="return", max_concurrency=2)

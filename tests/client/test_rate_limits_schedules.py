@@ -137,7 +137,7 @@ def test_a_refusal_that_tells_an_earlier_reset_wakes_the_next() -> None:
 
 
 def test_a_refused_request_uses_nothing_up() -> None:
-    """The place of a refused request is given to the next as soon as the gate opens, for its tokens as well."""
+    """The place of a refused request is given to the next as soon as the quota opens, for its tokens as well."""
     gate = quota(tokens=100)
     permit = gate.enter(0.0, Cost(80, 20))
     gate.refuse(permit, 1.0, 5.0, None, reset_known=True)

@@ -1,4 +1,4 @@
-"""Waiting at the gate through the real clients: bounded, cancellable, in order, and nobody is forgotten."""
+"""Waiting for the quota through the real clients: bounded, cancellable, in order, and nobody is forgotten."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_wait_of_unknown_length_ends_after_max_wait(server, account, make: Any
         client.embed("글")
     server.add_fault(Fault("delay", seconds=3, times=1))
     account["rate_limits"] = None
-    # One request may be under way after a refusal whose cause cannot be seen from here; a longer window keeps it so.
+    # One request may be in flight after a refusal whose cause cannot be seen from here; a longer window keeps it so.
     client._limiter("bge-m3").window = 60.0
     slow = threading.Thread(target=embed, args=(ClovaStudio, account))
     slow.start()
@@ -108,7 +108,7 @@ async def test_who_is_cancelled_leaves_the_line_and_the_next_moves_up(account) -
 
 
 async def test_a_task_that_is_cancelled_under_way_is_not_counted_any_more(server, account) -> None:
-    """A request that was given up is not under way, and what it may have used is."""
+    """A request that was given up is not in flight, and what it may have used is."""
     server.add_fault(Fault("hang"))
     async with AsyncClovaStudio(**account, rate_limits=RateLimits({"bge-m3": (10, None)})) as client:
         tasks = [asyncio.create_task(client.embed("글")) for _ in range(3)]
@@ -187,17 +187,17 @@ def test_threads_and_loops_stand_in_one_line() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [False, True], ids=["waiting", "under way"])
+@pytest.mark.parametrize("sent", [False, True], ids=["waiting", "in flight"])
 @pytest.mark.parametrize("closed", [False, True], ids=["stopped", "closed"])
 def test_an_abandoned_loop_holds_nobody_up(server, account, *, sent: bool, closed: bool) -> None:
-    """Tasks of a loop that stopped for ever, at the gate or under way, do not keep the others waiting for ever."""
+    """Tasks of a loop that stopped for ever, waiting or in flight, do not keep the others waiting for ever."""
     limits = RateLimits({"bge-m3": (1, None)}, window=0.3)
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda *_: None)
     twin = AsyncClovaStudio(**account, rate_limits=limits)
     with ClovaStudio(**account, rate_limits=limits, max_wait=20) as client:
         if sent:
-            # After this refusal one request at a time may be under way.
+            # After this refusal one request at a time may be in flight.
             server.add_fault(refusal(None))
             with pytest.raises(RateLimitError):
                 ClovaStudio(**account, rate_limits=limits, max_retries=0).embed("글")

@@ -265,7 +265,7 @@ def test_every_kind_of_tool_is_accepted(chat: Callable[..., ChatClovaX], server:
 def test_wrong_choices_and_pairs_are_refused(chat: Callable[..., ChatClovaX]) -> None:
     """A choice that names no tool, and tools with a response format, are refused when they are bound."""
     schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object", "properties": {}}}}
-    with pytest.raises(ConfigurationError, match="is none of"):
+    with pytest.raises(ConfigurationError, match="is not 'auto'"):
         chat().bind_tools([get_weather], tool_choice="other")
     with pytest.raises(ConfigurationError, match="ToolStrategy"):
         chat(model="HCX-007").bind_tools([get_weather], response_format=schema)

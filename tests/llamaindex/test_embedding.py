@@ -1,4 +1,4 @@
-"""Embeddings: order, bounds on what is under way, the cache, failures, and LlamaIndex's own machinery."""
+"""Embeddings: order, bounds on what is in flight, the cache, failures, and LlamaIndex's own machinery."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_bound_holds_for_all_paths_together(threads: bool) -> None:  # noqa: FBT
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers", "most"), [(1, 4), (2, 8)])
 def test_num_workers_bounds_batches(workers: int, most: int) -> None:
-    """So many batches are under way at once, one with num_workers=1, also of several calls together."""
+    """So many batches are in flight at once, one with num_workers=1, also of several calls together."""
     with serve(latency=0.02) as server:
         model = ClovaEmbedding(
             api_key=server.api_key, base_url=server.base_url, embed_batch_size=4, num_workers=workers
@@ -182,7 +182,7 @@ def test_num_workers_bounds_batches(workers: int, most: int) -> None:
 
 @pytest.mark.slow
 def test_query_does_not_wait_for_a_batch() -> None:
-    """A query is answered while a long batch of the same instance is under way."""
+    """A query is answered while a long batch of the same instance is in flight."""
     with serve(latency=0.01) as server:
         model = ClovaEmbedding(api_key=server.api_key, base_url=server.base_url, max_concurrency=2)
 
@@ -246,7 +246,7 @@ def test_failure_keeps_what_succeeded(
     size: int,
     cached: bool,  # noqa: FBT001
 ) -> None:
-    """The client's error names the text by its place in the list, and has the vectors on partial by their places."""
+    """The client's error names the text by its index in the list, and has the vectors on partial by their indices."""
     model = make(
         embed_batch_size=size, max_concurrency=1, num_workers=1, embeddings_cache=SimpleKVStore() if cached else None
     )
@@ -264,7 +264,7 @@ def test_failure_keeps_what_succeeded(
 def test_nothing_is_started_after_a_failure(
     make: Callable[..., ClovaEmbedding], embed: Callable[..., Any], server: EmulatorServer, size: int
 ) -> None:
-    """A failure ends the work: what is under way comes to its end, all else stays unsent, also after the call."""
+    """A failure ends the work: what is in flight comes to its end, all else stays unsent, also after the call."""
     server.add_fault(Fault("status", status=400, code="40000"))
     model = make(embed_batch_size=size, max_concurrency=2)
 

@@ -235,14 +235,14 @@ def test_tables_of_models_are_the_catalogue(readme: str) -> None:
 
 @pytest.mark.parametrize("readme", READMES)
 def test_every_api_of_the_table_exists(readme: str) -> None:
-    """The verbs and classes that the table of APIs names are there, and it leaves out none."""
+    """The methods and classes that the table of APIs names are there, and it leaves out none."""
     import langchain_clova
     import llama_index_clova
 
     rows = tables_of(READMES[readme])[APIS]
     verbs, langchain, llama_index = (set().union(*(names_in(row[column]) for row in rows)) for column in (1, 2, 3))
     assert verbs == {name for name in dir(ClovaStudio) if name[0] != "_"} - {"base_url", "close", "quota"}
-    # What the classes give is no API.
+    # What the classes give is not an API.
     given = re.compile(r"Clova.*(Result|Citation|Answer|Event)")
     assert langchain == {name for name in langchain_clova.__all__ if not given.fullmatch(name)}
     assert llama_index == {name for name in llama_index_clova.__all__ if not given.fullmatch(name)}

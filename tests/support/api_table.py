@@ -101,7 +101,7 @@ def v3_result(message: dict[str, Any], finish: str = "stop", **usage: Any) -> di
 
 @dataclass(frozen=True)
 class Row:
-    """One API: the verb and its arguments, the request that must go out, the answer that must not lose a field."""
+    """One API: the method and its arguments, the request that must go out, the answer that must not lose a field."""
 
     name: str
     verb: str

@@ -165,7 +165,7 @@ class Both:
         return self.wire.requests
 
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a verb and return its result; a stream is read to its end and returns (chunks, stream)."""
+        """Call a method and return its result; a stream is read to its end and returns (chunks, stream)."""
         if self.kind == "sync":
             return self._sync(verb, args, kwargs)
         return asyncio.run(self._async(verb, args, kwargs))

@@ -39,7 +39,7 @@ def own_threads() -> set[threading.Thread]:
 
 
 def idle(client: Any) -> bool:
-    """Return whether nothing is under way in a client: no request, and connections only that wait for one."""
+    """Return whether nothing is in flight in a client: no request, and connections only that wait for one."""
     if isinstance(client, cs.ClovaStudio):
         made = [client._http] if client._http is not None else []
     else:
@@ -240,7 +240,7 @@ class Account:
         return "".join(chunk.message.content for chunk in self.seen)
 
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a verb. Whether it fails or not, nothing may be left of it: no connection, no task, no thread."""
+        """Call a method. Whether it fails or not, nothing may be left of it: no connection, no task, no thread."""
         threads = own_threads()
         try:
             if self.kind == "sync":

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 _PREFIXES = ("", "testapp", "serviceapp")
-# Only to find out where requests would go, before the key is read; it is never sent.
+# Shows where requests would go, before the key is read; it is never sent.
 _NO_KEY = "none"
 _ONCE: dict[str, Any] = {"max_retries": 0, "max_wait": 0.0}
 _HELLO = {"role": "user", "content": "안녕"}
@@ -40,7 +40,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def examine(arguments: argparse.Namespace) -> Report:
-    """Find out what is wrong."""
+    """Return the report of all checks."""
     with connect(arguments, api_key=_NO_KEY, apigw_api_key=None) as client:
         base_url = client.base_url
     also = _also(arguments.also)
@@ -113,7 +113,7 @@ def _local_findings(scheme: str, host: str, kind: KeyKind) -> list[Finding]:
 
 
 def _reach(base_url: str, timeout: float, situation: Situation, report: Report) -> bool:
-    """Ask without a key, which any refusal of the service answers, and return whether it is worth going on."""
+    """Ask without a key and return whether the service answered; a refusal is an answer too."""
     request_id = make_request_id()
     started = time.perf_counter()
     try:
@@ -160,7 +160,7 @@ def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str
             raise ConfigurationError("it is in quotation marks")
         client = connect(arguments, **_ONCE)
     except ConfigurationError as error:
-        # The environment does not hold a valid key: the options were good without it.
+        # The key in the environment is not valid: the options passed their checks without it.
         second = error.message.startswith("apigw_api_key")
         source = "NCP_APIGW_API_KEY" if second else situation.source
         detail = error.message.removeprefix("apigw_api_key ").removeprefix("api_key ")
@@ -174,7 +174,7 @@ def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str
             failure = _try(report, name, quota, functools.partial(send, client, arguments.model))
             if failure is not None:
                 report.findings.append(_diagnosed(failure, arguments, replace(situation, quota=quota), also))
-                # The chat has a quota of its own; after every other failure it would only fail again.
+                # The chat has a quota of its own; after any other failure it would fail too.
                 if not isinstance(failure, RateLimitError):
                     return
     if situation.key_kind == "old pair" and report.ok:
@@ -210,7 +210,7 @@ def _check(
 def _diagnosed(
     error: ClovaStudioError, arguments: argparse.Namespace, situation: Situation, also: str | None
 ) -> Finding:
-    """Return what an error means, after other requests where these help to find the cause."""
+    """Return what an error means; send more requests where these help to find the cause."""
     found = diagnose(error, situation)
     if found.id in {"service_key_without_app", "wrong_path"}:
         others = (prefix for prefix in _PREFIXES if prefix != arguments.path_prefix)
@@ -244,7 +244,7 @@ def _count(client: ClovaStudio, model: str) -> Result:
 
 
 def _chat(client: ClovaStudio, model: str) -> Result:
-    # One token of output is accepted (observed). A model that thinks would spend it on thinking.
+    # One token of output is accepted (observed). A thinking model would spend it on thinking.
     info = model_info(model)
     options: dict[str, Any] = {"thinking": "none"} if info.known and info.thinking else {}
     return client.chat([_HELLO], model=model, max_tokens=1, **options)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-# The client's names of the model's options -> how they are given here.
+# Options by the client's names -> their settings as command-line options.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "thinking": {"choices": ("none", "low", "medium", "high"), "help": "how much HCX-007 thinks"},
     "max_tokens": {"type": int, "metavar": "N", "help": "output cap, thinking included"},
@@ -33,9 +33,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clova-studio chat``."""
     parser.description = (
-        "Ask a model. The answer goes to stdout as it comes; thinking and the tokens used go to stderr.\n"
+        "Ask a model. The answer goes to stdout as it arrives; thinking and the tokens used go to stderr.\n"
         "The prompt is the argument or stdin; on a terminal without an argument it is a conversation,\n"
-        "in which /new starts afresh and Ctrl-D ends."
+        "in which /new starts over and Ctrl-D ends."
     )
     parser.epilog = """\
 examples:
@@ -45,18 +45,18 @@ examples:
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="what to ask; '-' reads stdin")
     parser.add_argument("--model", default="HCX-005", help="the chat model (default: %(default)s)")
     parser.add_argument("--system", metavar="TEXT", help="a system message")
-    parser.add_argument("--task-id", metavar="ID", help="a tuned model, whose base is --model")
-    options = parser.add_argument_group("options of the model (what is left out is left to the service)")
+    parser.add_argument("--task-id", metavar="ID", help="tuning task of a tuned model, whose base is --model")
+    options = parser.add_argument_group("model options (the service's defaults apply to what is left out)")
     for name, settings in _OPTIONS.items():
         options.add_argument(f"--{name.replace('_', '-')}", **settings)
     output = parser.add_argument_group("output")
-    output.add_argument("--json", action="store_true", help="print the whole answer as JSON at its end")
-    output.add_argument("--quiet", action="store_true", help="nothing but the answer: no thinking, no usage")
+    output.add_argument("--json", action="store_true", help="print the complete answer as JSON")
+    output.add_argument("--quiet", action="store_true", help="print only the answer: no thinking, no usage")
     add_connection_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run ``clova-studio chat``; of an answer that breaks off, what came is printed."""
+    """Run ``clova-studio chat``; if an answer breaks off, what had arrived is printed."""
     talks = arguments.prompt is None and is_terminal(sys.stdin)
     if talks and arguments.json:
         raise ConfigurationError("--json is for one answer: give a PROMPT")
@@ -77,9 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _converse(client: ClovaStudio, arguments: argparse.Namespace) -> int:
-    """Talk until the end of stdin. A turn that fails or is interrupted is taken back."""
+    """Hold a conversation until the end of stdin. A turn that fails or is interrupted does not count."""
     messages: list[Any] = _system(arguments)
-    note(f"{arguments.model}; /new starts afresh, Ctrl-D ends", colour="dim")
+    note(f"{arguments.model}; /new starts over, Ctrl-D ends", colour="dim")
     while True:
         try:
             prompt = _ask()
@@ -138,7 +138,7 @@ def _answer(client: ClovaStudio, messages: list[Any], arguments: argparse.Namesp
 
 
 def _report(result: ChatResult, arguments: argparse.Namespace) -> None:
-    """Say on stderr what the answer cost and why it ended."""
+    """Write to stderr what the answer cost and why it ended."""
     if arguments.quiet:
         return
     facts = [arguments.model]

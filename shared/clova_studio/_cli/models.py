@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clova-studio models``."""
     parser.description = (
         "List the models that this package knows, with their limits in tokens and their abilities.\n"
-        "With a key also those that the service lists for it (OpenAI-compatible path 'models')."
+        "With a key, also those that the service lists for it (OpenAI-compatible path 'models')."
     )
     parser.add_argument("--local", action="store_true", help="do not ask the service")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -41,7 +41,7 @@ class RateLimits:
         >>> RateLimits({"HCX-005": (60, 60_000), "bge-m3": (60, None)}).of("HCX-005")
         (60, 60000)
 
-    ``rate_limits="test"`` and ``"service"`` stand for what is documented of the two kinds of keys. Without limits calls
+    ``rate_limits="test"`` and ``"service"`` are the documented limits of the two kinds of keys. Without limits calls
     are sent at once, and a refusal holds back the others; from then on the limits that refusals and headers show apply.
 
     Attributes:

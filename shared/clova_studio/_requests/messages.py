@@ -1,4 +1,4 @@
-"""Messages as the caller gives them -> messages as the wire wants them. Pure; the caller's objects are never changed.
+"""Translates the caller's messages to the wire's form. Pure; the caller's objects are never changed.
 
 Source: the ``messages`` tables of the Chat Completions v1 and v3 pages of the API guide, and observed traffic for the
 data URI of images.
@@ -23,8 +23,8 @@ MAX_IMAGE_BYTES = 20 * 1024 * 1024
 
 _ROLES_V1 = ("system", "user", "assistant")
 _ROLES_V3 = ("system", "user", "assistant", "tool")
-# Known fields by the names that callers may use; thinking_content is what a result's message brings back and the
-# service refuses, so it is left behind.
+# The names that callers may use -> the wire's names. A result's message has thinking_content, which the service
+# refuses, so it is not sent.
 _FIELDS = {
     "role": "role",
     "content": "content",
@@ -38,22 +38,26 @@ _FIELDS = {
 
 
 class ClovaMessages(list[dict[str, Any]]):
-    """Messages in the wire's form, made by an adapter: only what depends on the request is checked, nothing copied.
+    """Messages that an adapter has already put into the wire's form; they are checked, but not copied.
 
-    Contents are strings, or lists of parts with an image among them; v3's names are used for all fields.
+    Contents are strings, or lists of parts with at least one image; the field names are v3's.
     """
 
 
 def kind_of(messages: Sequence[Any]) -> type[list[dict[str, Any]]]:
-    """Return the list type for more messages of the same kind: made by an adapter, or still to be translated."""
+    """Return the list type for a longer list of the same kind: ``ClovaMessages`` or a plain list."""
     return ClovaMessages if isinstance(messages, ClovaMessages) else list
 
 
 def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: str | None) -> list[dict[str, Any]]:
-    """Return the messages of a request: ``role`` and ``content``, as a string or on v3 a list of parts, in order.
+    """Return the messages of a request in the wire's form, checked and in order.
 
-    A part is a text, or an image in the service's form or OpenAI's. ``text_only`` says why images cannot go with this
-    request. Then, and on v1, each content is one string, as the pages of tools and structured outputs ask for.
+    A content is a string or, on v3, a list of parts: texts, and images in the service's form or OpenAI's.
+    ``text_only`` says what rules out images in this request, None if nothing does. Then, and on v1, each content is
+    sent as one string, as the pages on tools and structured outputs require.
+
+    Raises:
+        ConfigurationError: A message breaks a rule of the API; the error names its index.
     """
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         raise ConfigurationError(
@@ -77,7 +81,7 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
 
 
 def _check_message(message: dict[str, Any], where: str, *, v1: bool) -> None:
-    """Check a message in the wire's form, whoever made it."""
+    """Check a message in the wire's form, from a caller or from an adapter."""
     role, content, calls = message["role"], message["content"], message.get("toolCalls")
     roles = _ROLES_V1 if v1 else _ROLES_V3
     if role not in roles:
@@ -89,7 +93,7 @@ def _check_message(message: dict[str, Any], where: str, *, v1: bool) -> None:
         _check_tool_call(call, f"{where}.tool_calls[{i}]")
     call_id = message.get("toolCallId")
     if role == "tool" and (not isinstance(call_id, str) or not call_id):
-        raise ConfigurationError(f"{where}.tool_call_id is missing: name the id of the call that this answers")
+        raise ConfigurationError(f"{where}.tool_call_id is missing: give the id of the call that this answers")
     if role != "tool" and call_id:
         raise ConfigurationError(f"{where}.tool_call_id belongs to a message with role 'tool', not {role!r}")
     if _is_blank(content) and role != "tool" and not calls:
@@ -100,7 +104,7 @@ def _check_tool_call(call: dict[str, Any], where: str) -> None:
     name, arguments = call["function"]["name"], call["function"]["arguments"]
     for field, value in (("id", call["id"]), ("function.name", name)):
         if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"{where}.{field} is missing: repeat the call as the model sent it")
+            raise ConfigurationError(f"{where}.{field} is missing: send the call as the model made it")
     if not isinstance(arguments, Mapping):
         raise ConfigurationError(f"{where}.function.arguments must be an object or the JSON text of one")
 
@@ -141,11 +145,11 @@ def _check_images(wire: list[dict[str, Any]], *, info: ModelInfo, v1: bool, text
             )
         total += len(images)
         if message["role"] != "user":
-            raise ConfigurationError(f"{where}: images go in user messages, not in {message['role']!r}")
+            raise ConfigurationError(f"{where}: images belong in user messages, not in {message['role']!r}")
         if not info.images:
-            raise ConfigurationError(f"{where} has an image, {info.name} takes text only: use HCX-005")
+            raise ConfigurationError(f"{where} has an image, but {info.name} takes text only: use HCX-005")
         if text_only is not None:
-            raise ConfigurationError(f"{where} has an image: images cannot go together with {text_only}")
+            raise ConfigurationError(f"{where} has an image: images cannot be combined with {text_only}")
         if len(images) > 1:
             raise ConfigurationError(f"{where} has {len(images)} images: a turn may have one, spread them over turns")
     if total > MAX_IMAGES:
@@ -159,7 +163,7 @@ def _is_blank(content: str | list[dict[str, Any]]) -> bool:
 
 
 def _translated(messages: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return a caller's messages in the wire's form, as far as they can be read."""
+    """Return a caller's messages in the wire's form; ``_check_message`` then finds what is wrong or missing."""
     wire: list[dict[str, Any]] = []
     for i, message in enumerate(messages):
         given = _fields_of(message, f"messages[{i}]")
@@ -182,7 +186,7 @@ def _fields_of(message: Any, where: str) -> dict[str, Any]:
             )
         return {_FIELDS[name]: value for name, value in message.items()}
     if hasattr(message, "role") and hasattr(message, "content"):
-        # A Message of a result, sent back as history: what it has beyond the API's fields stays behind.
+        # A Message of a result, sent back as history: its other fields are not sent.
         return {
             "role": message.role,
             "content": message.content,
@@ -238,7 +242,7 @@ def _tool_call(call: Any) -> dict[str, Any]:
     inner = function if isinstance(function, Mapping) else getattr(function, "__dict__", {})
     arguments = inner.get("arguments")
     if isinstance(arguments, str):
-        # A JSON text as the OpenAI-compatible API has it; the native API wants the object.
+        # JSON text, as in the OpenAI-compatible API; the native API takes an object.
         with suppress(ValueError):
             arguments = parse_json(arguments or "{}")
     if isinstance(arguments, Mapping):

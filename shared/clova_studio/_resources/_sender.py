@@ -1,4 +1,4 @@
-"""What the resources need of their client."""
+"""What the resources need from their client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sender:
 
 
 class AsyncSender:
-    """Sends calls, awaited."""
+    """Async variant of ``Sender``."""
 
     if TYPE_CHECKING:
         _waiter: LoopWaiter

@@ -120,16 +120,16 @@ class ChatAssembler:
 
     def _missing_calls(self, calls: list[ToolCall]) -> list[ToolCall]:
         """Return, as fragments, the calls of the whole answer that no token opened, or that got no arguments."""
-        opened = {call.id: place for place, call in enumerate(self._calls)}
+        opened = {call.id: index for index, call in enumerate(self._calls)}
         missing = []
         for call in calls:
-            place = opened.get(call.id)
-            if place is not None and "".join(self._fragments[place]).strip():
+            index = opened.get(call.id)
+            if index is not None and "".join(self._fragments[index]).strip():
                 continue
             arguments = json.dumps(call.function.arguments, ensure_ascii=False)
-            if place is not None:
+            if index is not None:
                 function = ToolCallFunction(partial_json=arguments)
-                missing.append(ToolCall(index=place, function=function))
+                missing.append(ToolCall(index=index, function=function))
                 continue
             function = ToolCallFunction(name=call.function.name, partial_json=arguments)
             missing.append(ToolCall(id=call.id, index=len(self._calls), function=function))

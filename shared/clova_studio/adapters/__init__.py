@@ -1,9 +1,8 @@
-"""What adapters of frameworks are made of: connections, options, messages, and the work that takes several requests.
+"""What the adapters of frameworks share: connections, options, messages, and work that takes several requests.
 
-Everything here is the same for each framework and knows none. ``langchain_clova`` and ``llama_index_clova`` are thin
-translations on top of it, and a third adapter would be.
+Nothing here depends on a framework. ``langchain_clova`` and ``llama_index_clova`` are thin translations on top of it.
 
-Names are loaded when they are first used.
+Names are loaded on first use.
 """
 
 # ruff: noqa: F403, F405  each module says in its own __all__ what it has

@@ -17,13 +17,13 @@ _ANSWER = "답변:"
 
 
 class RerankAnswer(NamedTuple):
-    """What the reranker says about the documents of a request, by their indices there.
+    """What the reranker says about the documents of a request, which are named by their indices there.
 
     Attributes:
         cited: The indices of the cited documents, best first, each once.
         uncited: The indices of all others, in order.
         text: The answer that was written from the documents, without citation tags.
-        raw: The answer as it came.
+        raw: The answer as the service sent it.
         passages: The tagged passages of ``text``, each with the index of a document.
         suggested_queries: Other queries to try, when the documents hold no answer.
         usage: Tokens; None if nothing was sent.
@@ -40,12 +40,12 @@ class RerankAnswer(NamedTuple):
     request_id: str | None
 
     def kept(self, mark: Callable[[int, dict[str, Any]], Any], *, keep_uncited: bool, top_n: int | None) -> list[Any]:
-        """Return the documents that are kept: the cited ones, best first, then perhaps the others.
+        """Return the documents to keep: the cited ones, best first, then the others if wanted.
 
         Args:
             mark: Returns a copy of the document at an index with metadata: ``cited``, and ``rank`` from 1 if cited.
             keep_uncited: Whether the others follow.
-            top_n: Documents at most, None for all.
+            top_n: Maximum number of documents, None for all.
         """
         found = [mark(i, {"cited": True, "rank": rank}) for rank, i in enumerate(self.cited, 1)]
         if keep_uncited:
@@ -53,7 +53,7 @@ class RerankAnswer(NamedTuple):
         return found[:top_n]
 
     def fields(self) -> dict[str, Any]:
-        """Return what is the same in each framework's result, by the names of its fields."""
+        """Return the fields that the results of all frameworks share, by name."""
         return {
             "answer": self.text,
             "raw": self.raw,
@@ -70,9 +70,9 @@ class RerankAnswer(NamedTuple):
 
 
 class RerankRequest:
-    """Texts as the reranker takes them.
+    """Texts in the form that the reranker takes.
 
-    Ids count the texts that are sent, from ``doc1``: the answer's tags count like that, whatever the ids are.
+    Ids number the texts that are sent, from ``doc1``: the answer's tags are numbered like that, whatever the ids are.
 
     Args:
         texts: The documents' texts; blank ones, which the service refuses, are not sent.
@@ -93,10 +93,10 @@ class RerankRequest:
                 self.index_of[name] = i
 
     def answer(self, result: RerankResult | None) -> RerankAnswer:
-        """Return what the reranker says.
+        """Return the answer in terms of the texts.
 
         Args:
-            result: The answer; None if nothing was sent. Ids that were not sent are left out.
+            result: The reranker's answer; None if nothing was sent. Ids that were not sent are left out.
         """
         if result is None:
             return RerankAnswer([], list(range(self._count)), "", "", [], [], None, None)

@@ -1,7 +1,7 @@
-"""Tools and JSON Schemas as frameworks make them -> as the service takes them. Pure.
+"""Turns tools and JSON Schemas of frameworks into the form that the service takes. Pure.
 
-Source: the structured outputs page of the API guide lists the keywords it supports and excludes ``pattern``; nothing
-shows what becomes of others, so those that pydantic writes for itself are left out and references are inlined.
+Source: the structured outputs page of the API guide lists the keywords it supports and excludes ``pattern``. What the
+service does with others is not documented, so those that pydantic adds are left out and references are inlined.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _ANYTHING: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "number"}, {
 
 
 def wire_function(function: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool as the service takes it.
+    """Return a tool in the form that the service takes.
 
     Args:
-        function: ``name``, ``description`` and ``parameters`` (a JSON Schema), as OpenAI has them. Not changed.
+        function: ``name``, ``description`` and ``parameters`` (a JSON Schema), in OpenAI's form; it is not changed.
 
     Raises:
         ConfigurationError: The schema is recursive.
@@ -49,7 +49,7 @@ def wire_function(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def wire_response_format(given: Any) -> dict[str, Any]:
-    """Return a response format as the service takes it.
+    """Return a response format in the form that the service takes.
 
     Args:
         given: OpenAI's ``{"type": "json_schema", "json_schema": {"schema": ...}}`` or the service's
@@ -73,7 +73,7 @@ def wire_response_format(given: Any) -> dict[str, Any]:
 
 
 def response_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON Schema in the keywords that structured outputs supports.
+    """Return a JSON Schema with only the keywords that structured outputs supports.
 
     Source: the Chat Completions v3 structured outputs page of the API guide.
 
@@ -100,7 +100,7 @@ def clean_schema(schema: Mapping[str, Any], *, supported_only: bool) -> dict[str
         supported_only: Whether to keep only keywords that the structured outputs page lists.
 
     Raises:
-        ConfigurationError: The schema refers to itself, or to what it does not hold.
+        ConfigurationError: The schema refers to itself, or to something that it does not contain.
     """
     return _Cleaner(schema, supported_only=supported_only).clean(schema, ())
 
@@ -141,7 +141,7 @@ class _Cleaner:
         return value
 
     def _inlined(self, schema: Mapping[str, Any], inside: tuple[str, ...]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """Return a schema with its reference and its allOf put in place."""
+        """Return a schema with the contents of its ``$ref`` and its ``allOf``, and the references that led here."""
         merged: dict[str, Any] = {}
         while True:
             parts = [part for part in schema.get("allOf", ()) if isinstance(part, Mapping)]
@@ -156,20 +156,20 @@ class _Cleaner:
                 parts.append(self._lookup(reference))
             if not parts:
                 return merged, inside
-            # What stands beside a reference (a description) takes precedence over what it refers to.
+            # A keyword beside a reference (a description) takes precedence over that of its target.
             schema = _joined(parts)
 
     def _lookup(self, reference: str) -> Mapping[str, Any]:
-        place: Any = self._root
+        target: Any = self._root
         for step in reference.removeprefix("#").strip("/").split("/"):
             key = step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(place, Mapping) or key not in place:
-                raise ConfigurationError(f"the schema refers to {reference}, which it does not hold")
-            place = place[key]
-        return place if isinstance(place, Mapping) else {}
+            if not isinstance(target, Mapping) or key not in target:
+                raise ConfigurationError(f"the schema refers to {reference}, which it does not contain")
+            target = target[key]
+        return target if isinstance(target, Mapping) else {}
 
     def _fold(self, schema: Mapping[str, Any], found: dict[str, Any], inside: tuple[str, ...]) -> None:
-        """Bring unions, constants, tuples and lists of types into keywords that the service has."""
+        """Express unions, constants, tuples and lists of types in keywords that the service has."""
         kinds = found.get("type")
         options = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
         if isinstance(kinds, list):

@@ -29,6 +29,7 @@ __all__ = [
     "Correction",
     "StructuredFlow",
     "StructuredMethod",
+    "correction_of",
     "json_instruction",
     "refuses_method",
     "structured_methods",
@@ -201,11 +202,11 @@ class StructuredFlow:
             self._go_on(error.words, _REASONS[error.fault], error)
             self.method = self._left.pop(0)
             if error.fault == "invalid":
-                self.correction = _correction(error)
+                self.correction = correction_of(error)
         elif not self._asked_again and self.method == "json_mode":
             self._asked_again = True
             self._go_on(error.words, _REASONS[error.fault], error)
-            self.correction = _correction(error)
+            self.correction = correction_of(error)
         else:
             raise error
 

@@ -1,12 +1,12 @@
 """The requests that one call of a chat model needs, and the loops that send them. All decisions are pure methods.
 
 Usually that is one request. The service has no "required" tool choice, may answer a forced one with 40009, and also
-answers 40009 when the model invents a tool, so a call with tools may need a second request:
+answers 40009 when the model invents a tool, so a call with tools may need more requests:
 
-* any of several tools: ``auto`` with an instruction; if the answer is text, it is asked once more; if that answer is
-  text too, it is marked ``tool_choice_unmet``;
-* one certain tool: forced by name; after 40009 that tool alone, as above, which is remembered;
-* 40009 otherwise: the same without tools where ``tool_fallback`` allows it, marked ``tool_fallback``.
+* any of several tools: ``auto`` with an instruction. If the answer is text, the model is asked once more; if that
+  answer is text too, it is marked ``tool_choice_unmet``.
+* one specific tool: forced by name. After 40009 that tool alone, as above; once this works, it is remembered.
+* any other 40009: the same without tools if ``tool_fallback`` allows it, marked ``tool_fallback``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _AGAIN = (
     "지금 다음 도구 중 하나를 호출하세요: {names}."
 )
 
-# Where a forced choice was answered with 40009 while the same tool was accepted without it: (base URL, model).
+# (base URL, model) where a forced choice was answered with 40009 and the same tool was accepted without it.
 _refuses_forced: set[tuple[str | None, str]] = set()
 
 
@@ -54,10 +54,10 @@ class ToolChoiceFlow:
         request: Arguments for ``chat`` or ``stream_chat``, with ``messages`` in the wire's form, without tool choice.
         choice: The tool choice, as ``tool_choice_of`` returns it.
         tool_fallback: When to go on without tools after 40009: ``"after_tool_result"``, ``"always"`` or ``"never"``.
-        base_url: Where the request goes, as far as it is known.
+        base_url: Where the request goes: the base URL if it is known, or another name for it.
 
     Raises:
-        ConfigurationError: ``tool_fallback`` is none of the three.
+        ConfigurationError: ``tool_fallback`` is not one of the three.
 
     Attributes:
         request: Arguments of the next request.
@@ -124,7 +124,7 @@ class ToolChoiceFlow:
                     return result
 
     def open(self, client: ClovaStudio) -> ChatStream:
-        """Return the stream of the next answer, opened; its pieces go to ``streamed``, until the flow is ``done``.
+        """Return the open stream of the next answer; its chunks go to ``streamed``, until the flow is ``done``.
 
         Args:
             client: The client that sends the requests.
@@ -178,7 +178,7 @@ class ToolChoiceFlow:
         return {**request, "messages": messages}
 
     def refused(self, error: UnsupportedFunctionError) -> None:
-        """Take a 40009: prepare another request, or raise the error.
+        """Handle a 40009: prepare another request, or raise the error.
 
         Args:
             error: The refusal of the current request.
@@ -194,8 +194,8 @@ class ToolChoiceFlow:
             self.request = self._demand(self._only(self._forced))
         elif self._may_do_without_tools():
             logger.warning(
-                "%s answered 40009 (request id %s), mostly because the model invented a tool: asking once more without "
-                "tools",
+                "%s answered 40009 (request id %s), usually because the model invented a tool: asking once more "
+                "without tools",
                 self.model,
                 error.request_id,
             )
@@ -212,7 +212,7 @@ class ToolChoiceFlow:
         return self._tool_fallback == "always"
 
     def answered(self, result: ChatResult) -> bool:
-        """Take a whole answer.
+        """Handle a complete answer.
 
         Args:
             result: The answer to the current request.
@@ -235,15 +235,15 @@ class ToolChoiceFlow:
         return usage if self._spent is None else _sum(self._spent, usage)
 
     def streamed(self, piece: ChatChunk) -> list[tuple[ChatChunk, bool]]:
-        """Take a piece of a streamed answer.
+        """Handle a chunk of a streamed answer.
 
         Args:
             piece: The next chunk of the answer to the current request.
 
         Returns:
-            The pieces that can be passed on, each with whether it is the last one.
+            The chunks that can be passed on, each with whether it is the last one.
         """
-        if self._at_end:  # of the answer before this one
+        if self._at_end:  # of the previous answer
             self._start_over()
         if piece.is_last:
             return self._last(piece)
@@ -252,7 +252,7 @@ class ToolChoiceFlow:
         self._look_at(piece)
         if self._asked_again:
             return [(piece, False)]
-        # Text may have to be dropped for a tool call: nothing is passed on before there is one.
+        # If no tool call follows, the text is dropped: nothing is passed on before there is a tool call.
         self._held.append((piece, False))
         return self._released() if self._has_calls else []
 

@@ -1,4 +1,4 @@
-"""JSON that came from outside, without the surprises of ``json.loads``: what is nested too deep is not JSON either."""
+"""Parses JSON from outside. JSON that is nested too deep is a ValueError, like text that is not JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["deeper_than", "parse_json"]
 
-# As deep as pydantic's parser goes, which reads the rest of an answer, and as its serializer can write again.
+# The depth that pydantic's parser, which reads the rest of an answer, and its serializer can handle.
 _DEEPEST = 200
 
 
@@ -27,7 +27,7 @@ def parse_json(text: str) -> Any:
 
 
 def deeper_than(levels: int, value: Any) -> bool:
-    """Return whether a parsed value has lists and objects inside each other on more than so many levels."""
+    """Return whether a parsed value has lists and objects nested deeper than ``levels``."""
     held = [value]
     for _ in range(levels + 1):
         held = [part for outer in held if isinstance(outer, (dict, list))

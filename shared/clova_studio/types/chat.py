@@ -24,12 +24,12 @@ __all__ = [
     "Usage",
 ]
 
-# v1's words for the end of an answer in the words of v3. "end_token" is documented as the token-count limit.
+# v1's stop reasons -> v3's finish reasons. "end_token" is documented as the token-count limit.
 FINISH_REASONS = {"stop_before": "stop", "end_token": "length", "length": "length"}
 
 
 class CompletionTokensDetails(WireModel):
-    """Part of the output tokens.
+    """Details of the output tokens.
 
     Attributes:
         thinking_tokens: Tokens spent on thinking; included in ``completion_tokens``.
@@ -42,10 +42,10 @@ class Usage(WireModel):
     """Tokens of a request.
 
     Attributes:
-        prompt_tokens: Input tokens; those of the tools' definitions are not always among them (observed).
+        prompt_tokens: Input tokens; tool definitions are not always counted (observed).
         completion_tokens: Output tokens, thinking included.
-        total_tokens: Their sum as the service said it; it does not always add up (observed).
-        completion_tokens_details: What part of the output was thinking; None where the service did not say.
+        total_tokens: The total that the service reported; not always the sum of the two (observed).
+        completion_tokens_details: How much of the output was thinking; None if the service did not report it.
     """
 
     prompt_tokens: int = 0
@@ -91,7 +91,7 @@ class ToolCallFunction(WireModel):
     @field_validator("arguments", mode="before")
     @classmethod
     def _arguments_are_a_dict(cls, value: Any) -> Any:
-        # The native API sends an object; a JSON text, as OpenAI has it, is taken too.
+        # The native API sends an object; JSON text, as in OpenAI's API, is accepted too.
         if value is None or value == "":
             return {}
         if isinstance(value, str):
@@ -100,14 +100,14 @@ class ToolCallFunction(WireModel):
 
 
 class ToolCall(WireModel):
-    """A call of a tool that the model asks for.
+    """A tool call that the model asks for.
 
     Attributes:
-        id: ``call_`` and 24 characters; the tool's answer names it. None in the later fragments of a stream.
-        type: ``function``, the only one there is.
+        id: ``call_`` and 24 characters; the tool's answer refers to it. None in the later fragments of a stream.
+        type: ``function``, the only type.
         function: The tool's name and its arguments.
-        index: Which call of the answer this is, or this fragment belongs to, from 0. The wire has no such field; it is
-            counted here.
+        index: The index of this call in the answer, from 0; in a stream, of the call that this fragment belongs to.
+            The wire has no such field; it is counted here.
     """
 
     id: str | None = None
@@ -122,8 +122,8 @@ class Message(WireModel):
     Attributes:
         role: ``assistant``; in a sliding window also ``system`` or ``user``.
         content: The text; ``""`` while the model thinks or calls tools.
-        thinking_content: The thinking text of HCX-007, None where there is none. May expose the system prompt.
-        tool_calls: The tools to call, None where there are none.
+        thinking_content: The thinking text of HCX-007, None without any. May expose the system prompt.
+        tool_calls: The tools to call, None without any.
         tool_call_id: In a tool's answer, the id of the call that it answers; None in every other message.
     """
 
@@ -157,12 +157,12 @@ class ChatResult(_ChatPayload):
     """The whole answer of a chat. Source: the Chat Completions v1 and v3 pages of the API guide.
 
     Attributes:
-        message: What the model said.
-        finish_reason: ``stop``, ``length`` or ``tool_calls``; None where the service gave none. v1's ``stop_reason`` is
-            given here in these words.
+        message: The model's message.
+        finish_reason: ``stop``, ``length`` or ``tool_calls``; None if the service sent none. v1's ``stop_reason`` is
+            translated to these.
         created: Unix time of the answer in seconds (the service sends seconds or milliseconds).
         seed: The seed that was used.
-        usage: Tokens; made from ``input_length`` and ``output_length`` on v1.
+        usage: Tokens; on v1 computed from ``input_length`` and ``output_length``.
         ai_filter: Findings of the AI filter, None where it was off.
         stop_reason: v1 only: ``length``, ``end_token`` or ``stop_before``, as sent.
         input_length: v1 only: input tokens.
@@ -171,7 +171,7 @@ class ChatResult(_ChatPayload):
 
     @model_validator(mode="after")
     def _same_words_for_both_apis(self) -> ChatResult:
-        # Straight into __dict__: these are derived values, not fields that the caller set.
+        # Straight into __dict__: derived values must not count as fields that were set.
         values = vars(self)
         for index, call in enumerate(values["message"].tool_calls or ()):
             call.index = index
@@ -209,7 +209,7 @@ class ChatChunk(_ChatPayload):
         stop_reason: v1 only: ``length``, ``end_token`` or ``stop_before``, as sent.
         input_length: v1 only: input tokens.
         output_length: v1 only: output tokens.
-        is_last: Whether the answer ends with it. Other fields do not tell: documentation has ``usage`` in every chunk.
+        is_last: Whether it is the last chunk. Other fields do not show that: the guide has ``usage`` in every chunk.
     """
 
     is_last: ClassVar[bool] = False
