@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
+from langchain_core.tools import StructuredTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
@@ -21,7 +22,7 @@ from clova_studio.adapters import (
 )
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 
-__all__ = ["AnswerSchema", "wire_tool"]
+__all__ = ["AnswerSchema", "is_answer_tool", "wire_tool"]
 
 _NAME = "Answer"
 
@@ -33,6 +34,11 @@ def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         raise ClovaConfigurationError(f"tools must be functions, not tools that a provider runs itself: {tool!r}")
     with langchain_errors:
         return wire_function(function)
+
+
+def is_answer_tool(tool: Any) -> TypeGuard[StructuredTool]:
+    """Return whether a tool only carries an answer: agents make one of a schema, with no function to run."""
+    return isinstance(tool, StructuredTool) and tool.func is None and tool.coroutine is None
 
 
 class AnswerSchema:

@@ -21,7 +21,7 @@ from langchain_clova._errors import langchain_errors
 from langchain_clova._fields import Dumpable
 from langchain_clova._messages import to_clova_messages
 from langchain_clova._profile import profile_of
-from langchain_clova._schemas import wire_tool
+from langchain_clova._schemas import is_answer_tool, wire_tool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -275,6 +275,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
             kwargs["tools"] = wire
             if tool_choice is not None:
                 kwargs["tool_choice"] = tool_choice
+            answers = [tool.name for tool in tools if is_answer_tool(tool)]
+            if len(answers) == 1 and tool_choice not in {None, "auto", "none"}:
+                kwargs["answer_tool"] = answers[0]
         if response_format is not None:
             with langchain_errors:
                 refuse_tools_with_format(wire, response_format, _TOOLS_AND_FORMAT_HINT)

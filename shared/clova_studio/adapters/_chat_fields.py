@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, Field, PrivateAttr
 
+from clova_studio.adapters._answer_tool_flow import tool_flow
 from clova_studio.adapters._conversation import tools_as_text, with_instruction
 from clova_studio.adapters._fields import ConnectionFields
 from clova_studio.adapters._options import CHAT_OPTIONS, chat_options, options_of_call, warn_of_raised_cap
 from clova_studio.adapters._tool_choice import tool_choice_of
-from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
 from clova_studio.adapters._warn_once import WarnOnce
 
 if TYPE_CHECKING:
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from clova_studio.adapters._connection import Connection
     from clova_studio.adapters._options import ChatRequest
+    from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
 
 __all__ = ["ChatFields"]
 
-# Marks that structured output puts on the answers of its requests.
-_MARKS = "structured_output_marks"
+# Options of the adapters for themselves: marks that structured output puts on the answers of its requests, and the name
+# of the tool that only carries an agent's answer.
+_MARKS, _ANSWER_TOOL = "structured_output_marks", "answer_tool"
 
 
 class ChatFields(ConnectionFields):
@@ -97,9 +99,9 @@ class ChatFields(ConnectionFields):
             tools_and_format_hint: As in ``chat_options``.
         """
         options = options_of_call(
-            given, own=(*own, _MARKS), ignored=ignored, what=type(self).__name__, fixed_hint=fixed_hint
+            given, own=(*own, _MARKS, _ANSWER_TOOL), ignored=ignored, what=type(self).__name__, fixed_hint=fixed_hint
         )
-        marks = options.pop(_MARKS, None)
+        marks, answer = options.pop(_MARKS, None), options.pop(_ANSWER_TOOL, None)
         mine = {name: options.pop(name) for name in own if name in options}
         tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
         choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
@@ -124,7 +126,7 @@ class ChatFields(ConnectionFields):
         if mine.get("max_retries") is not None:
             connection = connection.with_max_retries(mine["max_retries"])
         fallback = mine.get("tool_fallback", self.tool_fallback)
-        flow = ToolChoiceFlow(chat.request, choice=choice, tool_fallback=fallback, base_url=connection.place)
+        flow = tool_flow(chat.request, choice=choice, tool_fallback=fallback, base_url=connection.place, answer=answer)
         flow.marks.update(marks or {})
         return flow, connection, mine
 

@@ -224,5 +224,10 @@ class StructuredFlow:
         self._last_error = error
 
 
-def _correction(error: UnfitAnswerError) -> Correction:
+def correction_of(error: UnfitAnswerError) -> Correction:
+    """Return the turns that ask to correct an answer.
+
+    Args:
+        error: What is wrong with it.
+    """
     return Correction(error.said, _CORRECT.format(words=error.words))
