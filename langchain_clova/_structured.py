@@ -201,6 +201,7 @@ class _Call:
     ) -> None:
         self._answer = runnable.answer
         self._include_raw = runnable.include_raw
+        self._method = runnable.method
         self._strict = runnable.strict
         self.model, self.config, bound = _settled(runnable.model, config, kwargs)
         self._kwargs = {name: value for name, value in bound.items() if name not in _OWN}
@@ -241,11 +242,14 @@ class _Call:
     def options(self) -> dict[str, Any]:
         """The options of the next request."""
         method: StructuredMethod = self.flow.method
-        recorded = {"kwargs": {"method": method, "strict": self._strict}, "schema": self._answer.given}
+        recorded = {
+            "kwargs": {"method": self._method or method, "strict": self._strict},
+            "schema": self._answer.given,
+        }
         options = {
             **self._kwargs,
             "ls_structured_output_format": recorded,
-            "structured_output_marks": self.flow.marks,
+            "structured_output": self.flow.option,
         }
         if method == "function_calling":
             tool = self._answer.tool()

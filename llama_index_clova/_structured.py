@@ -101,7 +101,7 @@ class StructuredCall:
     @property
     def options(self) -> dict[str, Any]:
         """The options of the next request."""
-        options = {**self._kwargs, "structured_output_marks": self.flow.marks}
+        options = {**self._kwargs, "structured_output": self.flow.option}
         if self.flow.method == "function_calling":
             # Text without the tool is no answer: what to ask instead is decided here.
             tool = wire_tool(get_function_tool(self._output_cls))

@@ -104,7 +104,7 @@ class AnswerToolFlow(ToolChoiceFlow):
             self._start_over()
         else:
             if self.request.get("tool_choice") == "none":
-                self._instruct(f"{error.code} {error.message}", f"answered {error.code}")
+                self._instruct(f"{error.code} {error.message}", "")  # logged already
 
     def answered(self, result: ChatResult) -> bool:
         """Take a whole answer.
@@ -204,11 +204,12 @@ class AnswerToolFlow(ToolChoiceFlow):
 
     def _instruct(self, why: str, reason: str) -> None:
         """Prepare the request that asks for the arguments as JSON."""
-        logger.warning(
-            "structured output of %s by function_calling failed (%s): asking again, which is another request",
-            self.model,
-            reason,
-        )
+        if reason:
+            logger.warning(
+                "structured output of %s by function_calling failed (%s): asking again, which is another request",
+                self.model,
+                reason,
+            )
         self._instructed = True
         self.marks.pop("tool_choice_unmet", None)
         self.marks.setdefault("structured_output_fallback", []).append(f"function_calling: {why.strip()}")

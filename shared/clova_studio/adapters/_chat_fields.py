@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatFields"]
 
-# Options of the adapters for themselves: marks that structured output puts on the answers of its requests, and the name
-# of the tool that only carries an agent's answer.
-_MARKS, _ANSWER_TOOL = "structured_output_marks", "answer_tool"
+# Options that the adapters give themselves: what structured output wants of its requests, and the name of the tool that
+# only carries an agent's answer.
+_STRUCTURED, _ANSWER_TOOL = "structured_output", "answer_tool"
 
 
 class ChatFields(ConnectionFields):
@@ -99,9 +99,13 @@ class ChatFields(ConnectionFields):
             tools_and_format_hint: As in ``chat_options``.
         """
         options = options_of_call(
-            given, own=(*own, _MARKS, _ANSWER_TOOL), ignored=ignored, what=type(self).__name__, fixed_hint=fixed_hint
+            given,
+            own=(*own, _STRUCTURED, _ANSWER_TOOL),
+            ignored=ignored,
+            what=type(self).__name__,
+            fixed_hint=fixed_hint,
         )
-        marks, answer = options.pop(_MARKS, None), options.pop(_ANSWER_TOOL, None)
+        structured, answer = options.pop(_STRUCTURED, None), options.pop(_ANSWER_TOOL, None)
         mine = {name: options.pop(name) for name in own if name in options}
         tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
         choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
@@ -127,7 +131,10 @@ class ChatFields(ConnectionFields):
             connection = connection.with_max_retries(mine["max_retries"])
         fallback = mine.get("tool_fallback", self.tool_fallback)
         flow = tool_flow(chat.request, choice=choice, tool_fallback=fallback, base_url=connection.place, answer=answer)
-        flow.marks.update(marks or {})
+        if structured is not None:
+            flow.marks.update(structured["marks"])
+            if not structured["is_last"]:
+                flow.ask_once()
         return flow, connection, mine
 
     def _default_options(self) -> dict[str, Any]:

@@ -162,6 +162,11 @@ class StructuredFlow:
             marks["structured_output_fallback"] = list(self.failures)
         return marks
 
+    @property
+    def option(self) -> dict[str, Any]:
+        """What the next request is to do: its marks, and whether it is the last one."""
+        return {"marks": self.marks, "is_last": not self._left}
+
     def refused(self, error: Exception) -> None:
         """Take the failure of a request: prepare another one, or raise the error.
 

@@ -94,6 +94,10 @@ class ToolChoiceFlow:
         """The model that is asked."""
         return self._target[1]
 
+    def ask_once(self) -> None:
+        """Do not ask again if the answer is text: the caller has another way."""
+        self._asked_again = True
+
     def run(self, client: ClovaStudio) -> ChatResult:
         """Return the answer, after as many requests as it takes.
 
