@@ -19,7 +19,13 @@ from langchain_core.utils.json import parse_partial_json
 from pydantic import ConfigDict, SkipValidation
 
 from clova_studio import BadRequestError, ConfigurationError, model_info
-from clova_studio.adapters import StructuredFlow, UnfitAnswerError, is_tuned, json_values, structured_methods
+from clova_studio.adapters import (
+    StructuredFlow,
+    UnfitAnswerError,
+    is_tuned,
+    json_values,
+    structured_methods,
+)
 from langchain_clova._errors import ClovaConfigurationError
 from langchain_clova._messages import has_images, has_tool_turns
 from langchain_clova._schemas import AnswerSchema

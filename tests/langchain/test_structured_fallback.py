@@ -240,13 +240,13 @@ def test_include_raw_never_raises_for_what_was_said(
     chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str
 ) -> None:
     """After every way has failed include_raw has the last message, the error, and why the others failed."""
-    server.script(["모르겠습니다.", "모르겠습니다.", "여전히 모르겠습니다."])
+    server.script(["모르겠습니다."] * 3 + ["여전히 모르겠습니다."])  # the tool is demanded twice
     found = run(chat().with_structured_output(Address, include_raw=True), way)
     assert found["raw"].text == "여전히 모르겠습니다."
     assert found["parsed"] is None
     assert isinstance(found["parsing_error"], OutputParserException)
     assert len(found["raw"].response_metadata["structured_output_fallback"]) == 2
-    assert len(taken(server)) == 3
+    assert [field_of(request) for request in taken(server)] == ["function_calling"] * 2 + ["json_mode"] * 2
 
 
 HISTORY = [

@@ -16,7 +16,7 @@ from clova_studio._catalogue import model_info
 from clova_studio._errors import UnsupportedFunctionError
 from clova_studio._requests.messages import kind_of
 from clova_studio.adapters._conversation import with_instruction
-from clova_studio.adapters._json_answers import UnfitAnswerError, read_json
+from clova_studio.adapters._json_answers import UnfitAnswerError, has_json, read_json
 from clova_studio.adapters._structured_flow import correction_of, json_instruction
 from clova_studio.adapters._tool_choice import ForcedTool
 from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
@@ -76,6 +76,7 @@ class AnswerToolFlow(ToolChoiceFlow):
         answer: str,
     ) -> None:
         super().__init__(request, choice=choice, tool_fallback=tool_fallback, base_url=base_url)
+        self.takes_text = has_json
         self._answer = self._only(answer)[0]["function"]
         self._instructed = False
         self._corrected = False

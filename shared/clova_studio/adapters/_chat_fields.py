@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field, PrivateAttr
 from clova_studio.adapters._answer_tool_flow import tool_flow
 from clova_studio.adapters._conversation import tools_as_text, with_instruction
 from clova_studio.adapters._fields import ConnectionFields
+from clova_studio.adapters._json_answers import has_json
 from clova_studio.adapters._options import CHAT_OPTIONS, chat_options, options_of_call, warn_of_raised_cap
 from clova_studio.adapters._tool_choice import tool_choice_of
 from clova_studio.adapters._warn_once import WarnOnce
@@ -133,8 +134,8 @@ class ChatFields(ConnectionFields):
         flow = tool_flow(chat.request, choice=choice, tool_fallback=fallback, base_url=connection.place, answer=answer)
         if structured is not None:
             flow.marks.update(structured["marks"])
-            if not structured["is_last"]:
-                flow.ask_once()
+            if structured["reads_text"]:
+                flow.takes_text = has_json
         return flow, connection, mine
 
     def _default_options(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from clova_studio.adapters._schema_faults import schema_faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["AnswerFault", "UnfitAnswerError", "fitting", "json_values", "read_json", "validation_words"]
+__all__ = ["AnswerFault", "UnfitAnswerError", "fitting", "has_json", "json_values", "read_json", "validation_words"]
 
 AnswerFault: TypeAlias = Literal["cut", "no_call", "not_json", "invalid"]
 """Why an answer is not the object that was asked for."""
@@ -89,6 +89,15 @@ def json_values(text: str) -> list[Any]:
             found.append((at - start, value))
     found.sort(key=lambda pair: -pair[0])
     return [value for _, value in found]
+
+
+def has_json(text: str) -> bool:
+    """Return whether a text has a JSON object in it.
+
+    Args:
+        text: An answer.
+    """
+    return any(isinstance(value, dict) for value in json_values(text))
 
 
 def _end_of_broken(text: str, start: int) -> int:

@@ -164,8 +164,8 @@ class StructuredFlow:
 
     @property
     def option(self) -> dict[str, Any]:
-        """What the next request is to do: its marks, and whether it is the last one."""
-        return {"marks": self.marks, "is_last": not self._left}
+        """What the next request is to do: the marks of its answer, and whether JSON in text is as good as a call."""
+        return {"marks": self.marks, "reads_text": self.reads_text}
 
     def refused(self, error: Exception) -> None:
         """Take the failure of a request: prepare another one, or raise the error.

@@ -20,6 +20,8 @@ from clova_studio.adapters._conversation import with_instruction
 from clova_studio.types import CompletionTokensDetails, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clova_studio import AsyncClovaStudio, ClovaStudio
     from clova_studio._streaming.streams import AsyncChatStream, ChatStream
     from clova_studio.adapters._tool_choice import ToolChoice
@@ -63,6 +65,7 @@ class ToolChoiceFlow:
         request: Arguments of the next request.
         done: Whether the answer is complete, so that no request is left.
         marks: Marks to put on the answer: ``tool_fallback`` or ``tool_choice_unmet``.
+        takes_text: Whether a text is as good as a call, None if none is. Then it is not asked for a call again.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class ToolChoiceFlow:
         self._doubted_force = False
         self._spent: Usage | None = None
         self.marks: dict[str, Any] = {}
+        self.takes_text: Callable[[str], bool] | None = None
         # Of the streamed answer that is arriving.
         self._held: list[tuple[ChatChunk, bool]] = []
         self._text: list[str] = []
@@ -93,10 +97,6 @@ class ToolChoiceFlow:
     def model(self) -> str:
         """The model that is asked."""
         return self._target[1]
-
-    def ask_once(self) -> None:
-        """Do not ask again if the answer is text: the caller has another way."""
-        self._asked_again = True
 
     def run(self, client: ClovaStudio) -> ChatResult:
         """Return the answer, after as many requests as it takes.
@@ -225,7 +225,8 @@ class ToolChoiceFlow:
             Whether it is final; otherwise there is another request.
         """
         self._learn()
-        if self._asks_again(calls=bool(result.message.tool_calls), text=result.message.content, usage=result.usage):
+        text = None if result.finish_reason == "length" else result.message.content
+        if self._asks_again(calls=bool(result.message.tool_calls), text=text, usage=result.usage):
             return False
         self.done = True
         return True
@@ -264,7 +265,8 @@ class ToolChoiceFlow:
         self._at_end = True
         self._learn()
         self._look_at(piece)
-        if self._asks_again(calls=self._has_calls, text="".join(self._text), usage=piece.usage):
+        text = None if piece.finish_reason == "length" else "".join(self._text)
+        if self._asks_again(calls=self._has_calls, text=text, usage=piece.usage):
             return []
         self.done = True
         return [*self._released(), (piece, True)]
@@ -274,10 +276,11 @@ class ToolChoiceFlow:
         if piece.message.tool_calls:
             self._has_calls = True
 
-    def _asks_again(self, *, calls: bool, text: str, usage: Usage | None) -> bool:
-        if not self._must_call or calls:
+    def _asks_again(self, *, calls: bool, text: str | None, usage: Usage | None) -> bool:
+        """Return whether to ask again after an answer; ``text`` is None if the output cap has cut it."""
+        if not self._must_call or calls or (text and self.takes_text is not None and self.takes_text(text)):
             return False
-        if self._asked_again:
+        if self._asked_again or text is None:  # the same cap would cut the next answer too
             self.marks["tool_choice_unmet"] = True
             return False
         self._asked_again = True
