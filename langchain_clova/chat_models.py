@@ -61,8 +61,8 @@ class ChatClovaX(Dumpable, CountingChatModel):
 
     Thinking arrives as reasoning blocks (``content_blocks``, ``output_version="v1"``) and in
     ``additional_kwargs["thinking_content"]``. ``response_metadata`` has ``model_name``, ``model_provider``,
-    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback`` and
-    ``tool_choice_unmet``.
+    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback``,
+    ``tool_choice_unmet``, ``structured_output_method`` and ``structured_output_fallback``.
 
     Every option can also be given per call (``invoke(..., top_k=3)``) and with ``bind``. A call's options take
     precedence over the constructor's; for None the service's default applies. An argument that does not exist is
@@ -255,7 +255,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
             tool_choice: ``"auto"``, ``"none"``, the name of a tool, or a dict that names one. ``"any"``, ``"required"``
                 and True demand a tool call. With one tool it is forced by name. With several, for which the service has
                 no such choice, an instruction asks for a call, and the model is asked once more if its answer is text.
-                If that answer is text too, ``response_metadata["tool_choice_unmet"]`` is True.
+                If that answer is text too, ``response_metadata["tool_choice_unmet"]`` is True. An agent's tool that
+                only carries its structured answer is different: then an instruction asks for the arguments as JSON,
+                also after 40009, and they become the call; marked as in ``with_structured_output``.
             strict: True makes all properties required; the service has no such switch.
             parallel_tool_calls: False keeps only the first tool call of an answer; the service has no such switch.
             response_format: ``{"type": "json_schema", "json_schema": {"schema": ...}}``, without tools only.
@@ -276,7 +278,7 @@ class ChatClovaX(Dumpable, CountingChatModel):
             if tool_choice is not None:
                 kwargs["tool_choice"] = tool_choice
             answers = [tool.name for tool in tools if is_answer_tool(tool)]
-            if len(answers) == 1 and tool_choice not in {None, "auto", "none"}:
+            if len(answers) == 1 and tool_choice not in (None, False, "auto", "none"):
                 kwargs["answer_tool"] = answers[0]
         if response_format is not None:
             with langchain_errors:
@@ -297,27 +299,48 @@ class ChatClovaX(Dumpable, CountingChatModel):
     ) -> Runnable[LanguageModelInput, Any]:
         """Return the model with its answers parsed.
 
-        Source: the Chat Completions v3 structured outputs page of the API guide.
+        Source: the Chat Completions v3 structured outputs and function calling pages of the API guide.
+
+        Without ``method``, a method that fails is followed by the next one that the model and the conversation allow:
+
+        1. ``"json_schema"``, the service's structured outputs: HCX-007, not with tool messages.
+        2. ``"function_calling"``, a call of a tool that carries the answer: HCX-007, HCX-005, HCX-DASH-002, not with
+           images. On HCX-007 it comes first after tool messages; ``json_schema`` then gets these as text.
+        3. ``"json_mode"``, an instruction with the schema: every model. JSON is found in code fences and among text.
+           An answer that does not fit is asked for once more, with the words of the validation.
+
+        A method fails if the service refuses it (40009, 40055, a parameter error that names the schema or the tools),
+        or if its answer is no call, no JSON, or does not fit the schema. Failures of key, quota, connection, service or
+        length are raised at once, and so is an answer that was cut, which the same output cap would cut again.
+
+        **Each of these is another request**, with a run of its own in traces: up to four answers on HCX-007, three on
+        HCX-005 and HCX-DASH-002, two on others, and what the tool choice needs. The first failure of a call logs one
+        WARNING. ``response_metadata["structured_output_method"]`` of each answer names its method, and
+        ``response_metadata["structured_output_fallback"]``, only there after a failure, lists the reasons.
+
+        ``stream`` yields what has arrived so far, and starts again with each method; the last item is the answer.
 
         Args:
-            schema: A pydantic class, a TypedDict, or a JSON Schema with an object at its root. None is allowed with
-                ``json_mode`` only.
-            method: ``"json_schema"`` (HCX-007, its default), ``"function_calling"`` (v3, the default of HCX-005 and
-                HCX-DASH-002), or ``"json_mode"``. The last is the same as ``"json_schema"`` on HCX-007; other models
-                have no such mode, so an instruction asks for JSON, and the prompt has to say what the JSON contains.
-            include_raw: Whether to return ``{"raw": message, "parsed": ..., "parsing_error": ...}``, where a parsing
-                error is not raised.
+            schema: A pydantic class of version 1 or 2, a TypedDict, or a JSON Schema with an object at its root. None
+                is allowed with ``json_mode`` only. Answers are validated for each kind.
+            method: One of the three: the only method then, which no other one follows, and an answer that does not fit
+                is not asked for again. ``"json_mode"`` with a schema is ``"json_schema"`` on HCX-007.
+            include_raw: Whether to return ``{"raw": message, "parsed": ..., "parsing_error": ...}`` with the last
+                message, where a parsing error is not raised.
             strict: True makes all properties required; the service has no such switch.
             **kwargs: None are accepted.
 
         Returns:
-            A runnable that returns an instance of the pydantic class, or a dict for other schemas; never None.
+            A runnable that returns an instance of the pydantic class, or a dict for other schemas; never None. It also
+            takes options of the call (``invoke(..., model=...)``), and keeps those that the model was bound or
+            configured with.
 
         Raises:
-            ConfigurationError: The schema is missing, recursive, or has no object at its root.
+            ConfigurationError: The schema is missing, recursive, or has no object at its root; when it is run: options
+                of the call rule out the first method.
             ValueError: An argument does not exist.
             OutputParserException: When it is run: the answer was cut at the output cap, is not a tool call, or does not
-                fit the schema.
+                fit the schema, and no other method is left.
         """
         from langchain_clova._structured import refuse_arguments, structured
 

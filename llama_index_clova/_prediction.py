@@ -47,8 +47,25 @@ class PredictingLLM(FunctionCallingLLM):
     ) -> Model:
         """Return an object of a pydantic class.
 
-        Source: the structured outputs page (HCX-007) and the function calling page (others) of the API guide.
-        ``pydantic_program_mode`` is respected: ``function`` always uses a tool, ``llm`` asks for JSON in the prompt.
+        Source: the structured outputs and function calling pages of the API guide.
+
+        A method that fails is followed by the next one that the model and the conversation allow: the service's
+        structured outputs (HCX-007, not with tool messages), a call of a tool that carries the object (HCX-007,
+        HCX-005, HCX-DASH-002, not with images), and an instruction with the schema (every model). JSON is found in code
+        fences and among text, and what does not fit the class is asked for once more, with the words of the validation.
+        After tool messages HCX-007 is asked by a tool first.
+
+        A method fails if the service refuses it (40009, 40055, a parameter error that names the schema or the tools),
+        or if its answer is no call, no JSON, or does not fit. Failures of key, quota, connection, service or length are
+        raised at once, and so is an answer that was cut, which the same output cap would cut again.
+
+        **Each of these is another request**: up to four answers on HCX-007, three on HCX-005 and HCX-DASH-002, two on
+        others, and what the tool choice needs. The first failure of a call logs one WARNING; the responses in events
+        and callbacks carry ``structured_output_method`` and ``structured_output_fallback`` in ``additional_kwargs``.
+
+        ``pydantic_program_mode`` pins the method, so that no other one follows: ``function`` a tool, ``llm`` an
+        instruction. Streams yield what has arrived so far, and start again with each method; the last object is the
+        whole one.
 
         Args:
             output_cls: The class.
