@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, TypeGuard
 
 from langchain_core.tools import StructuredTool
@@ -42,10 +43,10 @@ def is_answer_tool(tool: Any) -> TypeGuard[StructuredTool]:
 
 
 class AnswerSchema:
-    """The schema of a structured answer: how it is asked for in each way, and what an answer is worth.
+    """The schema of a structured answer, in the form that each method needs, and its validation.
 
-    ``schema`` is a pydantic class of version 1 or 2, a TypedDict, a JSON Schema (bare or in OpenAI's frame), or None:
-    any JSON then.
+    ``schema`` is a pydantic class of version 1 or 2, a TypedDict, a JSON Schema (bare or in OpenAI's frame), or None
+    for any JSON.
     """
 
     def __init__(self, schema: Any, *, strict: bool | None) -> None:
@@ -65,28 +66,38 @@ class AnswerSchema:
             return convert_to_json_schema({"title": _NAME, **self.given}, strict=self._strict)
         return convert_to_json_schema(self.given, strict=self._strict)
 
+    def check(self, method: str | None) -> None:
+        """Raise the error in a schema that a method, None for the default ones, cannot ask for."""
+        if method == "json_schema":
+            _ = self.response_format
+        elif method != "json_mode":
+            _ = self.tool
+
+    @cached_property
     def tool(self) -> dict[str, Any]:
-        """Return the tool that carries the answer."""
+        """The tool that carries the answer."""
         titled = isinstance(self.given, dict) and "title" not in self.given and "properties" in self.given
         return wire_tool({"title": _NAME, **self.given} if titled else self.given, strict=self._strict)
 
+    @cached_property
     def response_format(self) -> dict[str, Any]:
-        """Return the response format of the service's structured outputs."""
+        """The response format of the service's structured outputs."""
         with langchain_errors:
             return {"type": "json", "schema": response_schema(self._json or {})}
 
-    def in_words(self) -> dict[str, Any]:
-        """Return the response format that stands for an instruction, with the schema if there is one."""
+    @cached_property
+    def instruction(self) -> dict[str, Any]:
+        """The response format that stands for an instruction, with the schema if there is one."""
         if self._json is None:
             return {"type": "json_object"}
         try:
             schema = clean_schema(self._json, supported_only=False)
-        except ConfigurationError:  # a recursive schema, which words can tell
+        except ConfigurationError:  # a recursive schema, which an instruction can contain
             schema = self._json
         return {"type": "json_object", "schema": schema}
 
     def value_of(self, found: dict[str, Any]) -> Any:
-        """Return what an object is worth: an instance, or the object itself; it must fit."""
+        """Return the instance for an object, or the object itself if the schema is no class; it must fit."""
         if not self.is_pydantic:
             return found if self._json is None else fitting(found, self._json)
         parse = getattr(self.given, "model_validate", None) or self.given.parse_obj
@@ -98,7 +109,7 @@ class AnswerSchema:
             raise validation_words(error, found) from error
 
     def read(self, text: str) -> Any:
-        """Return what the JSON in a text is worth."""
+        """Return the value of the JSON in a text; it must fit."""
         if self.given is None:
             values = json_values(text)
             if not values:

@@ -72,11 +72,7 @@ def structured(
             f"schema is missing: {method or 'structured output'} needs one; only method='json_mode' does without"
         )
     answer = AnswerSchema(schema, strict=strict)
-    # What is wrong with the schema is said now.
-    if method == "json_schema":
-        answer.response_format()
-    elif method != "json_mode":
-        answer.tool()
+    answer.check(method)
     return StructuredOutput(model=model, answer=answer, method=method, include_raw=include_raw, strict=strict)
 
 
@@ -258,16 +254,16 @@ class _Call:
             "structured_output": self.flow.option,
         }
         if method == "function_calling":
-            tool = self._answer.tool()
+            tool = self._answer.tool
             # Text without the tool is no answer: what to ask instead is decided here.
             return {**options, "tools": [tool], "tool_choice": tool["function"]["name"], "tool_fallback": "never"}
         if method == "json_schema":
-            return {**options, "response_format": self._answer.response_format()}
+            return {**options, "response_format": self._answer.response_format}
         info = model_info(self.flow.model)
         if self.flow.failures and info.known and info.thinking:
             # The ways before this one do without thinking too, which could use up the output cap.
             options.setdefault("thinking", "none")
-        return {**options, "response_format": self._answer.in_words()}
+        return {**options, "response_format": self._answer.instruction}
 
     def take(self, message: AIMessage) -> None:
         """Take a whole answer: it is the outcome, or another request follows; see ``done``."""
@@ -314,7 +310,7 @@ class _Call:
             raise UnfitAnswerError("cut", said=text)
         if self.flow.method == "function_calling":
             if message.tool_calls:
-                return self._answer.value_of(_call_of(message, self._answer.tool()["function"]["name"])["args"])
+                return self._answer.value_of(_call_of(message, self._answer.tool["function"]["name"])["args"])
             if message.invalid_tool_calls:
                 words = "The model answered with a tool call whose arguments are not a JSON object."
                 raise UnfitAnswerError("not_json", words, said=text)
