@@ -1,6 +1,6 @@
-"""Chat models with bound options, and with configurable fields, that keep both in structured output.
+"""Chat models with bound options or configurable fields that keep them in structured output.
 
-Core's own hand ``with_structured_output`` to the chat model inside and lose what was bound or configured.
+Core's own classes pass ``with_structured_output`` on to the chat model inside, which loses the options and the config.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class BoundChatModel(_Structured, RunnableBinding):  # type: ignore[type-arg]  #
 
     @classmethod
     def lc_id(cls) -> list[str]:
-        """Return the id of core's class: what is dumped loads as that."""
+        """Return the id of core's class, as which a dump is loaded."""
         return [*cls.get_lc_namespace(), "RunnableBinding"]
 
 
@@ -50,5 +50,5 @@ class ConfigurableChatModel(_Structured, RunnableConfigurableFields):  # type: i
 
     @classmethod
     def lc_id(cls) -> list[str]:
-        """Return the id of core's class: what is dumped loads as that."""
+        """Return the id of core's class, as which a dump is loaded."""
         return [*cls.get_lc_namespace(), "RunnableConfigurableFields"]

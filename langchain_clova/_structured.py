@@ -1,6 +1,6 @@
-"""Structured output: a runnable that asks in the way that model and conversation allow, then in the next.
+"""Structured output: a runnable that tries one method after the other.
 
-All decisions are those of ``StructuredFlow``; here stand LangChain's messages, streams and traces around it.
+``StructuredFlow`` decides; this module handles LangChain's messages, streams and traces.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = ["Method", "refuse_arguments", "structured"]
 
 Method: TypeAlias = Literal["json_schema", "function_calling", "json_mode"]
 _METHODS: tuple[Method, ...] = get_args(Method)
-# What a structured answer sets itself, whatever the model was bound with.
+# Options that structured output sets itself. Those that the model was bound with are dropped.
 _OWN = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "ls_structured_output_format")
 
 
@@ -77,7 +77,7 @@ def structured(
 
 
 class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
-    """A chat model whose answers are objects. Each request is a run of the model of its own."""
+    """A chat model whose answers are parsed. Each request is a run of the model."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -94,11 +94,11 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
-        """What of the model can be configured."""
+        """The configurable fields of the model."""
         return cast("list[ConfigurableFieldSpec]", self.model.config_specs)
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002  core's name
-        """Return the object, after as many requests as it takes."""
+        """Return the parsed answer, after as many requests as it takes."""
         return self._call_with_config(self._run, input, config, **kwargs)
 
     async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002  core's name
@@ -106,7 +106,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
         return await self._acall_with_config(self._arun, input, config, **kwargs)
 
     def stream(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002  core's name
-        """Yield the object as far as it has arrived, each one whole in itself; the last is the answer."""
+        """Yield the parsed answer as far as it has arrived; the last item is the complete one."""
         yield from self._transform_stream_with_config(iter([input]), self._pieces, config, **kwargs)
 
     async def astream(
@@ -196,7 +196,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
 
 
 class _Call:
-    """One structured answer: what is asked next, and what the answers are worth."""
+    """One structured answer: the next request, and the value of the answers."""
 
     def __init__(
         self, runnable: StructuredOutput, given: LanguageModelInput, config: RunnableConfig, kwargs: Mapping[str, Any]
@@ -251,11 +251,11 @@ class _Call:
         options = {
             **self._kwargs,
             "ls_structured_output_format": recorded,
-            "structured_output": self.flow.option,
+            "_structured_output": self.flow.option,
         }
         if method == "function_calling":
             tool = self._answer.tool
-            # Text without the tool is no answer: what to ask instead is decided here.
+            # Text without the tool is no answer. What follows is decided here.
             return {**options, "tools": [tool], "tool_choice": tool["function"]["name"], "tool_fallback": "never"}
         if method == "json_schema":
             return {**options, "response_format": self._answer.response_format}
@@ -266,7 +266,7 @@ class _Call:
         return {**options, "response_format": self._answer.instruction}
 
     def take(self, message: AIMessage) -> None:
-        """Take a whole answer: it is the outcome, or another request follows; see ``done``."""
+        """Handle a complete answer: it is the outcome (``done``), or another request follows."""
         try:
             value = self._value_of(message)
         except UnfitAnswerError as error:
@@ -282,7 +282,7 @@ class _Call:
         self._finish(message, value, None)
 
     def add(self, chunk: Any) -> Iterator[Any]:
-        """Take the next chunk of a streamed answer, and yield the object so far if it is another one."""
+        """Handle the next chunk of a streamed answer, and yield the object so far if it has changed."""
         self._streamed = chunk if self._streamed is None else self._streamed + chunk
         if self._include_raw or getattr(chunk, "chunk_position", "last") == "last":
             return
@@ -292,7 +292,7 @@ class _Call:
             yield piece
 
     def end(self) -> Iterator[Any]:
-        """Take the end of a streamed answer, and yield the outcome if it is one that has not been yielded."""
+        """Handle the end of a streamed answer, and yield the outcome unless it has been yielded."""
         message, self._streamed = self._streamed, None
         self.take(message)
         if self.done and (self._last_piece is None or self._last_piece != self.outcome):
@@ -319,7 +319,7 @@ class _Call:
         return self._answer.read(text)
 
     def _partial(self) -> Any:
-        """Return the object as far as it has arrived, None for nothing that is worth to be passed on."""
+        """Return the object as far as it has arrived, None if there is nothing to pass on."""
         message = self._streamed
         if self.flow.method == "function_calling":
             text = "".join(call["args"] or "" for call in message.tool_call_chunks if not call["index"])
@@ -342,7 +342,7 @@ class _Call:
 
 
 def _call_of(message: AIMessage, name: str) -> Any:
-    """Return the tool call that carries the answer; one tool was offered, so another name is a slip."""
+    """Return the tool call that carries the answer. Only one tool was sent, so a wrong name does not matter."""
     return next((call for call in message.tool_calls if call["name"] == name), message.tool_calls[0])
 
 
@@ -357,7 +357,7 @@ def _messages_of(given: LanguageModelInput) -> list[BaseMessage]:
 def _settled(
     model: Any, config: RunnableConfig, kwargs: Mapping[str, Any]
 ) -> tuple[Any, RunnableConfig, dict[str, Any]]:
-    """Return the chat model inside bindings and configurable fields, with what they add to a call."""
+    """Return the chat model inside bindings and configurable fields, with the config and options that they add."""
     held = dict(kwargs)
     while True:
         if isinstance(model, RunnableBinding):

@@ -222,13 +222,13 @@ class ChatClovaX(Dumpable, CountingChatModel):
     if not TYPE_CHECKING:  # the types are core's
 
         def bind(self, **kwargs: Any) -> Any:
-            """Return the model with options of the call bound, which structured output keeps."""
+            """Return the model with options of the call bound; structured output keeps them."""
             from langchain_clova._bound import BoundChatModel
 
             return BoundChatModel(bound=self, kwargs=kwargs, config={})
 
         def configurable_fields(self, **kwargs: Any) -> Any:
-            """Return the model with fields that a config can change, those of structured output too."""
+            """Return the model with configurable fields; structured output keeps them."""
             from langchain_clova._bound import ConfigurableChatModel
 
             core = super().configurable_fields(**kwargs)
@@ -279,7 +279,7 @@ class ChatClovaX(Dumpable, CountingChatModel):
                 kwargs["tool_choice"] = tool_choice
             answers = [tool.name for tool in tools if is_answer_tool(tool)]
             if len(answers) == 1 and tool_choice not in (None, False, "auto", "none"):
-                kwargs["answer_tool"] = answers[0]
+                kwargs["_answer_tool"] = answers[0]
         if response_format is not None:
             with langchain_errors:
                 refuse_tools_with_format(wire, response_format, _TOOLS_AND_FORMAT_HINT)

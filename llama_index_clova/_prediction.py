@@ -173,7 +173,7 @@ class PredictingLLM(FunctionCallingLLM):
 
     @property
     def _is_cores_mode(self) -> bool:
-        """Whether the mode of structured prediction is one that core alone knows."""
+        """Whether only core supports the mode of structured prediction."""
         return self.pydantic_program_mode not in _MODES
 
     def _structured_call(

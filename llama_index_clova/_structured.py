@@ -1,6 +1,6 @@
-"""Structured prediction: what is asked in each way, and objects of answers, whole and in parts. Pure.
+"""Structured prediction: the request of each method, and the objects of complete and streamed answers. Pure.
 
-All decisions are those of ``StructuredFlow``; here stand LlamaIndex's messages and responses around it.
+``StructuredFlow`` decides; this module handles LlamaIndex's messages and responses.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["StructuredCall"]
 
-# What a structured prediction sets itself.
+# Options that structured prediction sets itself.
 _OWN = ("tools", "tool_required", "tool_choice", "allow_parallel_tool_calls", "response_format")
-# Modes that leave no choice of the way.
+# Modes that pin the method.
 _PINNED: dict[PydanticProgramMode, StructuredMethod] = {
     PydanticProgramMode.FUNCTION: "function_calling",
     PydanticProgramMode.LLM: "json_mode",
@@ -49,9 +49,9 @@ _PINNED: dict[PydanticProgramMode, StructuredMethod] = {
 
 
 class StructuredCall:
-    """One structured prediction: what is asked next, and what the answers are worth.
+    """One structured prediction: the next request, and the objects of the answers.
 
-    ``done`` says whether ``outcome`` is there; until then there is another request.
+    ``done`` is True once there is an ``outcome``; until then there is another request.
     """
 
     def __init__(
@@ -101,9 +101,9 @@ class StructuredCall:
     @property
     def options(self) -> dict[str, Any]:
         """The options of the next request."""
-        options = {**self._kwargs, "structured_output": self.flow.option}
+        options = {**self._kwargs, "_structured_output": self.flow.option}
         if self.flow.method == "function_calling":
-            # Text without the tool is no answer: what to ask instead is decided here.
+            # Text without the tool is no answer. What follows is decided here.
             tool = wire_tool(get_function_tool(self._output_cls))
             options |= {"tools": [tool], "tool_choice": "any", "parallel_tool_calls": False, "tool_fallback": "never"}
         elif self.flow.method == "json_schema":
@@ -123,14 +123,14 @@ class StructuredCall:
             return self._schema
 
     def take(self, response: ChatResponse) -> None:
-        """Take a whole answer: it is the outcome, or another request follows."""
+        """Handle a complete answer: it is the outcome, or another request follows."""
         try:
             self.outcome = self._object_of(response)
         except UnfitAnswerError as error:
             try:
                 self.flow.unfit(error)
             except UnfitAnswerError:
-                # Core's synthesizers wait for pydantic's own error.
+                # Programs of core expect pydantic's own error.
                 if (cause := _validation_error(error)) is not None:
                     raise cause from None
                 raise
@@ -138,13 +138,13 @@ class StructuredCall:
             self.done = True
 
     def add(self, response: ChatResponse) -> BaseModel | None:
-        """Take a response of a stream, and return the object so far if it is another one.
+        """Handle a response of a stream, and return the object so far if it has changed.
 
-        It is of the class if it fits already, else of one with any field missing.
+        It is of the class if it fits already, else of a class whose fields may all be missing.
         """
         self._last = response
         if response.additional_kwargs.get("finish_reason") is not None:
-            return None  # the end, which is ``end``'s
+            return None  # handled by ``end``
         held = self._held(response)
         if not held or held == self._seen:
             return None
@@ -157,10 +157,10 @@ class StructuredCall:
         try:
             return self._flexible.model_validate(held)
         except ValidationError:
-            return None  # a list for a string: the validator of the whole says it
+            return None  # a wrong type, which is an error at the end
 
     def end(self) -> BaseModel | None:
-        """Take the end of a stream, and return the object; None if another request follows."""
+        """Handle the end of a stream, and return the object; None if another request follows."""
         if self._last is None:
             raise ValueError("the stream gave nothing")
         response, self._last, self._seen, self._arguments = self._last, None, {}, ""
@@ -186,7 +186,7 @@ class StructuredCall:
             raise validation_words(error, found) from error
 
     def _held(self, response: ChatResponse) -> dict[str, Any]:
-        """Return the object as far as it has arrived, empty for nothing."""
+        """Return the object as far as it has arrived; empty if nothing has."""
         text = response.message.content or ""
         if self.flow.method == "function_calling":
             calls = tool_calls_of(response.message)
@@ -201,7 +201,7 @@ class StructuredCall:
         return held if isinstance(held, dict) else {}
 
     def _fragments(self, response: ChatResponse) -> str:
-        # They are not certain before the end of the answer, which is good enough for an object in the making.
+        # They are not certain before the end of the answer, which is enough for a partial object.
         for fragment in getattr(response.raw, "tool_call_fragments", None) or ():
             if fragment.index == 0:
                 self._arguments += fragment.function.partial_json or ""
@@ -209,7 +209,7 @@ class StructuredCall:
 
 
 def _arguments(given: Any, said: str) -> dict[str, Any]:
-    """Return the arguments of a whole call."""
+    """Return the arguments of a complete call."""
     if isinstance(given, str):
         try:
             given = json.loads(given) if given.strip() else {}

@@ -1,8 +1,8 @@
-"""The requests of a call that demands a tool of which one only carries the answer. All decisions are pure methods.
+"""The requests of a call that demands a tool call, if one of the tools only carries the answer. Pure decisions.
 
-Agents ask for a structured answer in this form: the schema is one more tool, and a tool call is demanded in each turn.
-Where the model answers in text all the same, or the service answers 40009, a ``ToolChoiceFlow`` ends without the
-answer. Here an instruction then asks for the arguments of that tool as JSON, and they are returned as its call.
+Agents ask for a structured answer in this form: the schema becomes one more tool, and each turn demands a tool call.
+If the model answers in text, or the service answers 40009, a ``ToolChoiceFlow`` ends without the answer. This flow then
+sends an instruction that asks for the arguments of that tool as JSON, and returns them as a call of it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def tool_flow(
 
 
 class AnswerToolFlow(ToolChoiceFlow):
-    """One call of a chat model that must end in a tool call, and can end in one made from JSON.
+    """One call of a chat model that demands a tool call, and can make one from JSON in an answer.
 
     Args:
         request: As in ``ToolChoiceFlow``.
@@ -85,7 +85,7 @@ class AnswerToolFlow(ToolChoiceFlow):
         self._json: list[str] = []
 
     def refused(self, error: UnsupportedFunctionError) -> None:
-        """Take a 40009: prepare another request, or raise the error.
+        """Handle a 40009: prepare another request, or raise the error.
 
         Args:
             error: The refusal of the current request.
@@ -145,7 +145,7 @@ class AnswerToolFlow(ToolChoiceFlow):
         if self._is_call_seen:
             return ready
         if not self.done:
-            self._kept = ready  # text that may have to be dropped
+            self._kept = ready  # text, which is dropped if a call follows
             return []
         if not self._is_missed(piece.message, piece.finish_reason):
             return ready
@@ -170,14 +170,14 @@ class AnswerToolFlow(ToolChoiceFlow):
         return instead
 
     def _is_missed(self, message: Message, finish_reason: str | None) -> bool:
-        """Return whether an answer is text where a call was demanded, and another request may help."""
+        """Return whether an answer is text although a call was demanded, and another request may help."""
         return not _has_call(message) and finish_reason != "length" and self._tool_fallback != "never"
 
     def _is_only_tool(self) -> bool:
         return len(self._plain["tools"]) == 1
 
     def _call_in(self, text: str, usage: Usage | None, *, is_cut: bool) -> ToolCall | None:
-        """Return the call that a text stands for. None: there is another request, or none is left (``done``)."""
+        """Return the call for the JSON in a text; None if there is another request, or (``done``) no answer."""
         self.done = True
         if is_cut:
             self.marks["tool_choice_unmet"] = True
@@ -207,7 +207,7 @@ class AnswerToolFlow(ToolChoiceFlow):
         """Prepare the request that asks for the arguments as JSON."""
         if reason:
             logger.warning(
-                "structured output of %s by function_calling failed (%s): asking again, which is another request",
+                "structured output of %s with function_calling failed (%s): sending another request",
                 self.model,
                 reason,
             )

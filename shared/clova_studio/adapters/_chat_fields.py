@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatFields"]
 
-# Options that the adapters give themselves: what structured output wants of its requests, and the name of the tool that
-# only carries an agent's answer.
-_STRUCTURED, _ANSWER_TOOL = "structured_output", "answer_tool"
+# Options that only the adapters set: those of a request for structured output, and the name of the tool that only
+# carries the answer of an agent.
+_STRUCTURED, _ANSWER_TOOL = "_structured_output", "_answer_tool"
 
 
 class ChatFields(ConnectionFields):
@@ -120,7 +120,7 @@ class ChatFields(ConnectionFields):
         )
         messages = to_messages(chat)
         if chat.request.get("response_format"):
-            # The structured outputs page has no tool messages, and the service refuses them there.
+            # The service refuses tool messages together with a response format.
             messages = tools_as_text(messages)
         if chat.instruction is not None:
             messages = with_instruction(messages, chat.instruction)

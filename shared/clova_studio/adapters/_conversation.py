@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Conversation", "json_text", "text_part", "tools_as_text", "with_instruction"]
 
 
-# How tool calls and their results read where a request can only have them as text.
+# Tool calls and tool results in requests that can only contain them as text.
 _CALL = "[tool call] {name}({arguments})"
 _RESULT = "[tool result] {name}: {text}"
 

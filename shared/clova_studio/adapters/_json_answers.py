@@ -1,7 +1,7 @@
-"""JSON objects in the answers of models, and whether they fit a schema. Pure.
+"""Finds JSON objects in the answers of models and validates them. Pure.
 
-Asked in words, these models put their JSON into a fence or behind prose in about half of their answers (observed), and
-some give a list where the schema has a string.
+If only an instruction asks for JSON, about half of these models' answers have it in a code fence or after other text
+(observed), and some have a list where the schema has a string.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class UnfitAnswerError(ValueError):
     """An answer is not the object that was asked for.
 
     Args:
-        fault: Why.
-        words: What is wrong, for people and for the model; empty for a sentence that goes by the fault.
+        fault: The kind of fault.
+        words: What is wrong, for the caller and for the model; empty for the default sentence of the fault.
         said: The answer as text.
 
     Attributes:
-        fault: Why.
+        fault: The kind of fault.
         words: What is wrong.
         said: The answer as text.
     """
@@ -66,13 +66,13 @@ def _rebuilt(fault: AnswerFault, words: str, said: str) -> UnfitAnswerError:
 
 
 def json_values(text: str) -> list[Any]:
-    """Return the JSON objects and lists that stand in a text, the longest first.
+    """Return the JSON objects and lists in a text, the longest first.
 
-    What is inside another one is not found by itself, nor what is inside one that is cut or broken: a part of an answer
-    must not look whole.
+    Objects inside another one are not returned by themselves, nor are objects inside one that is cut or broken: a part
+    of an answer must not look like the answer.
 
     Args:
-        text: An answer: JSON, JSON in a code fence, or JSON among words.
+        text: An answer: JSON, JSON in a code fence, or JSON among other text.
     """
     found: list[tuple[int, Any]] = []
     at = 0
@@ -101,7 +101,7 @@ def has_json(text: str) -> bool:
 
 
 def _end_of_broken(text: str, start: int) -> int:
-    """Return where to look on after a bracket that begins no JSON: after all of it if it was meant to be JSON."""
+    """Return where to go on after a bracket that begins no valid JSON: behind all of it if it looks like JSON."""
     if not text[start + 1 : start + 200].lstrip().startswith(('"', "{", "[")):
         return start + 1
     depth = 0
@@ -125,18 +125,18 @@ def _end_of_broken(text: str, start: int) -> int:
 
 
 def read_json(text: str, validate: Callable[[dict[str, Any]], T], names: Sequence[str] = ()) -> T:
-    """Return what a validator makes of the JSON object in an answer.
+    """Return the validated JSON object in an answer.
 
     Args:
         text: The answer.
         validate: Takes an object and returns the result, or raises ``UnfitAnswerError``.
-        names: Members that the object should have: of several objects the one with most of them is taken first.
+        names: Members that the object should have. Of several objects, the one with most of them is tried first.
 
     Raises:
         UnfitAnswerError: There is no object, or none that fits.
     """
     values = json_values(text)
-    # A list of one object is that object; a longer one is not half of it.
+    # A list of one object counts as that object. Of a longer one no object may be taken.
     objects = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
     objects = [value for value in objects if isinstance(value, dict)]
     objects.sort(key=lambda value: -sum(name in value for name in names))
@@ -168,7 +168,7 @@ def fitting(found: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def validation_words(error: Any, found: Any) -> UnfitAnswerError:
-    """Return the error for an object that pydantic, of version 1 or 2, does not take.
+    """Return the error for an object that fails the validation of pydantic, version 1 or 2.
 
     Args:
         error: A ``ValidationError``.

@@ -1,4 +1,4 @@
-"""What in a value does not fit a JSON Schema. Pure, for the keywords that the frameworks write. No pattern is tried."""
+"""Validates a value by a JSON Schema, for the keywords that the frameworks use; ``pattern`` is ignored. Pure."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _DEEPEST = 100
 
 
 def schema_faults(value: Any, schema: Any, *, most: int = 10) -> list[str]:
-    """Return what is wrong with a value, each as a path and a rule such as ``tags: must be a list, got a string``.
+    """Return the faults of a value, each with its path, such as ``tags: must be a list, got a string``.
 
     Args:
-        value: A value as JSON has it.
-        schema: A JSON Schema; its references point into it. Keywords that are not known are not checked.
-        most: How many faults to name.
+        value: A value of JSON.
+        schema: A JSON Schema; references point into it. Unknown keywords are ignored.
+        most: The largest number of faults to return.
     """
     return _Checker(schema, most).check(value, schema, "", 0)
 
@@ -81,12 +81,12 @@ class _Checker:
         return place
 
     def _union(self, value: Any, schema: Mapping[str, Any], where: str, depth: int) -> list[str]:
-        # Whether exactly one fits of oneOf is no question that helps a caller.
+        # oneOf is checked like anyOf.
         options = [*_list(schema.get("anyOf")), *_list(schema.get("oneOf"))]
         if not options:
             return []
         tried = [self.check(value, option, where, depth + 1) for option in options]
-        # The words of the option that is meant: the one that the value fails deepest in.
+        # The option that the value fits best: the one in which its first fault is deepest.
         return [] if not all(tried) else max(tried, key=lambda faults: (faults[0].count("."), -len(faults)))
 
     def _members(self, value: dict[str, Any], schema: Mapping[str, Any], where: str, depth: int) -> list[str]:
@@ -99,7 +99,7 @@ class _Checker:
             if name not in members:
                 faults += self.check(held, others, _inside(where, name), depth + 1)
             elif held is not None or name in required:
-                # Frameworks write an optional member as one that is not required, and forget null.
+                # Frameworks make an optional member one that is not required, and leave null out of its types.
                 faults += self.check(held, members[name], _inside(where, name), depth + 1)
         return faults
 
@@ -115,7 +115,7 @@ class _Checker:
 
 
 def _own_faults(value: Any, schema: Mapping[str, Any], where: str) -> list[str]:
-    """Return what a value violates by itself, without its members."""
+    """Return the faults of a value itself, without those of its members."""
     named = where or "the answer"
     kinds = schema.get("type")
     kinds = [kinds] if isinstance(kinds, str) else _list(kinds)

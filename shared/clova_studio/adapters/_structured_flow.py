@@ -1,14 +1,15 @@
-"""The ways to ask for a structured answer, and what follows when one fails. Pure.
+"""The methods of structured output, and what follows when one fails. Pure.
 
-Source: the structured outputs page (HCX-007 alone, no tools, no tool messages) and the function calling page of the API
-guide. Observed: HCX-DASH-002 answers 40009 to function calling, HCX-005 puts its JSON into a fence or behind prose, and
-a list comes for a string. So a way that fails is followed by the next:
+Source: the structured outputs page (HCX-007 only, without tools and tool messages) and the function calling page of the
+API guide. Observed: HCX-DASH-002 answers 40009 to function calling, HCX-005 puts JSON into a code fence or after other
+text, and a model returns a list for a string. So a method that fails is followed by the next one:
 
-* the service's structured outputs, where the model has them and the conversation allows them;
+* the service's structured outputs, if the model has them and the conversation allows them;
 * a call of a tool that carries the answer;
-* JSON by instruction, with the schema; what does not fit is asked for once more, with the validator's words.
+* an instruction that asks for JSON and contains the schema. If the answer does not fit, the model is asked once more,
+  with the validation errors.
 
-Each is another request. A way that the caller has chosen is the only one.
+Each of these is another request. If the caller chooses a method, it is the only one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 StructuredMethod: TypeAlias = Literal["json_schema", "function_calling", "json_mode"]
-"""A way to ask: structured outputs of the service, a tool call that carries the answer, JSON by instruction."""
+"""The service's structured outputs, a tool call that carries the answer, or an instruction that asks for JSON."""
 
 logger = logging.getLogger("clova_studio")
 
@@ -49,7 +50,7 @@ _CORRECT = (
     "This is not the answer that was asked for. {words}\nCorrect it and answer again. / "
     "요청한 형식에 맞지 않는 답입니다. 위 오류를 고쳐서 다시 답하세요."
 )
-# Codes of refusals that may be of the way: 40001 and its like name the field.
+# Codes of refusals that may concern the method. The parameter codes do if the message names one of the fields.
 _SCHEMA_REFUSED = "40055"
 _PARAMETER_CODES = frozenset({"40000", "40001", "40002"})
 _FIELDS = ("responseformat", "response_format", "tools", "toolchoice", "tool_choice", "schema")
@@ -62,11 +63,11 @@ _REASONS = {
 
 
 class Correction(NamedTuple):
-    """Two turns that go behind the conversation: an answer that does not fit, and the request to correct it.
+    """Two messages to append to the conversation: an answer that does not fit, and the request to correct it.
 
     Attributes:
-        said: What the model said, as text; empty if it said nothing.
-        request: What the user says to that, with the validator's words.
+        said: The answer of the model as text; empty if it had none.
+        request: The message of the user, with the validation errors.
     """
 
     said: str
@@ -76,13 +77,14 @@ class Correction(NamedTuple):
 def structured_methods(
     model: str, *, task_id: str | None = None, after_tools: bool = False, with_images: bool = False
 ) -> tuple[StructuredMethod, ...]:
-    """Return the ways that a model and a conversation allow, the default first.
+    """Return the methods that a model and a conversation allow, the default first.
 
     Args:
         model: The model's name.
         task_id: The task of a tuned model.
-        after_tools: Whether the conversation has tool calls or results: structured outputs take none as they are.
-        with_images: Whether it has images that the model is to see: neither tools nor structured outputs take any.
+        after_tools: Whether the conversation has tool calls or tool results, which structured outputs take only as
+            text.
+        with_images: Whether it has images of the user. Neither tools nor structured outputs can be combined with any.
     """
     info = model_info(model)
     if is_tuned(model, task_id) or not info.tools or (with_images and info.images):
@@ -95,10 +97,10 @@ def structured_methods(
 
 
 def json_instruction(schema: Mapping[str, Any] | None = None) -> str:
-    """Return the words that ask for JSON, in English and Korean.
+    """Return the instruction that asks for JSON, in English and Korean.
 
     Args:
-        schema: The JSON Schema that the object has to fit, None if the prompt says what it holds.
+        schema: The JSON Schema that the object has to fit, None if the prompt describes the object.
     """
     if schema is None:
         return _INSTRUCTION
@@ -106,13 +108,13 @@ def json_instruction(schema: Mapping[str, Any] | None = None) -> str:
 
 
 def refuses_method(error: BaseException) -> bool:
-    """Return whether an error says that the service does not take this way of asking, so that another one may help.
+    """Return whether an error means that the service refuses the method, so that another one may help.
 
-    That is 40009, 40055, and parameter errors that name the field of the schema or of the tools. Failures of the key,
-    the quota, the connection, the service or the context's length are none.
+    That holds for 40009, 40055, and parameter errors that name the field of the schema or of the tools. It does not
+    hold for failures of key, quota, connection or service, or for a context that is too long.
 
     Args:
-        error: What a request has failed with.
+        error: The error of a request.
     """
     if isinstance(error, UnsupportedFunctionError):
         return True
@@ -125,18 +127,18 @@ def refuses_method(error: BaseException) -> bool:
 
 
 class StructuredFlow:
-    """One structured answer: the way of its next request, and what to do with what comes back.
+    """Decides which requests one structured answer needs.
 
     Args:
-        methods: The ways to ask, in order; see ``structured_methods``.
+        methods: The methods, in order; see ``structured_methods``.
         model: The model's name, for the log.
-        is_pinned: Whether the caller chose the way: there is one request then, and no other follows.
+        is_pinned: Whether the caller chose the method. Then there is one answer, and no other request follows.
 
     Attributes:
         model: The model's name.
-        method: The way of the next request.
-        correction: What goes behind the conversation in the next request, None for nothing.
-        failures: Why earlier requests gave no answer, each with its way.
+        method: The method of the next request.
+        correction: The messages to append to the conversation in the next request, None for none.
+        failures: The reason why each earlier request failed, with its method.
     """
 
     def __init__(self, methods: Sequence[StructuredMethod], *, model: str, is_pinned: bool = False) -> None:
@@ -151,12 +153,12 @@ class StructuredFlow:
 
     @property
     def reads_text(self) -> bool:
-        """Whether an answer in text may stand for a tool call: where the way is not pinned, JSON is JSON."""
+        """Whether JSON in a text is accepted. Only a pinned ``function_calling`` insists on a call."""
         return not self._is_pinned or self.method != "function_calling"
 
     @property
     def marks(self) -> dict[str, Any]:
-        """Marks to put on the answer: its way, and the failures before it if there were any."""
+        """Marks to put on the answer: its method, and the failures before it if there were any."""
         marks: dict[str, Any] = {"structured_output_method": self.method}
         if self.failures:
             marks["structured_output_fallback"] = list(self.failures)
@@ -164,21 +166,21 @@ class StructuredFlow:
 
     @property
     def option(self) -> dict[str, Any]:
-        """What the next request is to do: the marks of its answer, and whether JSON in text is as good as a call."""
+        """The adapters' own option for the next request: the marks of its answer, and ``reads_text``."""
         return {"marks": self.marks, "reads_text": self.reads_text}
 
     def refused(self, error: Exception) -> None:
-        """Take the failure of a request: prepare another one, or raise the error.
+        """Handle the failure of a request: prepare another one, or raise the error.
 
         Args:
             error: The failure.
 
         Raises:
-            Exception: The same error, if no other way can help; the one before it, if only the request of the other way
-                was wrong and not sent.
+            Exception: The same error, if no other method can help. If that is a ``ConfigurationError`` of a later
+                method, the error of the method before it.
         """
         if isinstance(error, ConfigurationError):
-            # What the caller gave excludes this way. For the first one that is the caller's to resolve.
+            # The caller's options rule this method out. If it is the first one, the caller has to decide.
             if self._last_error is None:
                 raise error
             if not self._left:
@@ -192,14 +194,14 @@ class StructuredFlow:
         self.method = self._left.pop(0)
 
     def unfit(self, error: UnfitAnswerError) -> None:
-        """Take an answer that is not the object that was asked for: prepare another request, or raise the error.
+        """Handle an answer that is not the object that was asked for: prepare another request, or raise the error.
 
         Args:
-            error: What is wrong with it.
+            error: What is wrong with the answer.
 
         Raises:
-            UnfitAnswerError: The same error, if the way is pinned, no way is left, or the answer was cut: the cap
-                would cut the next one too.
+            UnfitAnswerError: The same error, if the method is pinned, no method is left, or the answer was cut: the
+                same output cap would cut the next one too.
         """
         if self._is_pinned or error.fault == "cut":
             raise error
@@ -216,10 +218,10 @@ class StructuredFlow:
             raise error
 
     def _go_on(self, words: str, reason: str, error: Exception) -> None:
-        # One warning a call; no text of a conversation goes into a log.
+        # One warning per call. The log contains no text of a conversation.
         logger.log(
             logging.INFO if self.failures else logging.WARNING,
-            "structured output of %s by %s failed (%s): asking again, which is another request%s",
+            "structured output of %s with %s failed (%s): sending another request%s",
             self.model,
             self.method,
             reason,
@@ -230,9 +232,9 @@ class StructuredFlow:
 
 
 def correction_of(error: UnfitAnswerError) -> Correction:
-    """Return the turns that ask to correct an answer.
+    """Return the messages that ask to correct an answer.
 
     Args:
-        error: What is wrong with it.
+        error: What is wrong with the answer.
     """
     return Correction(error.said, _CORRECT.format(words=error.words))
