@@ -27,7 +27,7 @@ from clova_studio.adapters import (
     structured_methods,
 )
 from langchain_clova._errors import ClovaConfigurationError
-from langchain_clova._messages import has_images, has_tool_turns
+from langchain_clova._messages import has_tool_turns, shows_images
 from langchain_clova._schemas import AnswerSchema
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class _Call:
                 name,
                 task_id=task_id,
                 after_tools=has_tool_turns(self._given),
-                with_images=has_images(self._given),
+                with_images=shows_images(self._given),
             )
             return StructuredFlow(methods, model=name)
         info = model_info(name)

@@ -79,7 +79,7 @@ class StructuredCall:
                 name,
                 task_id=given.get("task_id", task_id),
                 after_tools=any(_has_tools(message) for message in self._given),
-                with_images=any(isinstance(block, ImageBlock) for message in self._given for block in message.blocks),
+                with_images=_shows_images(self._given),
             )
         )
         self.flow = StructuredFlow(methods, model=name, is_pinned=pinned is not None)
@@ -226,6 +226,12 @@ def _validation_error(error: BaseException | None) -> ValidationError | None:
     while error is not None and not isinstance(error, ValidationError):
         error = error.__cause__
     return error
+
+
+def _shows_images(messages: Sequence[ChatMessage]) -> bool:
+    """Return whether the last message of the user has an image."""
+    last = next((message for message in reversed(messages) if message.role == MessageRole.USER), None)
+    return last is not None and any(isinstance(block, ImageBlock) for block in last.blocks)
 
 
 def _has_tools(message: ChatMessage) -> bool:
