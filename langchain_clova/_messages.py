@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from clova_studio.adapters import ClovaMessages
 
-__all__ = ["has_images", "has_tool_turns", "to_clova_messages"]
+__all__ = ["has_tool_turns", "shows_images", "to_clova_messages"]
 
 Content: TypeAlias = str | list[str | dict[Any, Any]]
 
@@ -76,14 +76,12 @@ def _has_tool_blocks(content: Content) -> bool:
     )
 
 
-def has_images(messages: Sequence[BaseMessage]) -> bool:
-    """Return whether users show images in a conversation."""
-    return any(
-        isinstance(block, Mapping) and is_image(block)
-        for message in messages
-        if isinstance(message, HumanMessage) and not isinstance(message.content, str)
-        for block in message.content
-    )
+def shows_images(messages: Sequence[BaseMessage]) -> bool:
+    """Return whether the last message of the user has an image."""
+    last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+    if last is None or isinstance(last.content, str):
+        return False
+    return any(isinstance(block, Mapping) and is_image(block) for block in last.content)
 
 
 def _add_user(conversation: Conversation, content: Content, where: str, *, is_last_turn: bool) -> None:

@@ -84,7 +84,8 @@ def structured_methods(
         task_id: The task of a tuned model.
         after_tools: Whether the conversation has tool calls or tool results, which structured outputs take only as
             text.
-        with_images: Whether it has images of the user. Neither tools nor structured outputs can be combined with any.
+        with_images: Whether the last turn of the user has images, which neither tools nor structured outputs can be
+            combined with.
     """
     info = model_info(model)
     if is_tuned(model, task_id) or not info.tools or (with_images and info.images):
