@@ -10,6 +10,7 @@ from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.passages import answer_from, find_question, has_labelled_passages, text_of
 from clova_studio.emulator.language.readable import readable
 from clova_studio.emulator.language.schema_fill import Source, fill
+from clova_studio.emulator.language.schema_refs import inline
 from clova_studio.emulator.language.text import is_korean
 from clova_studio.emulator.language.tool_calls import Call, choose_calls
 from clova_studio.emulator.rules.chat_request import ChatRequest
@@ -92,7 +93,7 @@ def _last_user(messages: list[dict[str, Any]]) -> str:
 def _structured(request: ChatRequest) -> str:
     """A JSON text that matches the schema, indented as in recorded answers."""
     source = Source(_last_user(request.messages))
-    value = fill(request.schema or {}, source, everything=True)
+    value = fill(inline(request.schema or {}), source, everything=True)
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 

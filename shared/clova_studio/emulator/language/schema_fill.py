@@ -163,7 +163,9 @@ def fill(schema: dict[str, Any], source: Source, name: str = "", *, everything: 
         return fill(real[0], source, name, everything=everything) if real else None
     kind = schema.get("type")
     if isinstance(kind, list):
-        kind = next((item for item in kind if item != "null"), None)
+        kind = next((item for item in kind if item != "null"), "null")
+    if kind == "null":
+        return None
     if kind == "object" or (kind is None and "properties" in schema):
         return _object(schema, source, everything=everything)
     if kind == "array":
@@ -252,6 +254,8 @@ def _pick(values: list[Any], source: Source) -> Any:
 def _array(schema: dict[str, Any], source: Source, name: str, *, everything: bool) -> list[Any]:
     given = schema.get("items")
     items: dict[str, Any] = given if isinstance(given, dict) else {"type": "string"}
+    if items.get("type") == "null":  # where a schema contains itself without end
+        return []
     least = int(max(0, _bound(schema, "minItems") or 0))
     highest = _bound(schema, "maxItems")
     most = int(highest) if highest is not None else max(least, 5)

@@ -14,6 +14,7 @@ from typing import Any
 from clova_studio.emulator.language.lexicon import operation_words, same_meaning
 from clova_studio.emulator.language.passages import text_of
 from clova_studio.emulator.language.schema_fill import Source, fill, name_parts
+from clova_studio.emulator.language.schema_refs import inline
 from clova_studio.emulator.language.text import content_words
 from clova_studio.emulator.rules.chat_request import ChatRequest, ForcedTool
 
@@ -79,7 +80,7 @@ def make_call(function: dict[str, Any], text: str) -> Call:
     """Call a tool with arguments from the text."""
     known = [word for word in _vocabulary(function) if len(word) > 1]
     known.append(function["name"].lower())
-    schema = {"type": "object", **(function.get("parameters") or {})}
+    schema = inline({"type": "object", **(function.get("parameters") or {})})
     filled = fill(schema, Source(text, known)) if schema.get("properties") else {}
     arguments = filled if isinstance(filled, dict) else {}  # not a dict when, for example, the root has an enum
     return Call(function["name"], arguments)
