@@ -17,7 +17,7 @@ CONSTITUTION = Path(__file__).parents[2] / "langchain_clova" / "_demo" / "consti
 def connect(server: EmulatorServer, **options: Any) -> httpx.Client:
     """A plain client with the server's key."""
     headers = {"authorization": f"Bearer {server.api_key}", **options.pop("headers", {})}
-    return httpx.Client(base_url=server.base_url, headers=headers, timeout=10, **options)
+    return httpx.Client(base_url=server.base_url, **{"timeout": 10, **options, "headers": headers})
 
 
 def user(text: str, **more: Any) -> dict[str, Any]:

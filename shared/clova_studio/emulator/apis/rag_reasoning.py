@@ -68,7 +68,7 @@ def _check(body: dict[str, Any], *, observed: bool) -> ChatRequest:
     for index, message in enumerate(messages):
         if message["role"] == "tool":
             _documents(message, f"messages[{index}].content")
-    size = tokens.count_prompt(messages, tools)
+    size = tokens.count_prompt(messages, tools, most=RAG_REASONING_MODEL.max_input)
     if size > RAG_REASONING_MODEL.max_input:
         raise Refusal("40003")
     return ChatRequest(

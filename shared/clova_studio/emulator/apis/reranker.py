@@ -39,7 +39,8 @@ def rerank(call: ApiCall) -> JsonAnswer:
     documents = check_documents(body.get("documents"), "documents")
     query = text(body, "query")
     limit = integer(body, "maxTokens", 1, _MAX_OUTPUT) or _DEFAULT_OUTPUT
-    size = tokens.count(query) + sum(tokens.count(item["doc"]) + tokens.MESSAGE_TOKENS for item in documents)
+    size = tokens.count_prompt([{"content": item["doc"]} for item in documents], most=_MAX_INPUT)
+    size += tokens.count(query, _MAX_INPUT)
     if size > _MAX_INPUT:
         raise Refusal("40003")
     headers = call.charge("reranker", size + limit)

@@ -49,7 +49,7 @@ def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool, can_force
         body, model, plain=_plain_reason(tools, schema), thinking=effort != "none", observed=observed
     )
     tool_choice = check_tool_choice(body, tools, can_force=not observed if can_force is None else can_force)
-    prompt_tokens = count_prompt(messages, tools, schema)
+    prompt_tokens = count_prompt(messages, tools, schema, most=model.max_input)
     check_length(model, prompt_tokens, limit)
     return ChatRequest(
         model=model,

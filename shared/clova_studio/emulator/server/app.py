@@ -21,6 +21,8 @@ from clova_studio.emulator.server.routes import Route, find_route, is_openai_pat
 from clova_studio.emulator.server.state import RecordedRequest, Scripted, Settings, State
 from clova_studio.emulator.server.wire import failure, openai_failure
 
+# Bytes of a body whose reading and counting may take so long that it runs in a thread, beside the other requests.
+_LARGE_BODY = 65_536
 _LOG = logging.getLogger("clova_studio.emulator")
 
 
@@ -61,7 +63,8 @@ class EmulatorApp:
                 record.raw = await connection.read()
             except BodyTooLargeError:
                 raise Refusal("41300") from None
-            record.body = parse(record.raw)
+            large = len(record.raw) > _LARGE_BODY
+            record.body = await asyncio.to_thread(parse, record.raw) if large else parse(record.raw)
             route = find_route(connection.method, connection.raw_path)
             fault = self._pick_fault(connection, record, route)
             if fault is not None and await self._strike(connection, fault):
@@ -91,7 +94,7 @@ class EmulatorApp:
         handler = HANDLERS[route.api]
         call = ApiCall(self.state, route, body, key, streamed)
         try:
-            if route.api in SLOW:
+            if route.api in SLOW or len(record.raw) > _LARGE_BODY:
                 return await asyncio.to_thread(handler, call)
             return handler(call)
         except Refusal:
