@@ -239,7 +239,7 @@ def test_pieces(text: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(
     st.text(alphabet="가나 aB\n\t1!_é中,", min_size=1, max_size=40), st.integers(400, 20_000), st.integers(0, 30_000)
 )

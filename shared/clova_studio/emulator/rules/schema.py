@@ -31,7 +31,9 @@ _KEYWORDS = {
 _DEFINITIONS = ("$defs", "definitions")
 
 
-def check_response_format(body: Mapping[str, Any], *, structured: bool = True, observed: bool) -> dict[str, Any] | None:
+def check_response_format(
+    body: Mapping[str, Any], *, structured: bool = True, observed: bool = False
+) -> dict[str, Any] | None:
     """Check the response format of a request and return its schema; None when no format was sent."""
     response_format = body.get("responseFormat")
     if response_format is None:
@@ -43,7 +45,7 @@ def check_response_format(body: Mapping[str, Any], *, structured: bool = True, o
     return check_schema(response_format.get("schema"), observed=observed)
 
 
-def check_schema(schema: Any, *, observed: bool) -> dict[str, Any]:
+def check_schema(schema: Any, *, observed: bool = False) -> dict[str, Any]:
     """Check the schema of a response format and return it."""
     if not isinstance(schema, dict):
         raise Refusal("40055")
