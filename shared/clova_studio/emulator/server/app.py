@@ -15,6 +15,7 @@ from clova_studio.emulator.server.auth import authenticate, redact
 from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.delivery import Answer, JsonAnswer, deliver
 from clova_studio.emulator.server.faults import FAULT_HEADER, Fault
+from clova_studio.emulator.server.hints import HINT_HEADER, hint_for, ignored_fields, log_line
 from clova_studio.emulator.server.http_connection import BodyTooLargeError, ClientGoneError, HttpConnection
 from clova_studio.emulator.server.negotiation import check_content_type, wants_stream
 from clova_studio.emulator.server.routes import Route, find_route, is_openai_path
@@ -58,6 +59,7 @@ class EmulatorApp:
     async def _answer(self, connection: HttpConnection, record: RecordedRequest) -> None:
         settings = self.state.settings
         fault: Fault | None = None
+        route: Route | None = None
         try:
             try:
                 record.raw = await connection.read()
@@ -71,8 +73,15 @@ class EmulatorApp:
                 return
             await connection.pause(settings.latency)
             answer = await self._compute(connection, record, route)
+            if route is not None:
+                record.hint = ignored_fields(route, record.body)
         except Refusal as refusal:
+            record.hint = hint_for(refusal, route, record.body, connection.path)
             answer = JsonAnswer(self._refusal_body(connection, refusal), refusal.status, refusal.headers)
+            if record.hint:
+                _LOG.warning("%s", log_line(connection.method, connection.raw_path, refusal, record.hint))
+        if record.hint:
+            answer.headers = {**answer.headers, HINT_HEADER: record.hint}
         await deliver(connection, answer, settings, fault)
 
     async def _compute(self, connection: HttpConnection, record: RecordedRequest, route: Route | None) -> Answer:
