@@ -123,8 +123,8 @@ def _plain(question: str, messages: list[dict[str, Any]], *, korean: bool) -> st
             return f"이미지를 받았습니다. 저는 에뮬레이터라서 그 안을 보지 못합니다. 질문은 {asked}입니다."
         return f"I received your image, but I am an emulator and cannot see it. You asked: {asked}"
     if korean:
-        return f"{asked}{_quoting(question)} 하셨군요. 저는 에뮬레이터라서 주어진 자료에서만 답을 찾습니다."
-    return f"You said: {asked} I am an emulator and answer only from what I am given."
+        return f"{asked}{_quoting(question)} 하셨군요. 저는 에뮬레이터라서 주어진 자료보다 더 아는 것은 없습니다."
+    return f"You said: {asked} I am an emulator and know no more than what I am given."
 
 
 def _report(question: str, messages: list[dict[str, Any]], *, korean: bool) -> str:

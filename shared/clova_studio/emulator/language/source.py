@@ -110,7 +110,7 @@ class Source:
         return parts
 
     def take_person(self) -> str | None:
-        """The name of a person: in Korean before a title or a verb, in English after "named" or "I am"."""
+        """The name of a person: before a title or an ending in Korean, after "named" or "I am" in English."""
         found = _KOREAN_PERSON.search(self._plain) or _CALLED.search(self._plain)
         return found.group(1) if found else None
 

@@ -21,8 +21,8 @@ def check_tools(body: Mapping[str, Any], *, complete: bool = False) -> list[dict
     if not isinstance(tools, list) or not tools:
         raise invalid("tools")
     for tool in tools:
-        kind = tool.get("type", None if complete else "function") if isinstance(tool, dict) else None
-        if kind != "function":
+        kind = tool.get("type") if isinstance(tool, dict) else ""
+        if kind != "function" and (complete or kind is not None):
             raise invalid("tools[].type")
         function = tool.get("function")
         if not isinstance(function, dict):

@@ -83,7 +83,9 @@ def _check_effort(body: Mapping[str, Any], model: Model) -> str:
         return "low"
     if not isinstance(thinking, dict):
         raise invalid("thinking")
-    effort = thinking.get("effort", "low")
+    effort = thinking.get("effort")
+    if effort is None:
+        return "low"
     if not isinstance(effort, str) or effort not in THINKING_DEFAULTS:
         raise invalid("thinking.effort")
     return effort
