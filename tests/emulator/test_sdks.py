@@ -128,9 +128,10 @@ def test_rows_of_the_table() -> None:
 
 @pytest.mark.slow
 def test_langchain_naver(server: EmulatorServer) -> None:
-    """langchain-naver 0.1.1 invokes, streams, calls a tool and embeds."""
+    """langchain-naver 0.1.1 does what NAVER's tests of it ask: six groups of checks."""
     script = Path(__file__).with_name("sdk_naver.py")
     done = subprocess.run(
         [sys.executable, str(script), server.base_url, server.api_key], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["invoke", "stream", "tools", "structured_output", "thinking", "embeddings"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from audit_fields import INVALID, Field, anything, enum, flag, number, refused, strings, text, whole
+from audit_fields import INVALID, Field, enum, flag, number, refused, strings, text, whole
 
 SEED = whole("seed", 0, 4_294_967_295)
 USER: dict[str, Any] = {"messages": [{"role": "user", "content": "안녕"}]}
