@@ -172,7 +172,8 @@ def test_json_of_any_form(either: httpx.Client) -> None:
     """Asked for JSON of no known form, the answer is JSON; a question about JSON is answered in words."""
     assert set(json.loads(content(either, ("user", "대한민국의 수도를 JSON으로 답해줘")))) == {"answer"}
     assert isinstance(json.loads(content(either, ("user", "Give me three fruits as a JSON array."))), list)
-    for text in ("What is JSON?", "JSON이 뭐야?", "Do not answer in JSON. Hello!"):
+    react = 'Use a valid JSON format for the Action Input, e.g. {"a": 1}. Or say Answer: and your answer.\nHello!'
+    for text in ("What is JSON?", "JSON이 뭐야?", "Do not answer in JSON. Hello!", react):
         with pytest.raises(json.JSONDecodeError):
             json.loads(content(either, ("user", text)))
 
@@ -190,6 +191,13 @@ ENGLISH: list[tuple[str, str]] = [
 def test_english(either: httpx.Client, text: str, expected: str) -> None:
     """An English question is answered from English passages, or in English that they do not have the answer."""
     assert expected in content(either, ("user", text))
+
+
+def test_a_summary_in_the_language_of_its_text(either: httpx.Client) -> None:
+    """A Korean text is summarised in Korean, whatever language asks; a short name in Latin letters is no English."""
+    facts = "커피는 원두를 볶아 내린다. 원두는 아프리카에서 왔다. GDP는 국내총생산이다."
+    assert "원두" in content(either, ("user", f"Please summarize this text.\n\n{facts}"))
+    assert content(either, ("system", facts), ("user", "GDP?")) == "GDP는 국내총생산이다."
 
 
 def test_instructions_that_are_passages(either: httpx.Client) -> None:

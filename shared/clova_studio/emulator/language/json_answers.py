@@ -21,7 +21,8 @@ _ASKED = re.compile(
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
-    rf"(?:do not|don't|never|without|no)\b[^.?!\n]{{0,40}}{_JSON}|{_JSON}[^.?!\n]{{0,20}}(?:말고|아닌|없이|하지 ?마)",
+    rf"(?:do not|don't|never|without|no)\b[^.?!\n]{{0,40}}{_JSON}|{_JSON}[^.?!\n]{{0,20}}(?:말고|아닌|없이|하지 ?마)"
+    r"|Action Input",  # of a ReAct prompt: the JSON is that of a tool, and the answer is text
     re.IGNORECASE,
 )
 _QUOTED_KEY = re.compile(r"[`\"']([A-Za-z_가-힣][\w가-힣]*)[`\"']")

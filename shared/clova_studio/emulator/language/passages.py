@@ -33,6 +33,7 @@ _ANNOUNCED = re.compile(
     r"|(?:다음|아래|주어진|제공된)\s?(?:의\s?)?(?:자료|문맥|문서|본문|발췌문|컨텍스트)",
     re.IGNORECASE | re.MULTILINE,
 )
+_LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _SEVERAL = 2
 _QUESTION = re.compile(r"[?？]\s*\Z|(?:까|나요|가요|는가|은가|인가|을까)[.?]?\s*\Z")
 _INSTRUCTION = re.compile(
@@ -132,11 +133,11 @@ def answer_from(question: str, texts: list[str]) -> str | None:
     These are the most central ones for a summary, else the best one and a second one that is nearly as good.
     """
     found = candidates(texts, question)
-    if not HANGUL.search(question):  # an answer in the language of the question
-        found = [item for item in found if not is_korean(item.text)]
     if _SUMMARY.search(question):
         chosen = most_central((item.text for item in found), _SUMMARY_SENTENCES)
     else:
+        if not HANGUL.search(question) and len(_LATIN_WORD.findall(question)) >= _SEVERAL:
+            found = [item for item in found if not is_korean(item.text)]  # in the language of the question
         scored = rank_sentences(question, found)
         chosen = [index for score, index in scored[:2] if score >= _NEARLY_AS_GOOD * scored[0][0]]
     answer = (found[index] for index in chosen)
