@@ -131,7 +131,7 @@ def on_post_page(output: str, **_: Any) -> str:
 def linked(text: str, name: str, root: Path) -> str:
     """Return the text of a file of the project with its links leading to pages of the site.
 
-    A link to another file of the project, which is no page, becomes its text; one to a file that does not exist stays,
+    A link to another file of the project that is not a page becomes its text; one to a file that does not exist stays,
     and fails the build.
     """
     here = posixpath.dirname(INCLUDED[name])

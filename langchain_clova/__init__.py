@@ -3,7 +3,7 @@
     >>> from langchain_clova import ChatClovaX
     >>> ChatClovaX(model="HCX-005").invoke("안녕하세요?").text  # doctest: +SKIP
 
-Names are loaded when they are first used, each from a module of its own.
+Names are loaded on first use, each from its own module.
 """
 
 # ruff: noqa: F403, F405  each module says in its own __all__ what it has
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 for _package in ("langchain_core", "langchain_text_splitters"):
-    # Looked for, not imported: that is left to the first name that needs it.
+    # Only looked for: the first name that needs it imports it.
     if find_spec(_package) is None:
         raise ImportError(
             f"langchain_clova needs the package {_package!r}: pip install 'clova-studio[langchain]'", name=_package

@@ -1,8 +1,8 @@
-"""Messages of ours -> LangChain's standard content blocks. Registered for provider ``clova`` when imported.
+"""Turns this package's messages into LangChain's standard content blocks. Importing it registers provider ``clova``.
 
-Pieces of one streamed block are joined by their index, and only integers and strings that start with ``lc_`` join.
-With ``output_version="v1"`` langchain-core counts blocks that have no index from 0, so a tool call at index 0 would be
-joined to a text or reasoning block: hence an index of its own for each kind of block.
+Langchain-core joins the pieces of a streamed block by their index: an integer or a string that starts with ``lc_``.
+With ``output_version="v1"`` it numbers blocks without an index from 0, so a tool call at index 0 would be joined to a
+text or reasoning block. Each kind of block therefore has an index of its own.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["PROVIDER", "THINKING", "translate_content", "translate_content_chunk
 
 PROVIDER = "clova"
 THINKING = "thinking_content"
-"""Where a message keeps the thinking text, in ``additional_kwargs``: langchain-naver's name."""
+"""The key of the thinking text in ``additional_kwargs`` of a message, as in langchain-naver."""
 
 
 def translate_content(message: AIMessage) -> list[ContentBlock]:
-    """Return the blocks of a whole message: reasoning, text, tool calls. Never raises."""
+    """Return the blocks of a complete message: reasoning, text, tool calls. Never raises."""
     blocks = _reasoning_and_text(message, indexed=False)
     blocks += _calls(message, blocks)
     return cast("list[ContentBlock]", blocks)
@@ -32,7 +32,7 @@ def translate_content(message: AIMessage) -> list[ContentBlock]:
 def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
     """Return the blocks of a piece of a message, or of the sum of all pieces. Never raises."""
     blocks = _reasoning_and_text(message, indexed=True)
-    if message.chunk_position == "last" and not _is_piece(message):
+    if message.chunk_position == "last":
         blocks += _calls(message, blocks)
         return cast("list[ContentBlock]", blocks)
     for call in message.tool_call_chunks:
@@ -44,15 +44,10 @@ def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
     return cast("list[ContentBlock]", blocks)
 
 
-def _is_piece(message: AIMessageChunk) -> bool:
-    """Return whether a last chunk is only the last piece: it then holds a fragment that no id opens."""
-    return any(not call.get("id") for call in message.tool_call_chunks)
-
-
 def _reasoning_and_text(message: AIMessage, *, indexed: bool) -> list[dict[str, Any]]:
     content = message.content
     if isinstance(content, list):
-        # Blocks already, as output_version="v1" stores them.
+        # These are blocks already: output_version="v1" stores them so.
         return [block if isinstance(block, dict) else {"type": "text", "text": block} for block in content]
     blocks: list[dict[str, Any]] = []
     thinking = message.additional_kwargs.get(THINKING)

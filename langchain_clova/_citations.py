@@ -14,12 +14,12 @@ __all__ = ["ClovaCitation", "citations_of"]
 
 
 class ClovaCitation(BaseModel):
-    """A passage of an answer and the document that it is from.
+    """A passage of an answer and the document that it cites.
 
     Attributes:
         text: The passage, ``answer[start:end]``.
-        start: Where it begins in the answer without tags, in characters.
-        end: Where it ends.
+        start: Where it begins in the answer without tags, in characters from 0.
+        end: Where it ends, in characters.
         document: The document, as it was given or retrieved.
     """
 
@@ -30,7 +30,7 @@ class ClovaCitation(BaseModel):
 
 
 def citations_of(answer: str, cited: list[Cited], documents: dict[str, Document]) -> list[ClovaCitation]:
-    """Return tagged passages with their documents; what names a document that does not exist is left out."""
+    """Return tagged passages with their documents, without those whose tag names no document."""
     return [
         ClovaCitation(
             text=answer[passage.start : passage.end],

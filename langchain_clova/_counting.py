@@ -1,4 +1,4 @@
-"""Token counts of a chat model: estimates, or the service's own, which are cached."""
+"""Token counts of a chat model: estimates, or the service's own counts, which are cached."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import PrivateAttr
 
-from clova_studio.adapters import estimate_message_tokens, estimate_tokens
+from clova_studio.adapters import estimate_message_tokens, estimate_tokens, is_tuned
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import ChatFields
 from langchain_clova._messages import to_clova_messages
@@ -30,13 +30,13 @@ _CACHED = 4_096
 
 
 class TokenCountCache:
-    """The service's own counts of tokens; the oldest are dropped first."""
+    """The service's own token counts, 4,096 at most; the oldest are dropped first."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[bytes, int] = OrderedDict()
 
     def __eq__(self, other: object) -> bool:
-        # What is cached does not make a chat model another model.
+        # Models that differ only in what is cached are equal.
         return isinstance(other, TokenCountCache)
 
     __hash__ = None  # type: ignore[assignment]  # mutable
@@ -68,7 +68,7 @@ class CountingChatModel(BaseChatModel, ChatFields):
     _counts: TokenCountCache = PrivateAttr(default_factory=TokenCountCache)
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Return token ids by ``custom_get_token_ids``; the service has none to give.
+        """Return the token ids that ``custom_get_token_ids`` gives; the service gives none.
 
         Args:
             text: The text.
@@ -89,7 +89,7 @@ class CountingChatModel(BaseChatModel, ChatFields):
             text: The text.
 
         Raises:
-            ClovaStudioError: The calculator did not answer.
+            ClovaStudioError: The request to the calculator failed.
         """
         if self.custom_get_token_ids is not None:
             return len(self.custom_get_token_ids(text))
@@ -100,15 +100,16 @@ class CountingChatModel(BaseChatModel, ChatFields):
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """Return how many tokens messages and tools have: an estimate, or the service's count.
 
-        The estimate goes by script: about 0.45 tokens per character of Korean, 0.2 of English, 1.25 of Chinese, 4
-        per message and 1,600 per image. With ``token_counting="api"`` the calculator is asked, once for each message.
+        The estimate depends on the script: about 0.45 tokens per character of Korean, 0.2 of English, 1.25 of Chinese,
+        4 per message and 1,600 per image. With ``token_counting="api"`` the service's calculator counts messages that
+        it has not counted before.
 
         Args:
             messages: The messages.
             tools: Tools to count too.
 
         Raises:
-            ClovaStudioError: The calculator did not answer.
+            ClovaStudioError: The request to the calculator failed.
         """
         with langchain_errors:
             wire = to_clova_messages(messages)
@@ -128,26 +129,31 @@ class CountingChatModel(BaseChatModel, ChatFields):
             The count of each message, of the tools, and their ``total``.
 
         Raises:
-            ClovaStudioError: The calculator did not answer.
+            ClovaStudioError: The request to the calculator failed.
         """
         with langchain_errors:
             wire = to_clova_messages(self._convert_input(messages).to_messages())
             return self._connection.sync.count_chat_tokens(
-                wire, model=self.model, tools=[wire_tool(tool) for tool in tools or ()] or None
+                wire, model=self._counted_model, tools=[wire_tool(tool) for tool in tools or ()] or None
             )
 
     @property
     def _asks_the_service(self) -> bool:
         return self.token_counting == "api"  # noqa: S105  tokens of text
 
+    @property
+    def _counted_model(self) -> str:
+        # The calculator has no tuned models.
+        return self.base_model if self.base_model is not None and is_tuned(self.model) else self.model
+
     def _counted(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
-        """Return the service's count, asking only for what it has not counted yet."""
-        cache = self._counts
-        keys = [cache.key(self.model, message) for message in wire]
-        tools_key = cache.key(self.model, tools)
+        """Return the service's count; it is asked only if something is not in the cache."""
+        cache, model = self._counts, self._counted_model
+        keys = [cache.key(model, message) for message in wire]
+        tools_key = cache.key(model, tools)
         if any(cache.get(key) is None for key in keys) or (tools and cache.get(tools_key) is None):
             with langchain_errors:
-                count = self._connection.sync.count_chat_tokens(wire, model=self.model, tools=tools or None)
+                count = self._connection.sync.count_chat_tokens(wire, model=model, tools=tools or None)
             if len(count.messages) != len(wire):
                 return count.total
             for key, counted in zip(keys, count.messages, strict=True):

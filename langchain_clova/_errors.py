@@ -1,8 +1,8 @@
-"""Errors that are both the client's and LangChain's, and the one place that turns the former into these.
+"""Errors that are both the client's and LangChain's, and the translation of the client's errors to them.
 
 Each class inherits from an error of ``clova_studio`` and from one of langchain-core's ``ModelError`` family, so that
 ``except clova_studio.RateLimitError`` and LangChain's retry, fallback and summarization middleware (which look at
-``ModelError.is_retryable`` and ``ContextOverflowError``) meet the same exception. A translated error has every
+``ModelError.is_retryable`` and ``ContextOverflowError``) see the same exception. A translated error has every
 attribute, the cause and the traceback of the original, and can be pickled.
 """
 
@@ -68,7 +68,7 @@ __all__ = [
 
 
 class ClovaModelError(ClovaStudioError, ModelError):
-    """An error of the client that fits nothing more exact."""
+    """An error of the client that has no more specific class."""
 
 
 class ClovaConfigurationError(ConfigurationError, ModelInvalidRequestError):
@@ -84,11 +84,11 @@ class ClovaAPITimeoutError(APITimeoutError, ModelTimeoutError):
 
 
 class ClovaInvalidResponseError(InvalidResponseError, ModelConnectionError):
-    """What came back is not an answer of the service."""
+    """The response is not an answer of the service."""
 
 
 class ClovaAPIStatusError(APIStatusError, ModelAPIError):
-    """The service answered with an error that fits nothing more exact."""
+    """The service answered with an error that has no more specific class."""
 
 
 class ClovaBadRequestError(BadRequestError, ModelInvalidRequestError):
@@ -96,11 +96,11 @@ class ClovaBadRequestError(BadRequestError, ModelInvalidRequestError):
 
 
 class ClovaContextLengthError(ContextLengthError, ModelInvalidRequestError, ContextOverflowError):
-    """Input and requested output are longer than the model takes."""
+    """Input and requested output together exceed the model's context."""
 
 
 class ClovaUnsupportedFunctionError(UnsupportedFunctionError, ModelInvalidRequestError):
-    """40009: with tools mostly a tool that the model invented."""
+    """40009: a feature that the model lacks, a tool that it invented, or declarations of tools that are too long."""
 
 
 class ClovaAuthenticationError(AuthenticationError, ModelAuthenticationError):
@@ -108,7 +108,7 @@ class ClovaAuthenticationError(AuthenticationError, ModelAuthenticationError):
 
 
 class ClovaPermissionDeniedError(PermissionDeniedError, ModelPermissionDeniedError):
-    """The key is good, but not for this."""
+    """The key is valid, but not for this request."""
 
 
 class ClovaNotFoundError(NotFoundError, ModelNotFoundError):
@@ -124,25 +124,25 @@ class ClovaServerError(ServerError, ModelAPIError):
 
 
 class ClovaStreamError(StreamError, ModelAPIError):
-    """A stream ended wrongly."""
+    """A stream failed or ended too early."""
 
 
 class ClovaStreamInterruptedError(StreamInterruptedError, ModelAPIError):
     """A stream broke after its first event; what had arrived is on ``partial``."""
 
 
-# By the client's error, which is the first base of each.
+# The client's error, which is the first base of each class -> the class.
 _BRIDGES: dict[type, type[ClovaStudioError]] = {
     globals()[name].__bases__[0]: globals()[name] for name in __all__ if name.endswith("Error")
 }
 
 
 def translated(error: ClovaStudioError) -> ClovaStudioError:
-    """Return an error of the client as one that is LangChain's too, with the same attributes, cause and traceback."""
+    """Return an error of the client as one that is also LangChain's, with the same attributes, cause and traceback."""
     if isinstance(error, ModelError):
         return error
     bridge = next(_BRIDGES[base] for base in type(error).__mro__ if base in _BRIDGES)
-    # Not through __init__: the constructors differ, and what the client put on the error later has to come along.
+    # Not through __init__: the constructors differ, and attributes that the client set later must be kept.
     twin = bridge.__new__(bridge)
     twin.args = error.args
     twin.__dict__.update(error.__dict__)
@@ -152,7 +152,7 @@ def translated(error: ClovaStudioError) -> ClovaStudioError:
 
 
 def _translated_in(partial: Any, error: ClovaStudioError, twin: ClovaStudioError) -> Any:
-    """Return partial results whose errors are LangChain's too, the error itself among them."""
+    """Return partial results with translated errors, the error itself among them."""
     if isinstance(partial, list):
         return [_translated_in(item, error, twin) for item in partial]
     if partial is error:
@@ -161,7 +161,7 @@ def _translated_in(partial: Any, error: ClovaStudioError, twin: ClovaStudioError
 
 
 class _Translation:
-    """A context in which errors of the client leave as LangChain's. Without state, so one serves everybody."""
+    """A context manager that translates errors of the client. It has no state, so one instance is shared."""
 
     __slots__ = ()
 

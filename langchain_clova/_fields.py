@@ -1,4 +1,4 @@
-"""What every pydantic component of this package has in common: the connection's fields, with LangChain's errors."""
+"""What the pydantic components of this package have in common: the connection's fields, with LangChain's errors."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["ChatFields", "ConnectionFields", "Dumpable", "refuse_unknown"]
 # Fields of langchain-naver (and of langchain-openai underneath it) that have another name or no meaning here.
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
-        "use_responses_api": "this package speaks the native API",
-        "use_previous_response_id": "this package speaks the native API",
+        "use_responses_api": "this package uses the native API",
+        "use_previous_response_id": "this package uses the native API",
         "verbosity": "the service has no such option",
         "prompt_cache_options": "the service has no such option",
         "service_tier": "the service has no such option",
         "store": "the service stores nothing",
         "truncation": "use trim_messages from langchain_core",
-        "include": "this package speaks the native API",
+        "include": "this package uses the native API",
         "include_response_headers": "the request id is in response_metadata['request_id']",
-        "context_management": "this package speaks the native API",
-        "disabled_params": "leave out what is not to be sent",
+        "context_management": "this package uses the native API",
+        "disabled_params": "leave out what should not be sent",
         "model_kwargs": "every option has a name of its own here: pass them as arguments",
         "extra_body": "every option has a name of its own here: pass them as arguments",
         "tiktoken_model_name": "tokens are counted without tiktoken: see token_counting",
@@ -66,7 +66,7 @@ class Dumpable:
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """The fields that no dump holds, and the environment variables to load them from."""
+        """The fields that are in no dump, and the environment variables to load them from."""
         return {"api_key": "CLOVASTUDIO_API_KEY", "apigw_api_key": "NCP_APIGW_API_KEY"}
 
 
@@ -82,15 +82,15 @@ class ChatFields(ConnectionFields, adapters.ChatFields):
 
 
 def refuse_unknown(given: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
-    """Refuse an argument that does not exist, by name, with the way out or the nearest name that does.
+    """Refuse an argument that does not exist, by name, with a hint or the nearest name that does exist.
 
     Args:
         given: The arguments.
-        names: Those that exist.
-        what: Whose they are, for the message.
+        names: The names of the arguments that exist.
+        what: What has these arguments, for the message.
 
     Raises:
-        ConfigurationError: One of them does not exist.
+        ConfigurationError: One of the arguments does not exist.
     """
     with langchain_errors:
         adapters.refuse_unknown(given, names, what, hints=_HINTS)

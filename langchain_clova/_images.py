@@ -1,4 +1,4 @@
-"""Images as LangChain, OpenAI, Anthropic or CLOVA Studio write them -> image parts of the wire. Fetches nothing."""
+"""Turns images in the form of LangChain, OpenAI, Anthropic or CLOVA Studio into the wire's. Fetches nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ def is_image(block: Mapping[str, Any]) -> bool:
 
 
 def image_part_of(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wire's part for an image block of LangChain, OpenAI, Anthropic or the service; its URL is public."""
+    """Return the wire's part for an image block of LangChain, OpenAI, Anthropic or the service.
+
+    Raises:
+        ConfigurationError: The block has no image that the service takes; a URL must be public.
+    """
     for name in ("imageUrl", "image_url", "dataUri", "data_uri"):
         held = block.get(name)
         if held is not None:

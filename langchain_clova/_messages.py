@@ -1,8 +1,8 @@
-"""LangChain's messages -> messages of the wire. Pure; the caller's list and messages are never changed.
+"""Translates LangChain's messages to the wire's. Pure; the caller's list and messages are never changed.
 
 The service takes one system message, strings or parts of text and image as content, tool calls whose arguments are
-objects, and nothing else: what other providers have left in a history (thinking, tool blocks, signatures) is dropped,
-what the caller put there for the model to see is sent or refused by name.
+objects, and nothing else. What other providers have left in a history (thinking, tool blocks, signatures) is dropped;
+what the caller put there for the model is sent or refused by name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from langchain_clova._errors import ClovaConfigurationError
 from langchain_clova._images import image_part_of, is_image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from clova_studio.adapters import ClovaMessages
 
@@ -38,11 +38,12 @@ _ROLES = {"system": "system", "developer": "system", "user": "user", "human": "u
 
 
 def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None = None) -> ClovaMessages:
-    """Return the messages of a request: fresh dicts in the wire's form, the system messages joined in front.
+    """Return the messages of a request as new dicts in the wire's form, with all system messages joined into the first.
 
-    ``no_images`` says why the request cannot carry images: one of the last turn is refused, older ones are replaced.
+    ``no_images`` says what rules out images. An image in the last turn is then refused; older ones are replaced.
     """
     last_turn = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
+    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
     conversation = Conversation(no_images, parse_json=parse_partial_json)
     for i, message in enumerate(messages):
         role = _role(message, i)
@@ -52,23 +53,23 @@ def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None 
         elif role == "user":
             _add_user(conversation, message.content, where, is_last_turn=i == last_turn)
         elif isinstance(message, ToolMessage):
-            _add_result(conversation, message.tool_call_id, message.content)
+            _add_result(conversation, message.tool_call_id, message.content, where)
         else:
-            conversation.add_assistant(*_answer(message))
+            conversation.add_assistant(*_answer(message, answered), where=where)
     return conversation.finished()
 
 
 def _add_user(conversation: Conversation, content: Content, where: str, *, is_last_turn: bool) -> None:
     content, results = _without_results(content)
     for result in results:
-        _add_result(conversation, result.get("tool_use_id"), result.get("content") or "")
+        _add_result(conversation, result.get("tool_use_id"), result.get("content") or "", where)
     if content or not results:
         conversation.add_user(_parts(content, where), where, is_last_turn=is_last_turn)
 
 
-def _add_result(conversation: Conversation, call_id: Any, content: Content) -> None:
+def _add_result(conversation: Conversation, call_id: Any, content: Content, where: str) -> None:
     text, images = _tool_result(content)
-    conversation.add_tool_result(call_id, text, images=images)
+    conversation.add_tool_result(call_id, text, images=images, where=where)
 
 
 def _role(message: BaseMessage, i: int) -> str:
@@ -87,7 +88,7 @@ def _role(message: BaseMessage, i: int) -> str:
 
 
 def _parts(content: Content, where: str) -> list[dict[str, Any]]:
-    """Return content of a user as parts; empty texts are left out, the service refuses them."""
+    """Return the content of a message as parts, without empty texts, which the service refuses."""
     if isinstance(content, str):
         return [text_part(content)]
     parts = []
@@ -107,7 +108,7 @@ def _parts(content: Content, where: str) -> list[dict[str, Any]]:
 
 
 def _without_results(content: Content) -> tuple[Content, list[dict[Any, Any]]]:
-    """Return a user's content without the tool results that Anthropic puts there, and these."""
+    """Return a user's content without tool results, which Anthropic's format has there, and those results."""
     if isinstance(content, str):
         return content, []
     results = [block for block in content if isinstance(block, dict) and block.get("type") == "tool_result"]
@@ -115,7 +116,7 @@ def _without_results(content: Content) -> tuple[Content, list[dict[Any, Any]]]:
 
 
 def _block_text(block: Any) -> str | None:
-    """Return the text of a block, None if it is none."""
+    """Return the text of a block, None if it is not a text block."""
     if isinstance(block, str):
         return block
     if isinstance(block, Mapping) and block.get("type") in _TEXT_TYPES and isinstance(block.get("text"), str):
@@ -124,22 +125,22 @@ def _block_text(block: Any) -> str | None:
     return None
 
 
-def _answer(message: BaseMessage) -> tuple[str, list[tuple[Any, Any, Any]]]:
-    """Return the text and the tool calls of an answer of a model."""
+def _answer(message: BaseMessage, answered: Container[Any]) -> tuple[str, list[tuple[Any, Any, Any]]]:
+    """Return the text and the tool calls of a model's answer."""
     content: Any = message.content
     if isinstance(content, list):
-        # Text streamed in pieces may be several blocks of one text, so nothing goes in between.
+        # Streamed text may be one text in several blocks, so they are joined without a separator.
         content = "".join(text for block in content if (text := _block_text(block)) is not None)
-    return content or "", _calls(message) if isinstance(message, AIMessage) else []
+    return content or "", _calls(message, answered) if isinstance(message, AIMessage) else []
 
 
-def _calls(message: AIMessage) -> list[tuple[Any, Any, Any]]:
-    # An agent answers an invalid call with a tool message, which needs its call in front of it.
-    both = [*message.tool_calls, *message.invalid_tool_calls]
+def _calls(message: AIMessage, answered: Container[Any]) -> list[tuple[Any, Any, Any]]:
+    # A tool message that answers an invalid call must follow its call. Without an answer the service refuses the call.
+    both = [*message.tool_calls, *(call for call in message.invalid_tool_calls if call.get("id") in answered)]
     calls: list[tuple[Any, Any, Any]] = [(call["id"], call["name"], call["args"]) for call in both if call.get("id")]
     known = {call[0] for call in calls}
     if isinstance(message.content, list):
-        # Blocks that stand in the content alone: messages put together by hand or by another provider.
+        # Blocks that are only in the content: in messages made by hand or by another provider.
         for block in message.content:
             if not isinstance(block, Mapping) or block.get("type") not in {"tool_call", "tool_use"}:
                 continue
@@ -149,7 +150,7 @@ def _calls(message: AIMessage) -> list[tuple[Any, Any, Any]]:
 
 
 def _tool_result(content: Content) -> tuple[str, int]:
-    """Return the text of a tool's result and the number of images in it, which the service does not take there."""
+    """Return the text of a tool's result, and the number of images in it, which are replaced."""
     if isinstance(content, str):
         return content, 0
     texts = []

@@ -1,4 +1,4 @@
-"""What langchain-core calls the profile of a model, from the client's catalogue."""
+"""The profile of a model in langchain-core's sense, from the client's catalogue."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["profile_of"]
 
 
 def profile_of(model: str, *, tuned: bool) -> ModelProfile | None:
-    """Return the profile of a model, None if the catalogue does not know it.
+    """Return the profile of a model, None if the catalogue does not have it.
 
-    ``structured_output`` is left out on purpose, also for HCX-007: agents would send tools and a response format
-    together, which the service cannot combine. Without it they ask for the answer as a tool call, which works.
+    ``structured_output`` is left out on purpose, even for HCX-007: with it, agents would send tools and a response
+    format together, which the service cannot combine. Without it they ask for the answer as a tool call, which works.
     """
     info = model_info(model)
     if not info.known:
@@ -50,6 +50,6 @@ def profile_of(model: str, *, tuned: bool) -> ModelProfile | None:
     if thinks:
         profile["reasoning_effort_levels"] = ["none", "low", "medium", "high"]
         profile["reasoning_effort_default"] = "low"
-    # An older langchain-core warns of keys that it does not know.
+    # An older langchain-core warns about keys that it does not know.
     known = cast("Mapping[str, Any]", ModelProfile.__annotations__)
     return cast("ModelProfile", {name: value for name, value in profile.items() if name in known})

@@ -1,4 +1,4 @@
-"""What a caller hands to a component that answers a query -> the query and what was said before it. Pure."""
+"""Reads the input of a component that answers a query: the query and the messages before it. Pure."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from langchain_clova._messages import to_clova_messages
 __all__ = ["Query", "QueryInput", "conversation_of", "messages_of", "query_of"]
 
 QueryInput: TypeAlias = str | PromptValue | Sequence[MessageLikeRepresentation] | dict[str, Any]
-"""A query, a conversation that ends with one, or a dict with ``query`` (and perhaps ``chat_history``)."""
+"""A query, a conversation that ends with one, or a dict with ``query`` and optionally ``chat_history``."""
 
 
 class Query(NamedTuple):
-    """A query and the messages before it, as the wire has them: user and assistant in order, texts only."""
+    """A query and the messages before it in the wire's form: of user and assistant, in order, text only."""
 
     text: str
     history: list[dict[str, str]]
 
     @property
     def earlier_user_message(self) -> list[dict[str, str]] | None:
-        """The user's message before this one, the most that a router takes; None if there is none."""
+        """The last user message before the query, since a router takes one at most; None if there is none."""
         return [message for message in self.history if message["role"] == "user"][-1:] or None
 
 
 def query_of(given: Any) -> Query:
-    """Return the query of an input, which is the last message of the user, with what was said before it."""
+    """Return the query of an input, which is the last message of the user, with the messages before it."""
     wire = [message for message in conversation_of(given) if message["role"] != "system"]
     last = max((i for i, message in enumerate(wire) if message["role"] == "user"), default=None)
     if last is None:
-        raise ClovaConfigurationError("there is no message of the user among the messages: the last one is the query")
+        raise ClovaConfigurationError("there is no user message among the messages: the last one would be the query")
     return Query(wire[last]["content"], wire[:last])
 
 
 def conversation_of(given: Any) -> list[dict[str, str]]:
-    """Return an input as messages of the wire with texts only: tools' calls and results are left out."""
+    """Return an input as messages in the wire's form, text only: tool calls and their results are left out."""
     messages = [
         AIMessage(content=message.text) if isinstance(message, AIMessage) else message for message in _messages(given)
     ]
@@ -50,13 +50,13 @@ def conversation_of(given: Any) -> list[dict[str, str]]:
     ]
     said = [message["content"] for message in texts if message["role"] == "user"]
     if not texts or (said and not said[-1].strip()):
-        # Left out, it would make the question before it the query.
+        # Without this error, the question before a blank query would be taken for the query.
         raise ClovaConfigurationError("the query is empty: the service refuses empty text")
     return [message for message in texts if message["content"].strip()]
 
 
 def messages_of(given: Any, what: str = "the input") -> list[BaseMessage]:
-    """Return a list of messages in any form that LangChain takes; messages stay the objects that they are."""
+    """Return a list of messages from any form that LangChain takes; message objects are not copied."""
     if isinstance(given, PromptValue):
         return given.to_messages()
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Sequence):

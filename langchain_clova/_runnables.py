@@ -1,13 +1,14 @@
-"""What the runnables of this package have in common: one traced run per call, its options, and how they are dumped."""
+"""What the runnables of this package have in common: one traced run per call, its options, and their dumps."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from langchain_core.runnables import RunnableSerializable, run_in_executor
+from langchain_core.runnables import RunnableSerializable
 from langchain_core.runnables.utils import Input, Output
 
+from clova_studio.adapters import in_thread
 from langchain_clova._errors import langchain_errors
 from langchain_clova._fields import ConnectionFields, Dumpable, refuse_unknown
 
@@ -20,12 +21,12 @@ __all__ = ["ClovaRunnable"]
 
 
 class ClovaRunnable(Dumpable, RunnableSerializable[Input, Output], ConnectionFields):
-    """A component that asks the service once or several times for each input.
+    """A component that sends one or several requests for each input.
 
-    A subclass says what happens in ``_run`` and ``_arun``; their config is that of a child run, to be handed on.
+    A subclass does the work in ``_run`` and ``_arun``; their config is that of a child run, to be passed on.
     """
 
-    # RunnableSerializable comes first among the bases: of the two configurations that of ConnectionFields has to win.
+    # RunnableSerializable comes first among the bases: the pydantic configuration of ConnectionFields has to win.
 
     call_options: ClassVar[tuple[str, ...]] = ()
     """The fields that can also be given per call."""
@@ -40,7 +41,7 @@ class ClovaRunnable(Dumpable, RunnableSerializable[Input, Output], ConnectionFie
 
         Args:
             input: See the class.
-            config: Callbacks, tags and the like, as of every runnable.
+            config: Callbacks, tags and the like, as for every runnable.
             **kwargs: Options of this call; see the class.
 
         Raises:
@@ -72,7 +73,7 @@ class ClovaRunnable(Dumpable, RunnableSerializable[Input, Output], ConnectionFie
     async def _arun(
         self, given: Input, config: RunnableConfig, options: dict[str, Any], client: AsyncClovaStudio
     ) -> Output:
-        """Do the work with the asynchronous client; with a synchronous one alone, ``_run`` does it in a thread."""
+        """Do the work with the asynchronous client; if there is only a synchronous one, ``_run`` works in a thread."""
 
     def _checked_run(self, given: Input, config: RunnableConfig, **kwargs: Any) -> Output:
         with langchain_errors:
@@ -83,10 +84,10 @@ class ClovaRunnable(Dumpable, RunnableSerializable[Input, Output], ConnectionFie
             options = self._options(kwargs)
             client = self._connection.asynchronous
             if client is None:
-                return await run_in_executor(config, self._run, given, config, options)
+                return await in_thread(self._run, given, config, options)
             return await self._arun(given, config, options, client)
 
     def _options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return the options of a call: its own before the constructor's."""
+        """Return the options of a call, which take precedence over the constructor's."""
         refuse_unknown(kwargs, self.call_options, f"a call of {type(self).__name__}")
         return {name: kwargs.get(name, getattr(self, name)) for name in self.call_options}

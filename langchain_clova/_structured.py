@@ -1,4 +1,4 @@
-"""Structured output: which way to ask for it, and parsers that never let half an answer look whole."""
+"""Structured output: how to ask for it, and parsers that refuse a truncated answer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
 from langchain_core.outputs import Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
-from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from clova_studio import model_info
 from clova_studio.adapters import is_tuned, response_schema
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
-from langchain_clova._schemas import wire_tool
+from langchain_clova._schemas import json_schema_of, wire_tool
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
@@ -30,7 +29,7 @@ _METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class _Whole:
-    """A parser that refuses an answer that was cut, and parses strictly once a stream is at its end."""
+    """A parser that refuses an answer that was cut, and parses strictly at the end of a stream."""
 
     wants_call: ClassVar[bool] = False
 
@@ -42,14 +41,14 @@ class _Whole:
             _check_whole(message, wants_call=self.wants_call)
         if not self.wants_call and result:
             result = [_found_json(result[0], at_end=at_end), *result[1:]]
-        # The last piece of a stream is parsed as a whole: what does not fit is an error then, and not nothing.
+        # The last piece of a stream is parsed as a complete answer: if it does not fit, that is an error, not None.
         return super().parse_result(result, partial=partial and not at_end)  # type: ignore[misc]  # a mixin
 
 
 def _found_json(answer: Generation, *, at_end: bool) -> Generation:
-    """Return an answer without the words that models put around a JSON object, unless it is fenced.
+    """Return an answer without the text that models put around a JSON object, unless it is fenced.
 
-    Asked in words alone, these models talk before their JSON in about half of their answers (observed).
+    If only an instruction asks for JSON, about half of these models' answers have text before it (observed).
     """
     text = answer.text
     start = text.find("{")
@@ -79,7 +78,7 @@ def _check_whole(message: Any, *, wants_call: bool) -> None:
     text = str(message.text)
     if message.response_metadata.get("finish_reason") == "length":
         raise OutputParserException(
-            "The answer was cut at the output cap (finish_reason 'length') and is not whole: raise max_tokens.",
+            "The answer was cut at the output cap (finish_reason 'length') and is not complete: raise max_tokens.",
             llm_output=text,
         )
     if wants_call and not message.tool_calls:
@@ -138,7 +137,7 @@ def structured(
 
 
 def _method_of(model: CountingChatModel) -> Method:
-    """Return the way that a model knows: a schema of its own, a tool that carries the answer, or words alone."""
+    """Return the method that a model supports: a response schema, a tool that carries the answer, or an instruction."""
     info = model_info(model.model)
     if is_tuned(model.model, model.task_id) or not info.tools:
         return "json_mode"
@@ -146,10 +145,7 @@ def _method_of(model: CountingChatModel) -> Method:
 
 
 def _json_mode(model: CountingChatModel, schema: Any, *, strict: bool | None) -> dict[str, Any]:
-    """Return the response format of JSON mode: of the service where it has one, else an instruction.
-
-    Only HCX-007 has one, and it wants a schema.
-    """
+    """Return the response format of JSON mode: the service's for HCX-007, which needs a schema, else an instruction."""
     info = model_info(model.model)
     if schema is not None and info.known and info.structured_output and not is_tuned(model.model, model.task_id):
         return {"type": "json", "schema": _schema_of(schema, strict=strict)}
@@ -157,7 +153,7 @@ def _json_mode(model: CountingChatModel, schema: Any, *, strict: bool | None) ->
 
 
 def _unwrapped(schema: Any) -> Any:
-    """Return a JSON Schema without the frame that OpenAI puts around it, under the name that stands in the frame."""
+    """Return a JSON Schema without OpenAI's wrapper around it; the wrapper's name becomes its title."""
     if not isinstance(schema, dict):
         return schema
     held = schema.get("json_schema") if schema.get("type") == "json_schema" else schema
@@ -169,9 +165,9 @@ def _unwrapped(schema: Any) -> Any:
 
 def _schema_of(schema: Any, *, strict: bool | None) -> dict[str, Any]:
     if isinstance(schema, dict) and "title" not in schema and "properties" in schema:
-        # Langchain-core wants a title, for the name of a function; here it is none.
+        # Langchain-core requires a title, as the name of a function; here there is no function.
         found = dict(schema)
     else:
-        found = convert_to_json_schema(schema, strict=strict)
+        found = json_schema_of(schema, strict=strict)
     with langchain_errors:
         return response_schema(found)

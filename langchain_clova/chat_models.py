@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+from contextlib import aclosing
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from pydantic import model_validator
 
 from clova_studio.adapters import (
+    in_thread,
     is_tuned,
+    iterate_in_threads,
     refuse_tools_with_format,
     tool_choice_of,
     wire_response_format,
@@ -25,7 +28,7 @@ from langchain_clova._profile import profile_of
 from langchain_clova._schemas import wire_tool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LanguageModelInput, ModelProfile
@@ -65,20 +68,26 @@ class ChatClovaX(Dumpable, CountingChatModel):
         >>> answer.text, answer.content_blocks[0]["type"]  # doctest: +SKIP
         ('5050입니다.', 'reasoning')
 
-    Thinking comes as reasoning blocks (``content_blocks``, ``output_version="v1"``) and in
+    Thinking arrives as reasoning blocks (``content_blocks``, ``output_version="v1"``) and in
     ``additional_kwargs["thinking_content"]``. ``response_metadata`` has ``model_name``, ``model_provider``,
-    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback`` and
-    ``tool_choice_unmet``.
+    ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback``,
+    ``tool_choice_unmet`` and ``empty_answer``: ``"thinking"`` if thinking used up ``max_tokens`` before there was any
+    text, which one warning says too, ``"max_tokens"`` if something else did.
+
+    A stream gives text and thinking token by token, and tool calls complete at its end: their fragments can differ from
+    the calls that the answer ends with, and a chunk cannot be taken back. The sum of the chunks is the message of
+    ``invoke``. A call whose arguments are not a JSON object, or that was cut at the output cap, is among the
+    ``invalid_tool_calls``.
 
     Every option can also be given per call (``invoke(..., top_k=3)``) and with ``bind``. A call's options take
-    precedence over the constructor's; None leaves an option to the service. An argument that does not exist is refused
-    by name. Ranges and combinations are checked before anything is sent.
+    precedence over the constructor's; for None the service's default applies. An argument that does not exist is
+    refused by name. Ranges and combinations are checked before anything is sent.
 
     Attributes:
-        streaming: True streams also in ``invoke``, False never streams; None, the default, goes by the call.
+        streaming: True streams even in ``invoke``, False never streams; None, the default, streams if the call does.
         stream_usage: Whether streams end with the usage.
         token_counting: ``"local"`` estimates in ``get_num_tokens`` and ``get_num_tokens_from_messages``; ``"api"`` asks
-            the service's calculator, which blocks, and keeps its counts.
+            the service's calculator, which blocks, and caches its counts.
 
     Raises:
         ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
@@ -88,12 +97,12 @@ class ChatClovaX(Dumpable, CountingChatModel):
     See ``ChatFields`` for the options: ``model``, ``temperature``, ``max_tokens``, ``stop``, ``thinking``, ``task_id``,
     ``tool_fallback`` and others. See ``ConnectionFields`` for how to reach the service: ``api_key``, ``base_url``,
     ``region``, ``path_prefix``, ``timeout``, ``max_retries``, ``rate_limits``, ``client``, ``async_client`` and others.
-    Instances with the same settings share connections. Pickling keeps the settings, the key among them, and leaves the
-    connections behind.
+    Instances with the same settings share connections. A pickle has the settings, including the key, but not the
+    connections.
     """
 
-    # None and not False: langchain-core takes a False that was given, also by its own rebuilding of configurable
-    # instances, as a ban on streaming.
+    # None and not False: langchain-core takes an explicit False, even one from rebuilding a configurable instance, as a
+    # ban on streaming.
     streaming: bool | None = None
     stream_usage: bool = True
 
@@ -102,7 +111,7 @@ class ChatClovaX(Dumpable, CountingChatModel):
         self._add_version("langchain-clova", _version())
         return self
 
-    # What it is: for tracing, caching and serialisation.
+    # Identity, for tracing, caching and serialisation.
 
     @property
     def model_name(self) -> str:
@@ -124,7 +133,7 @@ class ChatClovaX(Dumpable, CountingChatModel):
         }
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        # A client of the caller's stands in no dump, yet decides where the question goes.
+        # The caller's client is in no dump, but decides where requests go.
         return f"{super()._get_llm_string(stop=stop, **kwargs)}---{self._connection.base_url}"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -139,7 +148,7 @@ class ChatClovaX(Dumpable, CountingChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_of(self.model, tuned=is_tuned(self.model, self.task_id))
 
-    # Asking.
+    # Answers.
 
     def _generate(
         self,
@@ -161,7 +170,8 @@ class ChatClovaX(Dumpable, CountingChatModel):
     ) -> ChatResult:
         with langchain_errors:
             if self._connection.asynchronous is None:
-                return await super()._agenerate(messages, stop, run_manager, **kwargs)
+                manager = None if run_manager is None else run_manager.get_sync()
+                return await in_thread(self._generate, messages, stop, manager, **kwargs)
             flow, connection, maker = self._call(messages, stop, kwargs)
             return maker.whole(await flow.arun(connection.needed_async))
 
@@ -171,17 +181,17 @@ class ChatClovaX(Dumpable, CountingChatModel):
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
+    ) -> Generator[ChatGenerationChunk, None, None]:
         with langchain_errors:
             flow, connection, maker = self._call(messages, stop, kwargs)
             while not flow.done:
                 with flow.open(connection.sync) as stream:
                     for arrived in stream:
                         for piece, last in flow.streamed(arrived):
-                            chunk = maker.chunk(piece, last=last)
-                            if run_manager is not None:
-                                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
+                            for chunk in maker.chunks(piece, last=last):
+                                if run_manager is not None:
+                                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                                yield chunk
 
     async def _astream(
         self,
@@ -192,18 +202,20 @@ class ChatClovaX(Dumpable, CountingChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors:
             if self._connection.asynchronous is None:
-                async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
-                    yield chunk
+                manager = None if run_manager is None else run_manager.get_sync()
+                async with aclosing(iterate_in_threads(self._stream(messages, stop, manager, **kwargs))) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
                 return
             flow, connection, maker = self._call(messages, stop, kwargs)
             while not flow.done:
                 async with await flow.aopen(connection.needed_async) as stream:
                     async for arrived in stream:
                         for piece, last in flow.streamed(arrived):
-                            chunk = maker.chunk(piece, last=last)
-                            if run_manager is not None:
-                                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
+                            for chunk in maker.chunks(piece, last=last):
+                                if run_manager is not None:
+                                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                                yield chunk
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}
@@ -240,18 +252,18 @@ class ChatClovaX(Dumpable, CountingChatModel):
         response_format: Any = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Bind tools. Source: the Chat Completions v3 function calling page of the API guide.
+        """Return the model with tools bound. Source: the Chat Completions v3 function calling page of the API guide.
 
-        Schemas are made acceptable to the service: references inlined, null unions folded, keywords that pydantic
-        writes for itself left out. The service takes no tools together with images, thinking or a response format.
+        Schemas are made acceptable to the service: references are inlined, null unions folded, and keywords that
+        pydantic adds left out. The service does not take tools together with images, thinking or a response format.
 
         Args:
             tools: LangChain tools, functions, pydantic classes, TypedDicts, or dicts in OpenAI's, Anthropic's or JSON
                 Schema form.
             tool_choice: ``"auto"``, ``"none"``, the name of a tool, or a dict that names one. ``"any"``, ``"required"``
-                and True demand a tool call: with one tool by its name; with several, for which the service has no
-                word, by an instruction, asking once more when the answer is text. If that is text too,
-                ``response_metadata["tool_choice_unmet"]`` says so.
+                and True demand a tool call. With one tool it is forced by name. With several, for which the service has
+                no such choice, an instruction asks for a call, and the model is asked once more if its answer is text.
+                If that answer is text too, ``response_metadata["tool_choice_unmet"]`` is True.
             strict: True makes all properties required; the service has no such switch.
             parallel_tool_calls: False keeps only the first tool call of an answer; the service has no such switch.
             response_format: ``{"type": "json_schema", "json_schema": {"schema": ...}}``, without tools only.
@@ -288,27 +300,29 @@ class ChatClovaX(Dumpable, CountingChatModel):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """Have answers parsed. Source: the Chat Completions v3 structured outputs page of the API guide.
+        """Return the model with its answers parsed.
+
+        Source: the Chat Completions v3 structured outputs page of the API guide.
 
         Args:
-            schema: A pydantic class, a TypedDict, or a JSON Schema with an object at its root. None with ``json_mode``
-                only.
-            method: ``"json_schema"`` (HCX-007, the default there), ``"function_calling"`` (v3, the default of HCX-005
-                and HCX-DASH-002), or ``"json_mode"``: on HCX-007 the same as ``"json_schema"``; on others, which have
-                no such mode, an instruction to answer in JSON, and what the JSON holds is for the prompt to say.
-            include_raw: Whether to return ``{"raw": message, "parsed": ..., "parsing_error": ...}``, in which errors of
-                parsing do not raise.
+            schema: A pydantic class, a TypedDict, or a JSON Schema with an object at its root. None is allowed with
+                ``json_mode`` only.
+            method: ``"json_schema"`` (HCX-007, its default), ``"function_calling"`` (v3, the default of HCX-005 and
+                HCX-DASH-002), or ``"json_mode"``. The last is the same as ``"json_schema"`` on HCX-007; other models
+                have no such mode, so an instruction asks for JSON, and the prompt has to say what the JSON contains.
+            include_raw: Whether to return ``{"raw": message, "parsed": ..., "parsing_error": ...}``, where a parsing
+                error is not raised.
             strict: True makes all properties required; the service has no such switch.
-            **kwargs: None are taken.
+            **kwargs: None are accepted.
 
         Returns:
-            A runnable that gives an instance of a pydantic class, and a dict for other schemas.
+            A runnable that returns an instance of the pydantic class, or a dict for other schemas; never None.
 
         Raises:
-            ConfigurationError: The schema is missing, recursive, or no object.
+            ConfigurationError: The schema is missing, recursive, or has no object at its root.
             ValueError: An argument does not exist.
             OutputParserException: When it is run: the answer was cut at the output cap, is not a tool call, or does not
-                fit the schema. It is never None.
+                fit the schema.
         """
         if kwargs:
             raise ValueError(f"with_structured_output has no arguments {sorted(kwargs)}")

@@ -1,4 +1,4 @@
-"""Embeddings of CLOVA Studio for LangChain: many texts at a time, in order, within the quota."""
+"""Embeddings of CLOVA Studio for LangChain: many texts concurrently, in order, within the quota."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, Field
 
+from clova_studio.adapters import in_thread
 from langchain_clova._errors import langchain_errors, translated
 from langchain_clova._fields import ConnectionFields
 
@@ -26,21 +27,21 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
         >>> len(embeddings.embed_query("대한민국의 수도는?"))  # doctest: +SKIP
         1024
 
-    The API takes one text per request; ``max_concurrency`` requests are in flight at once, and batches wait for a full
-    quota. Vectors are lists of 1,024 floats, not of unit length.
+    The API takes one text per request. Up to ``max_concurrency`` requests are in flight at once, and batches wait while
+    the quota is full. Vectors are lists of 1,024 floats, not of unit length.
 
-    LangChain's ``CacheBackedEmbeddings`` stores vectors after each of its batches, by default after all texts: give it
-    ``batch_size=``, since a batch that fails or is killed is asked again as a whole (the vectors that a failed one had
-    are on ``partial``). Several times ``max_concurrency`` keeps requests side by side. It cannot store errors: use
-    ``on_error="return"`` outside of it only.
+    LangChain's ``CacheBackedEmbeddings`` stores vectors after each of its batches, by default after all texts. Give it
+    a ``batch_size=``, since a batch that fails or is killed is embedded again as a whole (the vectors of a failed one
+    are on ``partial``); several times ``max_concurrency`` keeps enough requests in flight. It cannot store errors, so
+    use ``on_error="return"`` only without it.
 
     Attributes:
-        model: ``bge-m3`` (v2, up to 8,192 tokens a text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1, 500
+        model: ``bge-m3`` (v2, up to 8,192 tokens per text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1, 500
             tokens). Vectors of different models cannot be compared.
-        max_concurrency: Requests in flight at once, from 1.
+        max_concurrency: Maximum number of requests in flight, from 1.
         show_progress_bar: Whether to draw a progress bar for several texts (needs ``tqdm``).
         on_error: ``"raise"`` stops at the first error, with the vectors that succeeded on its ``partial``;
-            ``"return"`` goes on and puts each error in its text's place.
+            ``"return"`` goes on and puts each error at its text's index.
         on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
 
     Raises:
@@ -55,17 +56,17 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
     on_too_long: Literal["error", "truncate"] = "error"
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return the vectors of texts in their order.
+        """Return the vectors of texts in input order.
 
         Args:
-            texts: Not empty ones; an empty one is named by its index before anything is sent.
+            texts: The texts. A blank one is refused by its index before anything is sent.
 
         Returns:
-            One list of 1,024 floats a text; no texts give no vectors and no request. With ``on_error="return"`` an
-            error stands where there is no vector.
+            One list of 1,024 floats per text. An empty list gives an empty list, without a request. With
+            ``on_error="return"`` an error is in place of the vector of a text that failed.
 
         Raises:
-            ConfigurationError: A text is empty; nothing was sent.
+            ConfigurationError: A text is blank; nothing was sent.
             ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
         """
         if not texts:
@@ -80,20 +81,20 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
         with langchain_errors:
             client = self._connection.asynchronous
             if client is None:
-                return await super().aembed_documents(texts)
+                return await in_thread(self.embed_documents, texts)
             return _vectors(await client.embed_many(list(texts), **self._batch_options()))
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a text.
 
         Args:
-            text: Not empty.
+            text: The text, not blank.
 
         Returns:
-            1,024 floats.
+            1,024 floats, not of unit length.
 
         Raises:
-            ConfigurationError: The text is empty; nothing was sent.
+            ConfigurationError: The text is blank; nothing was sent.
             ClovaStudioError: The request failed.
         """
         if self.on_too_long == "truncate":
@@ -108,7 +109,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
         with langchain_errors:
             client = self._connection.asynchronous
             if client is None:
-                return await super().aembed_query(text)
+                return await in_thread(self.embed_query, text)
             return (await client.embed(text, model=self.model)).embedding
 
     def _batch_options(self) -> dict[str, Any]:
@@ -123,7 +124,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
     @staticmethod
     def _only(vectors: Sequence[list[float] | Exception]) -> list[float]:
         vector = vectors[0]
-        if isinstance(vector, Exception):  # one text has no others that a failure could spoil
+        if isinstance(vector, Exception):  # with one text there is nothing else to return
             raise vector
         return vector
 
@@ -131,17 +132,17 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
 class ClovaXEmbeddings(ClovaEmbeddings):
     """``ClovaEmbeddings`` under langchain-naver's name and with its default model, ``clir-emb-dolphin``.
 
-    Source: the embedding page of the API guide; what else there is to give is that of ``ClovaEmbeddings``.
+    Source: the embedding page of the API guide. The other arguments are those of ``ClovaEmbeddings``.
 
-    Both models give 1,024 numbers, so an index made with one and searched with the other would give nonsense silently:
-    a program that comes from langchain-naver keeps its model by keeping this name.
+    Both models give 1,024 numbers, so an index made with one and searched with the other would silently give wrong
+    results. A program that comes from langchain-naver keeps its model by keeping this name.
     """
 
     model: str = Field(default="clir-emb-dolphin", validation_alias=AliasChoices("model", "model_name"), min_length=1)
 
 
 def _vectors(results: Sequence[Embedding | ClovaStudioError]) -> list[list[float]]:
-    # Errors stand among the results only with on_error="return", outside of the declared type, as in the client.
+    # Errors are among the results only with on_error="return"; the declared type leaves them out, as in the client.
     return cast(
         "list[list[float]]",
         [translated(result) if isinstance(result, Exception) else result.embedding for result in results],

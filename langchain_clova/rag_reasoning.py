@@ -1,4 +1,4 @@
-"""RAG reasoning: the model searches with a retriever until it can answer, and says which document says what."""
+"""RAG reasoning: the model searches with a retriever until it can answer, and cites the documents."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class ClovaRagResult(BaseModel):
 
     Attributes:
         answer: The answer without citation tags.
-        raw: The answer as it came, with ``<doc-1>...</doc-1>`` around what is from the first document, and so on.
-        citations: The cited passages of the answer with their documents, by where they begin.
+        raw: The answer as received, with ``<doc-1>...</doc-1>`` around what cites the first document, and so on.
+        citations: The cited passages of the answer with their documents, in order of their start.
         documents: All documents found, each once, in the order in which they were found; as the retriever gave them.
-        searches: What was searched for, in order.
-        usage: Tokens of all steps together; None where the service reported none.
-        ai_filter: Findings of the AI filter about the answer, None where there are none.
+        searches: The queries that were searched for, in order.
+        usage: Tokens of all steps together; None if the service reported none.
+        ai_filter: Findings of the AI filter about the answer, None without any.
         request_id: The id of the last request.
     """
 
@@ -50,7 +50,7 @@ class ClovaRagResult(BaseModel):
 
 
 class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
-    """Answers a question with searches of its own. Source: the RAG reasoning page of the API guide.
+    """Answers a question and searches for what it needs. Source: the RAG reasoning page of the API guide.
 
         >>> from langchain_clova import ClovaRagReasoning
         >>> rag = ClovaRagReasoning(retriever=store.as_retriever())  # doctest: +SKIP
@@ -58,19 +58,20 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
         >>> found.answer, found.citations[0].document.metadata["source"]  # doctest: +SKIP
         ('구매 후 7일 안에 환불할 수 있습니다.', 'refund.md')
 
-    The model asks for one or several searches, which run side by side in the retriever, and then answers or searches
-    again. Documents are sent as ``doc-1``, ``doc-2`` and so on, one that is found twice once only in the result.
+    The model asks for one or several searches, which the retriever runs concurrently, and then answers or searches
+    again. Documents are sent as ``doc-1``, ``doc-2`` and so on; one that is found twice is in the result once.
 
-    Input: a string, messages (system, human and AI; calls and results of tools are left out), or a dict with ``query``
-    and perhaps ``chat_history``. Output: ``ClovaRagResult``. The service has no streaming here.
+    Input: a string, messages (system, human and AI; tool calls and their results are left out), or a dict with
+    ``query`` and optionally ``chat_history``. Output: ``ClovaRagResult``. The service has no streaming here.
 
-    The options below can also be given per call; None leaves one to the service.
+    ``max_searches`` and the options after ``tool_description`` can also be given per call. For an option that is None
+    the service's default applies.
 
     Attributes:
-        retriever: Any runnable from a query to documents. It is given the config of the call, its callbacks included.
-        max_searches: Searches at most, from 1; then the model has to answer.
-        tool_name: What the model calls the search.
-        tool_description: What the model is told that can be found there; say what your documents are about.
+        retriever: Any runnable from a query to documents. It is given the config of the call, including callbacks.
+        max_searches: Maximum number of searches, from 1; then the model has to answer.
+        tool_name: The name of the search tool for the model.
+        tool_description: The description of the search tool for the model; say what your documents are about.
         temperature: Above 0, up to 1; service default 0.5.
         top_p: Above 0, up to 1; service default 0.8.
         top_k: 0 to 128; service default 0.
@@ -82,9 +83,9 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
 
     Raises:
         ConfigurationError: An argument does not exist or is wrong, there is no key, or an input has no question.
-        InvalidResponseError: The model searched on when it had to answer. Other errors of calls are those of
-            ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family; the retriever's are its
-            own.
+        InvalidResponseError: The model asked for another search when it had to answer. Other errors of calls are those
+            of ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family. Errors of the
+            retriever are passed on unchanged.
 
     See ``ConnectionFields`` for how to reach the service.
     """
@@ -134,7 +135,7 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
 
 
 class _Loop:
-    """One question on its way to an answer: what was said and found so far. No I/O."""
+    """The state of one question: its messages and what was found so far. No I/O."""
 
     def __init__(self, rag: ClovaRagReasoning, given: Any, options: dict[str, Any]) -> None:
         self._question = query_of(given).text
@@ -155,6 +156,7 @@ class _Loop:
                 },
             },
         }
+        self._tool_name = rag.tool_name
         self._documents: dict[str, Document] = {}
         self._names: dict[tuple[Any, ...], str] = {}
         self._searches: list[str] = []
@@ -173,21 +175,22 @@ class _Loop:
         }
 
     def add(self, step: ReasoningResult) -> bool:
-        """Take a step; return whether it asks for searches, which are then ``queries``."""
+        """Add a step; return whether it asks for searches, which are then in ``queries``."""
         self._step = step
         usage = usage_of(step.usage)
         if usage is not None:
             self._usage = usage if self._usage is None else add_usage(self._usage, usage)
-        calls = step.message.tool_calls or []
+        # A search whose arguments cannot be read is made with the question.
+        calls = [*(step.message.tool_calls or ()), *(step.message.invalid_tool_calls or ())]
         if not calls:
             return False
         if not self._left:
             raise ClovaInvalidResponseError(
-                f"the model searched on after {len(self._searches)} searches, where it had to answer: give "
-                "max_searches more, or a tool_description that says what can be found",
+                f"the model asked for another search after {len(self._searches)}, when it had to answer: raise "
+                "max_searches, or say in tool_description what can be found",
                 request_id=step.request_id,
             )
-        # A call that is not made must not stand in the conversation: each needs its result.
+        # The conversation must not contain a call that is not made: each needs its result.
         self._calls = calls[: self._left]
         self._left -= len(self._calls)
         self.queries = [self._query(call) for call in self._calls]
@@ -200,7 +203,7 @@ class _Loop:
         return next(text for text in texts if isinstance(text, str) and text.strip())
 
     def found(self, results: list[list[Document]]) -> None:
-        """Take what the searches found."""
+        """Add what the searches found."""
         self._messages.append(
             {
                 "role": "assistant",
@@ -209,7 +212,10 @@ class _Loop:
                     {
                         "id": self._id(i),
                         "type": "function",
-                        "function": {"name": call.function.name, "arguments": call.function.arguments},
+                        "function": {
+                            "name": call.function.name or self._tool_name,
+                            "arguments": call.function.arguments,
+                        },
                     }
                     for i, call in enumerate(self._calls)
                 ],
@@ -224,7 +230,7 @@ class _Loop:
         return self._calls[i].id or f"call_{len(self._searches) - len(self._calls) + i}"
 
     def _name(self, document: Document) -> str:
-        """Return the id of a document in this conversation: tag-safe, and the same when it is found again."""
+        """Return the id of a document in this conversation: safe in a tag, and the same if it is found again."""
         key = (document.id, document.page_content, repr(document.metadata))
         name = self._names.setdefault(key, f"doc-{len(self._names) + 1}")
         self._documents.setdefault(name, document)
@@ -233,7 +239,7 @@ class _Loop:
     def result(self) -> ClovaRagResult:
         """Return the answer."""
         if self._step is None:
-            raise RuntimeError("no step was taken")  # the loops above take one before they ask
+            raise RuntimeError("no step was taken")  # unreachable: the loops above add a step first
         raw = self._step.message.content
         answer, passages = parse_citations(raw)
         return ClovaRagResult(

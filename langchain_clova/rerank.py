@@ -1,18 +1,18 @@
-"""The reranker of CLOVA Studio: which of the documents found answer the query, and what they answer."""
+"""The reranker of CLOVA Studio: the documents that answer a query, and the answer from them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import Runnable, RunnableLambda, run_in_executor
+from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.config import ensure_config, patch_config
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from clova_studio.adapters import RerankRequest
+from clova_studio.adapters import RerankRequest, WarnOnce, in_thread
 from langchain_clova._answers import usage_of
 from langchain_clova._citations import ClovaCitation
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
@@ -32,16 +32,17 @@ __all__ = ["ClovaRerankResult", "ClovaRerankRetriever", "ClovaReranker"]
 
 
 class ClovaRerankResult(BaseModel):
-    """What the reranker says about a query and its documents.
+    """The reranker's result for a query and its documents.
 
     Attributes:
         documents: What ``compress_documents`` returns.
         answer: The answer that was written from the documents, without citation tags; ``""`` without documents.
-        raw: The answer as it came, with ``<doc1>...</doc1>`` around what is from the first document sent, and so on.
-        citations: The cited passages of the answer with their documents, which are those given, not the copies.
-        suggested_queries: Other queries to try, when the documents hold no answer.
-        usage: Tokens; None where nothing was sent.
-        request_id: The id of the request; None where nothing was sent.
+        raw: The answer as received, with ``<doc1>...</doc1>`` around what cites the first document sent, and so on.
+        citations: The cited passages of the answer with the given documents, not the copies.
+        suggested_queries: Other queries to try if the documents do not answer this one.
+        usage: Tokens; None if nothing was sent.
+        request_id: The id of the request; None if nothing was sent.
+        hint: What may have kept documents from being cited, such as their being short; None if there is nothing to say.
     """
 
     documents: list[Document]
@@ -51,6 +52,7 @@ class ClovaRerankResult(BaseModel):
     suggested_queries: list[str] = Field(default_factory=list)
     usage: UsageMetadata | None = None
     request_id: str | None = None
+    hint: str | None = None
 
 
 class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
@@ -62,18 +64,24 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
         >>> [document.metadata["rank"] for document in kept]  # doctest: +SKIP
         [1, 2]
 
-    The service names the documents that it cites, best first, and gives **no scores**, so none are made up: documents
-    come back as copies with ``metadata["cited"]`` and, if cited, ``metadata["rank"]`` from 1. It writes an answer in
-    the same request: ``rerank()`` and ``arerank()`` return it with its citations and, when there is none, the suggested
-    queries; traces and callbacks see them as the output of a run named ``ClovaReranker``.
+    The service cites documents, best first, and returns **no scores**, so none are made up: documents are returned as
+    copies with ``metadata["cited"]`` and, if cited, ``metadata["rank"]`` from 1. The service writes an answer in the
+    same request: ``rerank()`` and ``arerank()`` return it with its citations or, if there is no answer, with suggested
+    queries. Traces and callbacks see that as the output of a run named ``ClovaReranker``.
 
-    The documents given are not changed. No documents give none, without a request; blank ones are never sent and count
-    as not cited.
+    **Nothing cited is not nothing found**: by default (``keep_uncited="if_none_cited"``) a chain is then left with the
+    given documents, in their order, with ``metadata["cited"]`` False and no rank; if something is cited, only that is
+    kept. About one document in four is cited, and documents of one line often are not although they hold the answer: if
+    none is cited and some are short, one warning and the result's ``hint`` say so.
+
+    The given documents are not changed. Blank ones are never sent and count as not cited; without other documents no
+    request is made.
 
     Attributes:
-        top_n: Documents to return at most, from 1; None for all.
-        keep_uncited: Whether documents that were not cited follow the cited ones, in the order in which they came.
-        max_tokens: Output cap of the answer in tokens, 1 to 4,095; service default 1,024. Input may have 128,000.
+        top_n: Maximum number of documents to return, from 1; None for all.
+        keep_uncited: Whether documents that were not cited follow the cited ones, in their given order: True for
+            always, False for never, ``"if_none_cited"`` for only if no document was cited.
+        max_tokens: Output cap of the answer in tokens, 1 to 4,096; service default 1,024. Input may have 128,000.
 
     Raises:
         ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
@@ -83,8 +91,10 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
     """
 
     top_n: int | None = Field(default=None, ge=1)
-    keep_uncited: bool = False
-    max_tokens: int | None = Field(default=None, ge=1, le=4_095)
+    keep_uncited: bool | Literal["if_none_cited"] = "if_none_cited"
+    max_tokens: int | None = Field(default=None, ge=1, le=4_096)
+
+    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
@@ -97,7 +107,7 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
             callbacks: Callbacks of the run.
 
         Returns:
-            Copies of the cited documents in the service's order, then with ``keep_uncited`` the others; at most
+            Copies of the cited documents in the service's order, then by ``keep_uncited`` the others; at most
             ``top_n``.
 
         Raises:
@@ -135,7 +145,7 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
     def as_runnable(self) -> Runnable[dict[str, Any], list[Document]]:
         """Return a runnable for chains: ``{"query": ..., "documents": ...}`` -> documents, sync and async.
 
-        Its input is a dict with just these two keys.
+        The input is a dict with exactly these two keys.
         """
 
         def compress(given: dict[str, Any]) -> list[Document]:
@@ -164,7 +174,7 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
                 return self._result(documents, request, None)
             client = self._connection.asynchronous
             if client is None:
-                return await run_in_executor(None, self._rerank, given)
+                return await in_thread(self._rerank, given)
             return self._result(
                 documents, request, await client.rerank(query, request.documents, max_tokens=self.max_tokens)
             )
@@ -173,6 +183,8 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
         self, documents: list[Document], request: RerankRequest, result: RerankResult | None
     ) -> ClovaRerankResult:
         answer = request.answer(result)
+        if answer.hint is not None:
+            self._warn_once.warn("short documents", answer.hint)
         return ClovaRerankResult(
             documents=answer.kept(
                 lambda i, marks: _marked(documents[i], marks), keep_uncited=self.keep_uncited, top_n=self.top_n
@@ -184,9 +196,9 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
 
 
 def _checked(given: Any) -> tuple[str, list[Document], RerankRequest]:
-    """Return the query and the documents of an input, and these as they are sent."""
+    """Return the query and the documents of an input, and the documents in the form to send."""
     if not isinstance(given, Mapping) or set(given) != {"query", "documents"}:
-        raise ClovaConfigurationError("the reranker's input is a dict with 'query' and 'documents'")
+        raise ClovaConfigurationError("the reranker's input must be a dict with 'query' and 'documents' only")
     query = given["query"]
     if not isinstance(query, str):
         raise ClovaConfigurationError(f"query must be a string, got {type(query).__name__}")
@@ -199,19 +211,19 @@ def _checked(given: Any) -> tuple[str, list[Document], RerankRequest]:
 
 def _marked(document: Document, marks: dict[str, Any]) -> Document:
     copied = document.model_copy(deep=True)
-    # What an earlier reranker found out does not hold any more.
+    # The rank of an earlier reranker no longer holds.
     copied.metadata.pop("rank", None)
     copied.metadata.update(marks)
     return copied
 
 
 def _with(callbacks: Callbacks | None) -> RunnableConfig:
-    # Without callbacks the run joins the one that it is in, as every runnable does.
+    # Without callbacks the run is a child of the current one, as for every runnable.
     return {} if callbacks is None else {"callbacks": callbacks}
 
 
 class ClovaRerankRetriever(BaseRetriever):
-    """Another retriever, with what it finds reranked. Source: the reranker page of the API guide.
+    """Reranks what another retriever finds. Source: the reranker page of the API guide.
 
         >>> from langchain_clova import ClovaReranker, ClovaRerankRetriever
         >>> retriever = ClovaRerankRetriever(  # doctest: +SKIP
@@ -221,10 +233,11 @@ class ClovaRerankRetriever(BaseRetriever):
 
     Attributes:
         base_retriever: Any runnable from a query to documents. It is given the config of the call and all its keyword
-            arguments but ``k``.
+            arguments except ``k``.
         reranker: A ``ClovaReranker`` or any other document compressor.
-        k: Documents to return at most, from 1; None for all that the reranker keeps. Also per call. A reranker's
-            ``top_n`` and what it cites are bounds of their own: see ``keep_uncited``.
+        k: Maximum number of documents to return, from 1; None for all that the reranker keeps. Also per call. The
+            reranker may keep fewer: see ``top_n`` and ``keep_uncited``. If a ``ClovaReranker`` cites nothing, its
+            default leaves the documents of ``base_retriever``, in their order.
 
     Raises:
         ConfigurationError: An argument does not exist, or ``k`` is not a whole number from 1. Errors of calls are those

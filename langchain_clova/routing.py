@@ -39,11 +39,11 @@ class ClovaRouter(ClovaRunnable[QueryInput, RouteResult]):
         >>> route.domain.result, route.blocked_content.result, route.safety.result  # doctest: +SKIP
         ('여행', [], [])
 
-    Input: a string, messages, or a dict with ``query`` and perhaps ``chat_history`` (messages). Of messages, the last
-    one of the user is the query, and the user's message before it goes along as history; a router takes no more.
+    Input: a string, messages, or a dict with ``query`` and optionally ``chat_history`` (messages). The last user
+    message is the query, and the user message before it is sent as history; a router takes no more.
 
-    Output: ``clova_studio.RouteResult``. ``domain.result`` is ``""`` when no domain matches, and no filter is looked at
-    then: such a query is **not** checked for safety.
+    Output: ``clova_studio.RouteResult``. ``domain.result`` is ``""`` if no domain matches. The service then applies no
+    filter: such a query is **not** checked for safety.
 
     Attributes:
         router_id: The router's id in the console.
@@ -77,7 +77,7 @@ class ClovaRouter(ClovaRunnable[QueryInput, RouteResult]):
 
 
 class _Condition(RunnableSerializable[RouteResult, bool]):
-    """Whether a route is for a branch, without a request."""
+    """Decides whether a route leads to a branch; sends no request."""
 
     kind: Literal["unsafe", "blocked", "domain"]
     domain: str = ""
@@ -88,7 +88,7 @@ class _Condition(RunnableSerializable[RouteResult, bool]):
         config: RunnableConfig | None = None,  # noqa: ARG002  too small for a run of its own
         **kwargs: Any,  # noqa: ARG002
     ) -> bool:
-        """Return whether the route is for this branch."""
+        """Return whether the route leads to this branch."""
         if self.kind == "domain":
             return input.domain.result == self.domain
         return bool((input.safety if self.kind == "unsafe" else input.blocked_content).result)
@@ -100,15 +100,15 @@ class _Condition(RunnableSerializable[RouteResult, bool]):
 
 
 class _NoDefault(RunnableSerializable[Any, Any]):
-    """What stands where no default was given."""
+    """Takes the place of a default that was not given."""
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ARG002
-        """Say that there is no default."""
+        """Raise the error that there is no default."""
         raise ClovaConfigurationError("there is no default= branch")
 
 
 class ClovaRouterBranch(RunnableBranch[Any, Any]):
-    """Runs the branch of a query's domain: a ``RunnableBranch`` that asks the router once for each input.
+    """Runs the branch for a query's domain: a ``RunnableBranch`` that asks the router once per input.
 
     Source: the router page of the API guide.
 
@@ -121,25 +121,25 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
         ...     default=small_talk,
         ... )
 
-    Input: what the router takes, and it reaches the branch unchanged. Output: what the branch gives; streams are the
-    branch's. A query that hits a safety filter goes to ``unsafe``, else one that hits a content filter to ``blocked``,
-    else to the branch of its domain. Where ``unsafe`` or ``blocked`` is missing, such a query goes to ``default``,
-    never to the domain's branch. A query without a domain goes to ``default``, too, and the router has not checked it.
+    The input is what the router takes, and the branch receives it unchanged. The output, streamed or not, is that of
+    the branch. A query goes to ``unsafe`` if it hits a safety filter, else to ``blocked`` if it hits a content filter,
+    else to the branch of its domain. If ``unsafe`` or ``blocked`` is not given, such a query goes to ``default``, never
+    to the domain's branch. A query without a domain also goes to ``default``; the service has not checked its safety.
 
-    In traces the router's run has the tag ``router``, the branch's one of ``domain:<name>``, ``unsafe``, ``blocked``
-    and ``default``. Further keyword arguments of a call go to the branch.
+    In traces the router's run has the tag ``router``, and the branch's run has ``domain:<name>``, ``unsafe``,
+    ``blocked`` or ``default``. Further keyword arguments of a call go to the branch.
 
     Args:
-        router: A ``ClovaRouter``, or a runnable made of one (``with_retry``, ``with_config``).
-        branches: A runnable, function or dict of such for each domain, by its name exactly as in the console.
-        blocked: Where content filters lead.
-        unsafe: Where safety filters lead.
-        default: Where everything else leads.
+        router: A ``ClovaRouter``, or a runnable made from one (``with_retry``, ``with_config``).
+        branches: A runnable, function or dict of these for each domain, by the domain's name exactly as in the console.
+        blocked: The branch for queries that hit a content filter.
+        unsafe: The branch for queries that hit a safety filter.
+        default: The branch for all other queries.
         name: The name of the run in traces.
 
     Raises:
-        ConfigurationError: There are no branches. When it is run: there is no branch for the route and no ``default``;
-            the message names the domains. Errors of the router are those of ``ClovaRouter``.
+        ConfigurationError: There are no branches; when it is run: there is no branch for the route and no ``default``.
+            Errors of the router are those of ``ClovaRouter``.
     """
 
     router: Runnable[Any, RouteResult]
@@ -164,7 +164,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
         if blocked is not None:
             targets.append((_Condition(kind="blocked"), blocked))
         targets += [(_Condition(kind="domain", domain=domain), target) for domain, target in branches.items()]
-        # Past the base class's constructor, which takes conditions on the input and insists on a default.
+        # The base class's constructor is skipped: it takes conditions on the input and requires a default.
         fields: dict[str, Any] = {
             "router": router,
             "branches": [(condition, coerce_to_runnable(target)) for condition, target in targets],
@@ -175,12 +175,12 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Return that ``dumps`` does not work: branches are functions as often as not."""
+        """Return that ``dumps`` does not work, since branches may be functions."""
         return False
 
     @classmethod
     def get_lc_namespace(cls) -> list[str]:
-        """Return where this class is; the base class's answer is for itself alone."""
+        """Return the module of this class; the base class names its own."""
         return cls.__module__.split(".")
 
     @property
@@ -190,7 +190,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
-        """What can be configured: that of the router and of all branches."""
+        """The configurable fields of the router and of all branches."""
         steps = [self.router, *(target for _, target in self.branches), self.default]
         return get_unique_config_specs(spec for step in steps for spec in step.config_specs)
 
@@ -198,7 +198,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
         """Return the schema of the input: the router's.
 
         Args:
-            config: As of every runnable.
+            config: As for every runnable.
         """
         return self.router.get_input_schema(config)
 
@@ -208,7 +208,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Ask the router once and return what the branch gives.
+        """Ask the router once and return the output of the branch.
 
         Args:
             input: See the class.
@@ -257,7 +257,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
             **kwargs: For the branch.
 
         Yields:
-            The branch's chunks, as they come.
+            The branch's chunks, as they arrive.
 
         Raises:
             ClovaStudioError: The router failed, or there is no branch for its answer.
@@ -306,7 +306,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
         """Return the graph: from the router, an edge for each domain, ``blocked``, ``unsafe`` and ``default``.
 
         Args:
-            config: As of every runnable.
+            config: As for every runnable.
         """
         from langchain_core.runnables.graph import Graph
 
@@ -323,7 +323,7 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
             steps.trim_first_node()
             steps.trim_last_node()
             first, last = graph.extend(steps)
-            if first is None or last is None:  # a graph that has no single way in or out: one node stands for it
+            if first is None or last is None:  # a graph without a single entry and exit: drawn as one node
                 first = last = graph.add_node(target)
             graph.add_edge(router, first, label, conditional=True)
             graph.add_edge(last, end)
@@ -337,9 +337,9 @@ class ClovaRouterBranch(RunnableBranch[Any, Any]):
         is_filtered = bool(route.safety.result or route.blocked_content.result)
         for condition, target in self._conditions():
             if condition.kind == "domain" and is_filtered:
-                continue  # its filter has no branch: what it hit must not reach the domain's
+                continue  # a query that hit a filter must not reach the domain's branch
             if condition.kind == "blocked" and route.safety.result:
-                continue  # an unsafe query is not merely a blocked one
+                continue  # without an unsafe= branch, an unsafe query goes to the default, not to blocked=
             if condition.invoke(route):
                 return condition.tag, target
         if isinstance(self.default, _NoDefault):

@@ -1,19 +1,19 @@
-"""Skillsets of CLOVA Studio: an answer that comes from APIs of yours."""
+"""Skillsets of CLOVA Studio: answers based on your own APIs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from langchain_core.runnables import run_in_executor
 from langchain_core.utils.aiter import aclosing
 from pydantic import Field, field_validator
 
+from clova_studio.adapters import iterate_in_threads
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._queries import QueryInput, query_of
 from langchain_clova._runnables import ClovaRunnable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
 
     from langchain_core.runnables import RunnableConfig
 
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ClovaSkillset", "ClovaSkillsetAnswer"]
 
-_END = object()
-
 
 class ClovaSkillsetAnswer(str):
-    """The answer of a skillset: a string, with what led to it.
+    """The answer of a skillset: a string that also has the whole result.
 
     Attributes:
         result: The whole ``clova_studio.SkillsetResult``.
@@ -36,7 +34,7 @@ class ClovaSkillsetAnswer(str):
     result: SkillsetResult
 
     def __new__(cls, result: SkillsetResult) -> Self:
-        """Make it of a whole result."""
+        """Return the answer of a result."""
         answer = super().__new__(cls, result.final_answer)
         answer.result = result
         return answer
@@ -46,7 +44,7 @@ class ClovaSkillsetAnswer(str):
 
     @property
     def final_answer(self) -> str:
-        """The answer as a plain string; ``""`` if the run did not get to its end."""
+        """The answer as a plain string; ``""`` if the run did not finish."""
         return self.result.final_answer
 
     @property
@@ -56,12 +54,12 @@ class ClovaSkillsetAnswer(str):
 
     @property
     def selected_skill(self) -> list[SelectedSkill]:
-        """The skills that were planned; known from streams only."""
+        """The skills that were chosen; only streams have them."""
         return self.result.selected_skill
 
 
 class ClovaSkillset(ClovaRunnable[QueryInput, str]):
-    """Answers with a skillset. Source: the skillset final answer page of the API guide.
+    """Answers a query with a skillset. Source: the skillset final answer page of the API guide.
 
         >>> from langchain_clova import ClovaSkillset
         >>> skillset = ClovaSkillset(skillset_id="weather1", version=1)  # doctest: +SKIP
@@ -69,20 +67,20 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
         >>> answer, answer.api_result[0].operation_id  # doctest: +SKIP
         ('부산의 내일 날씨는 구름 많음이고 기온은 23도입니다.', 'getWeather')
 
-    Input: a string, messages, or a dict with ``query`` and perhaps ``chat_history`` (messages). Of messages, the last
-    one of the user is the query, and what user and model said before it goes along as history.
+    Input: a string, messages, or a dict with ``query`` and optionally ``chat_history`` (messages). The last user
+    message is the query, and the messages of user and model before it are sent as history.
 
-    Output: a string, so that a chain goes on with it as with any other text, streamed or not: ``invoke`` gives a
-    ``ClovaSkillsetAnswer``, which also has ``final_answer``, ``api_result`` and the whole ``result``; ``stream`` gives
-    the pieces of the same text as they come.
+    Output: a string, which a chain can use like any other text, streamed or not. ``invoke`` returns a
+    ``ClovaSkillsetAnswer``, which also has ``final_answer``, ``api_result`` and the whole ``result``; ``stream`` yields
+    the pieces of the same text as they arrive.
 
-    Skills call APIs of yours, so a request is sent again only after a 429 and where no connection was made.
+    Skills call your APIs, so a request is retried only after a 429 or if no connection was made.
 
     Attributes:
         skillset_id: The skillset's id in the console.
         version: Its version, from 1, or ``"latest"`` where the service still takes it.
         request_override: Options of the skills' API calls, ``{"base_operation": {"header", "query", "request_body"},
-            "operations": [{"operation_id", ...}]}``; also per call. It may hold keys, so it is in no dump and no repr.
+            "operations": [{"operation_id", ...}]}``; also per call. It may contain keys, so it is in no dump or repr.
 
     Raises:
         ConfigurationError: An argument does not exist or is wrong, there is no key, or an input has no query.
@@ -128,15 +126,15 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Iterator[str]:
-        """Yield the pieces of the answer as they come.
+        """Yield the pieces of the answer as they arrive.
 
         Args:
             input: See the class.
-            config: Callbacks, tags and the like, as of every runnable.
+            config: Callbacks, tags and the like, as for every runnable.
             **kwargs: ``request_override``.
 
         Yields:
-            Texts that are not empty; together they are the answer.
+            Non-empty texts; together they are the answer.
 
         Raises:
             ClovaStudioError: The request failed, or was wrong and not sent.
@@ -158,7 +156,7 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
             async for piece in pieces:
                 yield piece
 
-    def _pieces(self, inputs: Iterator[QueryInput], **kwargs: Any) -> Iterator[str]:
+    def _pieces(self, inputs: Iterator[QueryInput], **kwargs: Any) -> Generator[str, None, None]:
         with langchain_errors:
             arguments = self._arguments(next(inputs), self._options(kwargs))
             with self._connection.sync.stream_skillset(**arguments) as stream:
@@ -171,12 +169,9 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
             given = await anext(inputs)
             client = self._connection.asynchronous
             if client is None:
-                pieces = self._pieces(iter([given]), **kwargs)
-                try:
-                    while isinstance(piece := await run_in_executor(None, next, pieces, _END), str):
+                async with aclosing(iterate_in_threads(self._pieces(iter([given]), **kwargs))) as pieces:
+                    async for piece in pieces:
                         yield piece
-                finally:
-                    pieces.close()  # type: ignore[attr-defined]  # a generator
                 return
             async with client.stream_skillset(**self._arguments(given, self._options(kwargs))) as stream:
                 async for chunk in stream:

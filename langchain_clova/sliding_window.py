@@ -25,28 +25,29 @@ WindowInput: TypeAlias = PromptValue | Sequence[MessageLikeRepresentation]
 
 
 class ClovaSlidingWindow(ClovaRunnable[WindowInput, list[BaseMessage]]):
-    """Drops the oldest turns until a chat fits. Source: the sliding window page of the API guide.
+    """Drops the oldest turns of a chat until it fits. Source: the sliding window page of the API guide.
 
         >>> from langchain_clova import ChatClovaX, ClovaSlidingWindow
         >>> chain = ClovaSlidingWindow(max_tokens=512) | ChatClovaX(model="HCX-003", max_tokens=512)  # doctest: +SKIP
 
-    Input: messages (system, human and AI, with text), or a prompt value. Output: those that fit, the very same objects
-    in the same order: system messages stay, the oldest turns after them go first. An empty list gives an empty list,
-    without a request. Blank messages, which the service refuses, are not sent and stay or go with the one before them.
+    Input: messages (system, human and AI, with text), or a prompt value. Output: those that fit, as the same objects in
+    the same order. System messages stay; the oldest turns after them are dropped first. An empty list gives an empty
+    list, without a request. Blank messages, which the service refuses, are not sent; they are kept or dropped with the
+    message before them.
 
     ``max_tokens`` can also be given per call.
 
     Attributes:
-        model: The v1 model of the chat that follows: HCX-003 or HCX-DASH-001. Models of v3 have no such API:
-            ``trim_messages`` of langchain-core does it for them, with ``ChatClovaX`` as its token counter.
-        max_tokens: The output cap of the chat that follows in tokens, 1 to 4,096: input and cap together may have
-            4,096 tokens, so that a large cap drops more. The default is that of ``ChatClovaX`` for these models.
+        model: The v1 model of the chat that follows: HCX-003 or HCX-DASH-001. Models of v3 have no such API: use
+            ``trim_messages`` of langchain-core, with ``ChatClovaX`` as its token counter.
+        max_tokens: The output cap of the chat that follows in tokens, 1 to 4,096. Input and cap together may have
+            4,096 tokens, so a larger cap drops more. The default, 512, is that of ``ChatClovaX`` for these models.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, there is no key, the model is one of v3, or a
-            message is one that v1 models do not take.
-        ContextLengthError: Not even the newest turn fits. Errors of calls are those of ``clova_studio`` and, at the
-            same time, of langchain-core's ``ModelError`` family.
+        ConfigurationError: An argument does not exist or is wrong, there is no key, the model is one of v3, or v1
+            models do not take one of the messages.
+        ContextLengthError: Even the newest turn alone does not fit. Errors of calls are those of ``clova_studio`` and,
+            at the same time, of langchain-core's ``ModelError`` family.
 
     See ``ConnectionFields`` for how to reach the service.
     """
@@ -88,28 +89,28 @@ class ClovaSlidingWindow(ClovaRunnable[WindowInput, list[BaseMessage]]):
 
 
 class _Window:
-    """Messages as given and as sent, one to one."""
+    """The given messages, and those of them that are sent."""
 
     def __init__(self, given: Any) -> None:
         self.messages = messages_of(given)
         self.wire: list[dict[str, Any]] = []
-        self._places: list[int] = []
+        self._indices: list[int] = []
         for i, message in enumerate(self.messages):
             if message.type == "tool":
                 raise ClovaConfigurationError(
-                    f"messages[{i}] is a ToolMessage, and v1 models take none: use trim_messages from "
+                    f"messages[{i}] is a ToolMessage, which v1 models do not take: use trim_messages from "
                     "langchain_core.messages, or leave it out"
                 )
-            # One at a time: system messages are not to be joined here.
+            # One at a time, so that system messages are not joined.
             for wire in to_clova_messages([message], no_images="a v1 model"):
                 if wire["content"].strip():
                     self.wire.append({"role": wire["role"], "content": wire["content"]})
-                    self._places.append(i)
+                    self._indices.append(i)
 
     def kept(self, answer: list[Message]) -> list[BaseMessage]:
         """Return the messages that the service kept.
 
-        They are looked for from the end, since the oldest go first: of two that say the same the newer one is meant.
+        They are matched from the end, since the oldest are dropped first: of two equal messages the newer one is kept.
         """
         kept: set[int] = set()
         position = len(self.wire)
@@ -117,16 +118,16 @@ class _Window:
             while True:
                 position -= 1
                 if position < 0:
-                    raise ClovaInvalidResponseError("the sliding window gave a message that it had not been given")
+                    raise ClovaInvalidResponseError("the sliding window returned a message that was not sent to it")
                 sent = self.wire[position]
                 if sent["role"] == left.role and sent["content"].strip() == left.content.strip():
                     break
-            kept.add(self._places[position])
-        sent_places = set(self._places)
+            kept.add(self._indices[position])
+        sent_indices = set(self._indices)
         is_kept = True
         result: list[BaseMessage] = []
         for i, message in enumerate(self.messages):
-            if i in sent_places:
+            if i in sent_indices:
                 is_kept = i in kept
             if is_kept:
                 result.append(message)

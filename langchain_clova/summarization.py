@@ -25,23 +25,24 @@ SummaryInput: TypeAlias = str | Document | BaseMessage | PromptValue | Sequence[
 
 
 class ClovaSummarizationChain(ClovaRunnable[SummaryInput, str]):
-    """Summarizes. Source: the summarization page of the API guide.
+    """Summarizes texts, documents and conversations. Source: the summarization page of the API guide.
 
         >>> from langchain_clova import ClovaSummarizationChain
         >>> ClovaSummarizationChain().invoke("긴 글 ...")  # doctest: +SKIP
         '- 한 줄로 줄인 글'
 
-    Input: a string, a ``Document``, a message, or a list of those, in one summary; a list of messages is summarized as
-    the conversation that it is, so this is a ``summarizer`` for LangChain's ``SummarizationMiddleware``. Output: a
-    string, mostly lines that start with ``- ``. Of blank input it is ``""``, without a request.
+    Input: a string, a ``Document``, a message, or a list of those, which gives one summary. A list of messages is
+    summarized as a conversation, so this can be the ``summarizer`` of LangChain's ``SummarizationMiddleware``. Output:
+    a string, mostly lines that start with ``- ``; for blank input ``""``, without a request.
 
-    The service takes 35,000 characters per request. What is longer is cut at borders of paragraphs, else of sentences,
-    into parts of about the same size, the parts are summarized side by side, then their summaries together, and so on
-    until they fit into one request. Should summaries not get shorter, they come joined, as they are. The first request
-    that fails ends a call; the error has on ``partial`` a list for each round so far, with the summaries of its parts,
-    the error in the place of a part that failed, and None in the place of one that was not asked.
+    A request holds up to 35,000 characters. Longer input is cut at paragraphs, else at sentences, into parts of about
+    the same size. The parts are summarized concurrently, then their summaries together, and so on until they fit into
+    one request. If summaries do not get shorter, they are joined as they are.
 
-    The options but the two ``max_*`` can also be given per call.
+    The first request that fails ends the call. The error's ``partial`` has one list per round: the summary of each
+    part, the error at the index of a part that failed, and None for a part that was not sent.
+
+    All options except the two ``max_*`` can also be given per call.
 
     Attributes:
         auto_sentence_splitter: Whether the service splits into paragraphs first, by the three ``seg_*`` options.
@@ -49,9 +50,9 @@ class ClovaSummarizationChain(ClovaRunnable[SummaryInput, str]):
         seg_max_size: Characters of a paragraph, 1 to 3,000.
         seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
         include_ai_filters: Whether to run the AI filter.
-        max_characters: Characters of a request at most, 100 to 35,000; smaller parts give longer summaries.
-        max_concurrency: Requests in flight at once for one long input, from 1; a smaller ``max_concurrency`` in the
-            config of a call takes precedence.
+        max_characters: Maximum characters per request, 100 to 35,000; smaller parts give longer summaries.
+        max_concurrency: Maximum requests in flight for one input, from 1; a smaller ``max_concurrency`` in the config
+            of a call takes precedence.
 
     Raises:
         ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
@@ -99,8 +100,8 @@ def texts_of(given: Any) -> list[str]:
         raise ClovaConfigurationError(
             f"the input must be a string, a Document, a message or a list of those, got {type(given).__name__}"
         )
-    is_talk = len(given) > 1 and all(isinstance(item, BaseMessage) for item in given)
-    if is_talk:
+    is_conversation = len(given) > 1 and all(isinstance(item, BaseMessage) for item in given)
+    if is_conversation:
         # An empty line between messages, so that a long conversation is cut there.
         turns = [get_buffer_string([message]) for message in given if message.text.strip()]
         return ["\n\n".join(turns)] if turns else []

@@ -6,10 +6,9 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import Document
-from langchain_core.runnables import run_in_executor
 from langchain_text_splitters.base import TextSplitter
 
-from clova_studio.adapters import SETTING_NAMES, Connection, asegment_texts, segment_texts
+from clova_studio.adapters import SETTING_NAMES, Connection, asegment_texts, in_thread, segment_texts
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import refuse_unknown
 
@@ -22,7 +21,7 @@ __all__ = ["ClovaSegmentationTextSplitter"]
 
 _NAMES = (*SETTING_NAMES, "client", "async_client")
 _HINTS = {
-    "chunk_size": "use max_chunk_size, a hard cap, or post_process_max_size, a soft one",
+    "chunk_size": "use max_chunk_size (a hard limit) or post_process_max_size (a soft one)",
     "chunk_overlap": "topic paragraphs do not overlap",
     "length_function": "sizes are counted in characters",
     "keep_separator": "white space between paragraphs is never part of them",
@@ -38,23 +37,23 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         >>> splitter.create_documents(["..."])[0].metadata  # doctest: +SKIP
         {'topic_index': 0, 'start_index': 0}
 
-    Every chunk is ``source[start:end]`` to the letter, and nothing of the source but the white space between chunks is
-    lost. A text over 120,000 characters is sent in windows that end at paragraph borders, each segmented on its own.
+    Every chunk is exactly ``source[start:end]``, and only white space between chunks is lost. A text over 120,000
+    characters is sent in windows that end at paragraph borders, each segmented on its own.
 
-    The first request that fails ends a call. The error has on ``partial`` what succeeded: a list for each text, with
-    the places of its chunks in order (``clova_studio.adapters.TopicSpan``), the error in the place of a window that
-    failed, and None in the place of one that was not asked.
+    The first request that fails ends the call. The error's ``partial`` has one list per text: the spans of its chunks
+    in order (``clova_studio.adapters.TopicSpan``), the error at the index of a window that failed, and None for a
+    window that was not sent.
 
     Args:
-        alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose.
-        seg_cnt: Wanted number of paragraphs (of each window) from 1; -1 is automatic.
-        post_process: Whether the service merges and splits afterwards towards the two sizes.
+        alpha: Threshold from -1.5 to 1.5; a larger one gives more paragraphs. -100 lets the model choose.
+        seg_cnt: Wanted number of paragraphs per window from 1; -1 is automatic.
+        post_process: Whether the service merges and splits paragraphs afterwards to fit the two sizes.
         post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
         post_process_max_size: Characters of a paragraph from 1, a soft bound: the service never cuts a sentence.
-        max_chunk_size: Characters of a chunk at most, from 1: a hard cap that the API does not give. What is longer is
-            cut at sentence borders, then at white space, then anywhere; the pieces keep their ``topic_index``.
-        add_start_index: Whether each chunk's metadata has ``start_index``, its place in the source in characters.
-        max_concurrency: Requests in flight at once, at most, for several texts or windows; from 1.
+        max_chunk_size: Maximum characters of a chunk, from 1: a hard limit, which the API does not have. Longer text is
+            cut at sentence borders, else at white space, else anywhere; the pieces keep their ``topic_index``.
+        add_start_index: Whether each chunk's metadata has ``start_index``, its start in the source in characters.
+        max_concurrency: Maximum requests in flight for the texts and windows of a call, from 1.
         **connection: ``client``, ``async_client``, or the client's settings by name: ``api_key``, ``base_url``,
             ``region``, ``path_prefix``, ``apigw_api_key``, ``timeout``, ``max_retries``, ``retry``, ``rate_limits``,
             ``max_wait``, ``quota_group``, ``headers``, ``http_client``, ``http_async_client``.
@@ -84,7 +83,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         for name, value in (("max_chunk_size", max_chunk_size), ("max_concurrency", max_concurrency)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ClovaConfigurationError(f"{name} must be a whole number from 1, got {value!r}")
-        # The base class's overlap would spoil the start indices, and its size means nothing here.
+        # The base class's overlap would make the start indices wrong, and its size has no effect here.
         super().__init__(chunk_size=max_chunk_size or 120_000, chunk_overlap=0, add_start_index=add_start_index)
         self._work: dict[str, Any] = {
             "max_chunk_size": max_chunk_size,
@@ -99,10 +98,10 @@ class ClovaSegmentationTextSplitter(TextSplitter):
             self._connection = Connection.of(**connection)
 
     def split_text(self, text: str) -> list[str]:
-        """Split a text into topic paragraphs.
+        """Return the topic paragraphs of a text.
 
         Args:
-            text: Any text; a blank one gives no chunk and no request.
+            text: Any text; a blank one gives no chunk and costs no request.
 
         Returns:
             The chunks in order, each a slice of the text.
@@ -117,14 +116,14 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         return [text[piece.start : piece.end] for piece in (await self._asplit([text]))[0]]
 
     def create_documents(self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None) -> list[Document]:
-        """Split texts into documents.
+        """Return the topic paragraphs of texts as documents.
 
         Args:
             texts: The texts.
-            metadatas: One mapping a text, copied into each of its documents.
+            metadatas: One mapping per text, copied into each of its documents.
 
         Returns:
-            The chunks of all texts in order. Their metadata has ``topic_index``, the number of the topic in its text
+            The chunks of all texts in order. Their metadata has ``topic_index``, the index of the topic in its text
             from 0, and with ``add_start_index`` also ``start_index``.
 
         Raises:
@@ -139,13 +138,13 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         return self._documents(texts, metadatas, await self._asplit(texts))
 
     async def asplit_documents(self, documents: Iterable[Document]) -> list[Document]:
-        """Split documents.
+        """Return the topic paragraphs of documents as new documents.
 
         Args:
             documents: The documents; they are not changed.
 
         Returns:
-            As ``create_documents``, with the documents' metadata.
+            As in ``create_documents``, with the documents' metadata.
 
         Raises:
             ClovaStudioError: A request failed.
@@ -158,13 +157,13 @@ class ClovaSegmentationTextSplitter(TextSplitter):
     async def atransform_documents(
         self,
         documents: Sequence[Document],
-        **kwargs: Any,  # noqa: ARG002  the base class's signature; it has none either
+        **kwargs: Any,  # noqa: ARG002  the base class's signature; it ignores them too
     ) -> Sequence[Document]:
-        """Split documents, as ``asplit_documents`` does.
+        """Return the topic paragraphs of documents; the same as ``asplit_documents``.
 
         Args:
             documents: The documents; they are not changed.
-            **kwargs: None are taken.
+            **kwargs: Not used.
 
         Raises:
             ClovaStudioError: A request failed.
@@ -179,7 +178,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         with langchain_errors:
             client = self._connection.asynchronous
             if client is None:
-                return await run_in_executor(None, self._split, texts)
+                return await in_thread(self._split, texts)
             return await asegment_texts(client, texts, **self._work)
 
     def _documents(
@@ -199,5 +198,5 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         return documents
 
 
-# For "did you mean": the arguments that are spelt out above.
+# Suggested when an argument is misspelt.
 _OPTION_NAMES = tuple(ClovaSegmentationTextSplitter.__init__.__kwdefaults__ or ())

@@ -3,7 +3,7 @@
     >>> from llama_index_clova import ClovaX
     >>> ClovaX(model="HCX-005").complete("안녕하세요?").text  # doctest: +SKIP
 
-Names are loaded when they are first used.
+Names are loaded on first use.
 """
 
 # ruff: noqa: F403, F405  each module says in its own __all__ what it has
@@ -37,8 +37,8 @@ __all__ = [
     "ClovaX",
 ]
 
-# The namespace package `llama_index` exists with any part of LlamaIndex, but its core is needed. It is only looked for
-# here: the first name that needs it imports it.
+# The namespace package `llama_index` exists with any part of LlamaIndex, but the core is needed. It is only looked for
+# here; the first name that needs it imports it.
 if find_spec("llama_index") is None or find_spec("llama_index.core") is None:
     raise ImportError(
         "llama_index_clova needs LlamaIndex: pip install 'clova-studio[llama-index]'", name="llama_index.core"

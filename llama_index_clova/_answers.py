@@ -1,9 +1,8 @@
-"""Results and chunks of the client -> LlamaIndex's responses. Pure."""
+"""Turns results and chunks of the client into LlamaIndex's responses. Pure."""
 
 from __future__ import annotations
 
 import json
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
@@ -16,8 +15,10 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from clova_studio.adapters import calls_of
+
 if TYPE_CHECKING:
-    from clova_studio import ChatChunk, ChatResult, ToolCall
+    from clova_studio import ChatChunk, ChatResult, Message
     from clova_studio.adapters import ToolChoiceFlow
 
 __all__ = ["ResponseMaker", "completion_of"]
@@ -31,24 +32,27 @@ class ResponseMaker:
         self._single_call = single_call
         self._text = ""
         self._thinking = ""
-        self._calls: dict[int, _PartialCall] = {}
 
     def whole(self, result: ChatResult) -> ChatResponse:
-        """Return a whole answer."""
+        """Return the response for a complete answer."""
         message = result.message
-        blocks = self._blocks(message.tool_calls or [])
+        blocks = self._blocks(message)
         return self._response(
             self._message(message.content, message.thinking_content or "", blocks, result), result=result
         )
 
     def piece(self, piece: ChatChunk) -> ChatResponse | None:
-        """Return the response for a piece of a streamed answer; None if there is nothing new in it."""
+        """Return the response for a chunk of a streamed answer; None if it has nothing new.
+
+        It has no tool calls: their fragments can differ from the calls at the end of the answer. The fragments are in
+        ``raw``, to show progress.
+        """
         message = piece.message
         self._take(piece)
-        if not (message.content or message.thinking_content or message.tool_calls):
+        if not (message.content or message.thinking_content or piece.tool_call_fragments):
             return None
         response = ChatResponse(
-            message=self._message(self._text, self._thinking, [call.block() for call in self._calls.values()]),
+            message=self._message(self._text, self._thinking, []),
             delta=message.content,
             raw=piece,
         )
@@ -57,43 +61,29 @@ class ResponseMaker:
         return response
 
     def last(self, piece: ChatChunk, result: ChatResult) -> ChatResponse:
-        """Return the last response of a streamed answer: whole, with the tokens."""
+        """Return the last response of a streamed answer: the complete answer, with its usage."""
         self._take(piece)
-        called = result.message.tool_calls or []
-        if called and result.finish_reason != "length":
-            # Fragments do not say to which call they belong: the truth about calls is the whole answer's.
-            blocks = self._blocks(called)
-        else:
-            blocks = [call.block() for call in self._calls.values()]
-        message = self._message(self._text, self._thinking, blocks, result)
+        message = self._message(self._text, self._thinking, self._blocks(result.message), result)
         response = self._response(message, result=result)
         response.delta = piece.message.content
         if piece.message.thinking_content:
             response.additional_kwargs["thinking_delta"] = piece.message.thinking_content
         return response
 
-    def _blocks(self, calls: list[ToolCall]) -> list[ToolCallBlock]:
-        """Return whole calls; one without an id keeps that of its place in the stream."""
+    def _blocks(self, message: Message) -> list[ToolCallBlock]:
+        """Return the tool calls of an answer; the arguments of an invalid call are text."""
         return [
             ToolCallBlock(
-                tool_call_id=call.id or (self._calls[i].id if i in self._calls else _call_id()),
-                tool_name=call.function.name or "",
-                tool_kwargs=call.function.arguments,
+                tool_call_id=call.id,
+                tool_name=call.name,
+                tool_kwargs=call.text if call.arguments is None else call.arguments,
             )
-            for i, call in enumerate(calls[:1] if self._single_call else calls)
+            for call in calls_of(message, single=self._single_call)
         ]
 
     def _take(self, piece: ChatChunk) -> None:
-        message = piece.message
-        self._text += message.content
-        self._thinking += message.thinking_content or ""
-        for fragment in message.tool_calls or ():
-            index = fragment.index or 0
-            if index and self._single_call:
-                continue
-            if index not in self._calls:
-                self._calls[index] = _PartialCall(fragment)
-            self._calls[index].arguments += fragment.function.partial_json or ""
+        self._text += piece.message.content
+        self._thinking += piece.message.thinking_content or ""
 
     def _message(
         self, text: str, thinking: str, calls: list[ToolCallBlock], result: ChatResult | None = None
@@ -102,10 +92,10 @@ class ResponseMaker:
         if thinking:
             details = result.usage.completion_tokens_details if result is not None and result.usage else None
             blocks.append(ThinkingBlock(content=thinking, num_tokens=details.thinking_tokens if details else None))
-        # One block of text: several would be read with line breaks between them.
+        # One text block: several would be joined with line breaks.
         if text or not calls:
             blocks.append(TextBlock(text=text))
-        # Core's streamed structured prediction looks into the kwargs only, its memories and agents into the blocks.
+        # Core's streamed structured prediction reads only the kwargs, its memories and agents the blocks.
         return ChatMessage(
             role=MessageRole.ASSISTANT,
             blocks=[*blocks, *calls],
@@ -130,21 +120,8 @@ class ResponseMaker:
         )
 
 
-class _PartialCall:
-    """A tool call of a stream, as far as it has arrived."""
-
-    def __init__(self, opened: ToolCall) -> None:
-        self.id = opened.id or _call_id()
-        self._name = opened.function.name or ""
-        self.arguments = ""
-
-    def block(self) -> ToolCallBlock:
-        """Return the call with its arguments as text."""
-        return ToolCallBlock(tool_call_id=self.id, tool_name=self._name, tool_kwargs=self.arguments)
-
-
 def completion_of(response: ChatResponse) -> CompletionResponse:
-    """Return a chat's response as that of a completion; core's own conversion writes into the message."""
+    """Return a chat's response as that of a completion; core's own conversion would change the message."""
     return CompletionResponse(
         text=response.message.content or "",
         additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},
@@ -162,7 +139,3 @@ def _openai_call(block: ToolCallBlock) -> dict[str, Any]:
         "type": "function",
         "function": {"name": block.tool_name, "arguments": arguments},
     }
-
-
-def _call_id() -> str:
-    return f"call_{uuid.uuid4().hex[:24]}"

@@ -1,4 +1,4 @@
-"""What is special to LlamaIndex's embeddings: batches with events, a cache, bounds per event loop. No I/O."""
+"""What only LlamaIndex's embeddings need: batches with events, a cache, bounds per event loop. No I/O."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from clova_studio import ClovaStudioError, ConfigurationError, Embedding
+from clova_studio.adapters import check_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["Lookup", "Semaphores", "TextBatches"]
 
-# Rounds of requests in a part that is stored as one, at most, and the seconds in which a part has to be done for the
-# next to be larger.
+# The most rounds of requests in a part that is stored as one, and the seconds in which a part must be done for the next
+# one to be larger.
 _MOST_ROUNDS = 8
 _QUICK = 1.0
 _INDEX = re.compile(r"^texts\[(\d+)\]")
 
 
 class Semaphores:
-    """Semaphores of an instance, for each event loop its own: one that was waited for cannot leave its loop.
+    """Semaphores of an instance, separate for each event loop: a semaphore with waiters is bound to its loop.
 
-    Copies and pickles of the instance start with none: they are instances of their own.
+    Copies and unpickled instances start without any: they have bounds of their own.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,8 @@ class Semaphores:
         self._by_loop: dict[asyncio.AbstractEventLoop, dict[tuple[str, int], asyncio.Semaphore]] = {}
 
     def of(self, name: str, count: int) -> asyncio.Semaphore:
-        """Return the semaphore of the running loop."""
+        """Return the semaphore with a name and a count for the running loop."""
+        check_loop()
         loop = asyncio.get_running_loop()
         with self._lock:
             for ended in [known for known in self._by_loop if known.is_closed()]:
@@ -49,7 +51,7 @@ class Semaphores:
 
 
 class TextBatches:
-    """A list of texts that is embedded in batches. A context, which has the results of the list on its error."""
+    """A list of texts that is embedded in batches. As a context it puts the results of the list on its error."""
 
     def __init__(self, texts: Sequence[str], size: int, *, show_progress: bool) -> None:
         self._texts = _checked(texts)
@@ -68,7 +70,7 @@ class TextBatches:
 
     @contextmanager
     def batch(self, indices: range) -> Iterator[list[str]]:
-        """Yield the texts of a batch; keep the results that its error has, and make it one of the list."""
+        """Yield the texts of a batch; keep the partial results on its error, whose indices become the list's."""
         try:
             yield self._texts[indices.start : indices.stop]
         except ClovaStudioError as error:
@@ -78,7 +80,7 @@ class TextBatches:
             raise
 
     def done(self, indices: range, vectors: Sequence[list[float]]) -> None:
-        """Take the vectors of a batch."""
+        """Store the vectors of a batch."""
         for index, vector in zip(indices, vectors, strict=True):
             self._results[index] = Embedding(embedding=vector)
         if self._bar is not None:
@@ -90,7 +92,7 @@ class TextBatches:
 
 
 class Lookup:
-    """Texts of a batch that a cache may know, each text once, and the vectors in input order."""
+    """The texts of a batch, each once, to look up in a cache, and their vectors in input order."""
 
     def __init__(self, texts: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
         self.vectors: list[Any] = [None] * len(texts)
@@ -120,10 +122,10 @@ class Lookup:
         return not self._missing
 
     def parts(self, round_size: int) -> Iterator[list[str]]:
-        """Yield the texts without a vector, in parts that are to be stored before the next one.
+        """Yield the texts without a vector in parts; each is to be stored before the next one.
 
-        A part that is not stored is lost with its process, but at the end of each the last requests are in flight
-        alone. So the first has one round of requests, and the next ones more as long as they take no time.
+        A killed process loses the part that is not stored yet, but every end of a part leaves workers idle. So the
+        first part has one round of requests, and the next ones have more as long as they are done quickly.
         """
         missing = list(self._missing)
         start, rounds = 0, 1
@@ -135,7 +137,7 @@ class Lookup:
             rounds = max(1, rounds // 2) if self._clock() - began > _QUICK else min(_MOST_ROUNDS, rounds * 2)
 
     def failed(self, part: Sequence[str], error: ClovaStudioError) -> list[tuple[str, list[float]]]:
-        """Return what succeeded in a part that failed, and make its error one of the whole batch."""
+        """Return what succeeded in a part that failed, and turn its error into one of the whole batch."""
         kept: list[tuple[str, list[float]]] = [
             (text, result.embedding)
             for text, result in zip(part, error.partial or (), strict=False)
@@ -154,7 +156,7 @@ class Lookup:
 
 
 def _checked(texts: Sequence[str]) -> list[str]:
-    """Return the texts, none of them blank: found before the first batch is sent, not when its own comes."""
+    """Return the texts if none is blank: this is checked before the first batch is sent."""
     if isinstance(texts, (str, bytes)):
         raise ConfigurationError(f"texts must be a list of strings, got {type(texts).__name__}")
     for index, text in enumerate(texts):
@@ -166,7 +168,7 @@ def _checked(texts: Sequence[str]) -> list[str]:
 
 
 def _renumber(error: ClovaStudioError, indices: Sequence[int]) -> None:
-    """Make the index in the message of an error, and of those on its ``partial``, one of the caller's list."""
+    """Turn the index in the message of an error, and of errors on its ``partial``, into one of the caller's list."""
     errors = {id(one): one for one in (error, *(error.partial or ())) if isinstance(one, ClovaStudioError)}
     for one in errors.values():
         found = _INDEX.match(one.message)

@@ -1,4 +1,4 @@
-"""LlamaIndex's decorators have no types: with these what they decorate keeps its own."""
+"""LlamaIndex's decorators, which are untyped, with types: a decorated method keeps its own."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ dispatcher = instrumentation.get_dispatcher("llama_index_clova")  # type: ignore
 
 
 def chat_events(method: F) -> F:
-    """Send the events of a chat around a method, and ask the rate limiter first."""
+    """Send the events of a chat around a method, after waiting for LlamaIndex's rate limiter."""
     return cast("F", callbacks.llm_chat_callback()(method))
 
 
 def completion_events(method: F) -> F:
-    """Send the events of a completion around a method, and ask the rate limiter first."""
+    """Send the events of a completion around a method, after waiting for LlamaIndex's rate limiter."""
     return cast("F", callbacks.llm_completion_callback()(method))
 
 
 def span(method: F) -> F:
-    """Make a method a span of its own in traces."""
+    """Give a method its own span in traces."""
     return cast("F", dispatcher.span(method))

@@ -16,7 +16,7 @@ __all__ = ["ChatFields", "ConnectionFields"]
 # Arguments of LlamaIndex's other integrations that have another name or no use here.
 _HINTS: Mapping[str, str] = MappingProxyType(
     {
-        "additional_kwargs": "every option is an argument of its own: pass it by name",
+        "additional_kwargs": "every option is an argument: pass it by name",
         "api_base": "use base_url",
         "context_window": "the model determines it",
         "is_chat_model": "every model is a chat model",
@@ -44,7 +44,7 @@ class ConnectionFields(adapters.ConnectionFields):
 
     @field_serializer("timeout")
     def _dump_timeout(self, value: Any) -> Any:
-        # JSON cannot hold an httpx.Timeout.
+        # An httpx.Timeout cannot be written as JSON.
         return value.as_dict() if hasattr(value, "as_dict") else value
 
 

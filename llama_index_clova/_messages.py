@@ -1,7 +1,7 @@
-"""LlamaIndex's messages -> messages of the wire. The caller's list and messages are never changed.
+"""Translates LlamaIndex's messages to the wire's. The caller's list and messages are never changed.
 
 What other providers have left in a history (thinking, cache points) is dropped; what the caller put there for the model
-to see is sent, or refused by name. Images are passed on as they are: a URL is not fetched, a file is read.
+is sent or refused by name. An image's URL is not fetched; an image's file is read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.utils import parse_partial_json
 
 from clova_studio import ConfigurationError
-from clova_studio.adapters import IMAGE_PLACEHOLDER, Conversation, data_uri, image_part, text_part
+from clova_studio.adapters import IMAGE_PLACEHOLDER, Conversation, data_uri, image_part, read_image, text_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,14 +37,14 @@ __all__ = ["to_clova_messages", "tool_calls_of"]
 _SYSTEM = frozenset({MessageRole.SYSTEM, MessageRole.DEVELOPER})
 _ASSISTANT = frozenset({MessageRole.ASSISTANT, MessageRole.CHATBOT, MessageRole.MODEL})
 _TOOL = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
-# Artefacts of a provider, of no meaning to the model.
+# Artefacts of a provider, which mean nothing to the model, and tool calls, which are read separately.
 _DROPPED = (ThinkingBlock, CachePoint, ToolCallBlock)
 
 
 def to_clova_messages(messages: Sequence[ChatMessage], *, no_images: str | None = None) -> ClovaMessages:
-    """Return the messages of a request: fresh dicts in the wire's form, the system messages joined in front.
+    """Return the messages of a request as new dicts in the wire's form, with all system messages joined into the first.
 
-    ``no_images`` says why the request cannot carry images: one of the last turn is refused, older ones are replaced.
+    ``no_images`` says what rules out images. An image in the last turn is then refused; older ones are replaced.
     """
     last_turn = max((i for i, message in enumerate(messages) if message.role == MessageRole.USER), default=-1)
     conversation = Conversation(no_images, parse_json=parse_partial_json)
@@ -54,7 +54,7 @@ def to_clova_messages(messages: Sequence[ChatMessage], *, no_images: str | None 
             conversation.add_system(list(_parts(message, where)), where)
         elif message.role in _ASSISTANT:
             _check_ids(message, where)
-            conversation.add_assistant(_said(message), tool_calls_of(message))
+            conversation.add_assistant(_said(message), tool_calls_of(message), where=where)
         elif message.role in _TOOL:
             _add_result(conversation, message, where)
         else:
@@ -70,7 +70,7 @@ def tool_calls_of(message: ChatMessage) -> list[tuple[str, str, Any]]:
         if isinstance(block, ToolCallBlock) and block.tool_call_id
     ]
     known = {call[0] for call in calls}
-    # Messages from before there were blocks, and those of other providers.
+    # Messages from versions without blocks, and those of other providers.
     held = message.additional_kwargs.get("tool_calls")
     for call in held if isinstance(held, list) else ():
         function = _get(call, "function")
@@ -85,7 +85,7 @@ def _get(held: Any, name: str) -> Any:
 
 
 def _parts(message: ChatMessage, where: str) -> Iterator[dict[str, Any]]:
-    """Yield the parts of a message; empty texts are left out, the service refuses them."""
+    """Yield the parts of a message, without empty texts, which the service refuses."""
     for j, block in enumerate(message.blocks):
         yield from _block_parts(block, f"{where}.blocks[{j}]")
 
@@ -111,13 +111,24 @@ def _image(block: ImageBlock, where: str) -> str:
     """Return an image as a URL or a data URI."""
     if block.url is not None:
         return str(block.url)
-    if isinstance(block.image, bytes):  # base64, as the block keeps whatever it was given
-        return data_uri(block.image.decode("ascii"), block.image_mimetype)
-    if block.image is not None:
-        block.image.seek(0)
-        return data_uri(base64.b64encode(block.image.read()).decode("ascii"), block.image_mimetype)
-    if block.path is not None:
-        return data_uri(base64.b64encode(Path(block.path).read_bytes()).decode("ascii"), block.image_mimetype)
+    if isinstance(block.image, bytes):
+        try:
+            # Base64, as the block keeps whatever it was given; what was put there later may be the image itself.
+            encoded = block.image.decode("ascii")
+        except UnicodeDecodeError:
+            encoded = base64.b64encode(block.image).decode("ascii")
+        return data_uri(encoded, block.image_mimetype)
+    try:
+        if block.image is not None:
+            block.image.seek(0)
+            return read_image(block.image, block.image_mimetype)
+        if block.path is not None:
+            if not Path(block.path).is_file():
+                raise ConfigurationError(f"{where}: the image {block.path} is not a file")
+            with Path(block.path).open("rb") as file:
+                return read_image(file, block.image_mimetype)
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"{where}: the image cannot be read: {exc}") from exc
     raise ConfigurationError(f"{where} is an empty ImageBlock: give it an image, a path or a url")
 
 
@@ -138,7 +149,7 @@ def _add_result(conversation: Conversation, message: ChatMessage, where: str) ->
     call_id = message.additional_kwargs.get("tool_call_id")
     if not call_id:
         raise ConfigurationError(
-            f"{where} is the result of a tool, but of which call? Give additional_kwargs={{'tool_call_id': ...}}"
+            f"{where} is a tool result that names no call: give it additional_kwargs={{'tool_call_id': ...}}"
         )
     texts = []
     images = 0
@@ -148,4 +159,4 @@ def _add_result(conversation: Conversation, message: ChatMessage, where: str) ->
             texts.append(IMAGE_PLACEHOLDER)
         else:
             texts += [part["text"] for part in _block_parts(block, where) if part["type"] == "text"]
-    conversation.add_tool_result(call_id, "\n".join(texts), images=images)
+    conversation.add_tool_result(call_id, "\n".join(texts), images=images, where=where)

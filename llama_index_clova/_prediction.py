@@ -1,7 +1,7 @@
-"""Structured prediction of the LLM, in its six forms.
+"""Structured prediction of the LLM: by response format or tool call, sync and async, whole and streamed.
 
-Core's own does it with a tool too, but loses the system prompt when it is asynchronous, does not demand the call when
-it is streamed, and takes an answer without one for an empty object.
+Core's own also uses a tool, but it loses the system prompt in asynchronous calls, does not demand the tool call in
+streams, and takes an answer without a tool call for an empty object.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 __all__ = ["PredictingLLM"]
 
 
-# What a structured prediction sets itself.
+# Options that a structured prediction sets itself.
 _OWN = ("tool_required", "tool_choice", "allow_parallel_tool_calls")
 
 
 class PredictingLLM(FunctionCallingLLM):
-    """An LLM of this service with structured prediction. The fields it looks at are those of ``ChatFields``."""
+    """An LLM of this service with structured prediction. It reads fields of ``ChatFields``."""
 
-    if TYPE_CHECKING:  # declared here they would take precedence over those of ChatFields
+    if TYPE_CHECKING:  # at run time these would take precedence over the fields of ChatFields
         model: str
         task_id: str | None
 
@@ -52,13 +52,13 @@ class PredictingLLM(FunctionCallingLLM):
         """Return an object of a pydantic class.
 
         Source: the structured outputs page (HCX-007) and the function calling page (others) of the API guide.
-        ``pydantic_program_mode`` is respected: ``function`` always uses a tool, ``llm`` asks in words.
+        ``pydantic_program_mode`` is respected: ``function`` always uses a tool, ``llm`` asks for JSON in the prompt.
 
         Args:
             output_cls: The class.
             prompt: A prompt template.
             llm_kwargs: Options of the call.
-            **prompt_args: What the template wants.
+            **prompt_args: Values for the template.
 
         Raises:
             ValueError: The answer was cut, is not a tool call, or does not fit the class.
@@ -97,7 +97,7 @@ class PredictingLLM(FunctionCallingLLM):
         dispatcher.event(LLMStructuredPredictEndEvent(output=found))
         return found
 
-    # stream_structured_predict and astream_structured_predict are core's; they send the events around these two.
+    # stream_structured_predict and astream_structured_predict are core's; they call these two and send the events.
 
     def _structured_stream_call(
         self,
@@ -140,7 +140,7 @@ class PredictingLLM(FunctionCallingLLM):
         return objects_of()
 
     def _structured_way(self, llm_kwargs: Mapping[str, Any] | None) -> str | None:
-        """Return ``"native"``, ``"tool"``, or None to leave it to core."""
+        """Return ``"native"`` (a response format), ``"tool"``, or None to leave it to core."""
         given = llm_kwargs or {}
         model = given.get("model") or given.get("model_name") or self.model
         info = model_info(model)

@@ -1,4 +1,4 @@
-"""Structured prediction: what is asked, and objects of answers, whole and in parts. Pure."""
+"""Structured prediction: the response format, and objects of complete and partial answers. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def response_format(output_cls: type[BaseModel]) -> dict[str, Any]:
 
 
 def object_of(response: ChatResponse, output_cls: type[Model], *, native: bool) -> Model:
-    """Return the object of a whole answer: of its text (``native``), else of its first tool call; it must fit."""
+    """Return the object of a complete answer: of its text (``native``), else of its first tool call.
+
+    Raises:
+        ValueError: The answer was cut at the output cap, has no tool call, or does not fit the class.
+    """
     if not native:
         return output_cls.model_validate(selections(response, error_on_no_tool_call=True)[0].tool_kwargs)
     if response.additional_kwargs.get("finish_reason") == "length":
@@ -41,12 +45,13 @@ class PartialObjects:
         self._native = native
         self._last: ChatResponse | None = None
         self._seen: dict[str, Any] = {}
+        self._arguments = ""
 
     def take(self, response: ChatResponse) -> BaseModel | None:
-        """Return the object so far: of the class if it fits already, else with any field missing; None if not new."""
+        """Return the object so far, None if it is not new. While it does not fit the class, fields may be missing."""
         self._last = response
         if response.additional_kwargs.get("finish_reason") is not None:
-            return None  # the end, which is ``whole``'s
+            return None  # the last response, which ``whole`` reads
         held = self._held(response)
         if not held or held == self._seen:
             return None
@@ -57,17 +62,19 @@ class PartialObjects:
             return self._flexible.model_validate(held)
 
     def whole(self) -> BaseModel:
-        """Return the object of the whole answer."""
+        """Return the object of the complete answer."""
         if self._last is None:
-            raise ValueError("the stream gave nothing")
+            raise ValueError("the stream had no response")
         return object_of(self._last, self._output_cls, native=self._native)
 
     def _held(self, response: ChatResponse) -> dict[str, Any]:
         if not self._native:
-            calls = selections(response, error_on_no_tool_call=False)
-            return calls[0].tool_kwargs if calls else {}
+            # Of the fragments of the first call: they need not be certain for an object that is in the making.
+            for fragment in getattr(response.raw, "tool_call_fragments", None) or ():
+                if fragment.index == 0:
+                    self._arguments += fragment.function.partial_json or ""
         try:
-            held = parse_partial_json(response.message.content or "")
+            held = parse_partial_json((response.message.content or "") if self._native else self._arguments)
         except (ValueError, RecursionError):
             return {}
         return held if isinstance(held, dict) else {}

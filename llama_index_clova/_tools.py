@@ -1,12 +1,12 @@
-"""LlamaIndex's tools -> tools of the wire, and the calls of an answer. Pure."""
+"""Translates LlamaIndex's tools to the wire's, and reads the tool calls of an answer. Pure."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.llms.llm import ToolSelection
-from llama_index.core.llms.utils import parse_partial_json
 from llama_index.core.tools.types import BaseTool, ToolMetadata
 
 from clova_studio import ConfigurationError
@@ -23,38 +23,50 @@ CUT = (
     "/ 출력이 최대 토큰 수에서 잘렸습니다. max_tokens를 늘리세요."
 )
 
+_NO_OBJECT = (
+    "the model called {name} with arguments that are not a JSON object, so the tool must not run: {text!r}. Ask again. "
+    "/ 모델이 {name}을(를) JSON 객체가 아닌 인자로 호출했습니다. 다시 요청하세요."
+)
+
 
 def wire_tool(tool: Any) -> dict[str, Any]:
-    """Return a tool, its metadata, or a dict in OpenAI's form as the service takes it."""
+    """Return a tool in the form that the service takes, from a tool, its metadata, or a dict in OpenAI's form."""
     if isinstance(tool, BaseTool):
         tool = tool.metadata
     if isinstance(tool, ToolMetadata):
-        # OpenAI's bound on the description is not this service's.
+        # OpenAI limits the length of the description; this service does not.
         tool = tool.to_openai_tool(skip_length_check=True)
     function = tool.get("function", tool) if isinstance(tool, Mapping) else None
     if not isinstance(function, Mapping) or not function.get("name"):
-        raise ConfigurationError(f"tools takes LlamaIndex tools or dicts in OpenAI's form, got {type(tool).__name__}")
+        raise ConfigurationError(f"a tool must be LlamaIndex's or a dict in OpenAI's form, got {type(tool).__name__}")
     return wire_function(function)
 
 
 def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[ToolSelection]:
-    """Return the tool calls of a response; of a stream's, with the arguments as far as they have arrived."""
+    """Return the tool calls of a response; a tool must not run with half of its arguments."""
     calls = tool_calls_of(response.message)
     if not calls and error_on_no_tool_call:
         raise ValueError(f"expected at least one tool call, but the answer is text: {response.message.content!r}")
     if calls and response.additional_kwargs.get("finish_reason") == "length":
-        # Half of its arguments must not run a tool, and what is left of them may look whole.
+        # Truncated arguments may look complete.
         raise ValueError(CUT.format(what=f"a call of {calls[-1][1]}"))
+    if any(not name for _, name, _ in calls):
+        raise ValueError(
+            "the model called a tool without its name: ask again. / "
+            "모델이 이름 없이 도구를 호출했습니다. 다시 요청하세요."
+        )
     return [
-        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=_arguments(arguments))
+        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=_arguments(name, arguments))
         for call_id, name, arguments in calls
     ]
 
 
-def _arguments(arguments: Any) -> dict[str, Any]:
+def _arguments(name: str, arguments: Any) -> dict[str, Any]:
     if isinstance(arguments, str):
         try:
-            arguments = parse_partial_json(arguments) if arguments.strip() else {}
-        except (ValueError, RecursionError):
-            arguments = {}
-    return dict(arguments) if isinstance(arguments, Mapping) else {}
+            arguments = json.loads(arguments) if arguments.strip() else {}
+        except (ValueError, RecursionError) as exc:
+            raise ValueError(_NO_OBJECT.format(name=name, text=arguments[:500])) from exc
+    if not isinstance(arguments, Mapping):
+        raise ValueError(_NO_OBJECT.format(name=name, text=str(arguments)[:500]))  # noqa: TRY004  the text is wrong
+    return dict(arguments)

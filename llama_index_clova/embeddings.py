@@ -1,8 +1,7 @@
-"""Embeddings of CLOVA Studio for LlamaIndex: many texts at a time, in order, bounded, within the quota."""
+"""Embeddings of CLOVA Studio for LlamaIndex: many texts concurrently, in order, bounded, within the quota."""
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -14,19 +13,20 @@ from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent,
 from pydantic import AliasChoices, Field, PrivateAttr
 
 from clova_studio import ClovaStudioError, ContextLengthError
-from clova_studio.adapters import WorkQueue, aembed_texts, run_tasks, run_threads
+from clova_studio.adapters import WorkQueue, aembed_texts, in_thread, run_tasks, run_threads
 from llama_index_clova._batches import Lookup, Semaphores, TextBatches
 from llama_index_clova._decorators import dispatcher
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
 
 __all__ = ["ClovaEmbedding"]
 
 _COLLECTION = "embeddings"
-# The queue of the batches that a task embeds: the base class's hooks, which subclasses change, have no argument for it.
+# The queue of the batches of a task. The base class's hooks, which subclasses override, take no argument for it.
 _batches: ContextVar[WorkQueue[Any, Any] | None] = ContextVar("clova_batches", default=None)
 
 
@@ -38,34 +38,33 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         >>> len(embed_model.get_query_embedding("대한민국의 수도는?"))  # doctest: +SKIP
         1024
 
-    The API takes one text per request; ``max_concurrency`` requests are in flight at once, and batches wait for a full
-    quota. Vectors are lists of 1,024 floats, not of unit length.
+    The API takes one text per request. Up to ``max_concurrency`` requests are in flight at once, and batches wait while
+    the quota is full. Vectors are lists of 1,024 floats, not of unit length.
 
     Blank texts are refused by their index before anything is sent. When a text of a list fails, no further batch is
-    started, and the client's error has on ``partial``, for the whole list, an ``Embedding`` where there is a vector,
-    the error in its place and None elsewhere.
+    started. The error's ``partial`` has one entry per text of the list: an ``Embedding``, the error of the text, or
+    None if it has neither.
 
     With ``embeddings_cache``, what succeeded before a failure is stored, and long batches are stored part by part, so
-    that the next run embeds only what is missing. A killed process loses the part of each batch in flight:
+    that the next run embeds only what is missing. A killed process loses the part of each batch that is in flight:
     ``max_concurrency`` texts with a slow service or a full quota, up to 8 times as many while parts take less than a
-    second. LlamaIndex's ``SimpleKVStore`` is in memory alone; a store that writes at once outlives a kill.
-    Caches have the text alone as their key: give each model a cache of its own, or vectors of one model will be taken
-    for those of another.
+    second. LlamaIndex's ``SimpleKVStore`` is only in memory; use a store that writes at once to survive a kill. Caches
+    use the text alone as the key: give each model its own cache, or vectors of different models get mixed.
 
     Attributes:
-        model_name: ``bge-m3`` (v2, up to 8,192 tokens a text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1, 500
-            tokens). Vectors of different models cannot be compared. Also ``model``.
-        max_concurrency: Requests in flight at once, from 1: of this instance in one event loop, however many batches
-            and queries there are, and of each synchronous call.
+        model_name: ``bge-m3`` (v2, up to 8,192 tokens per text), or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1,
+            500 tokens). Vectors of different models cannot be compared. Also ``model``.
+        max_concurrency: Maximum number of requests in flight, from 1: of this instance in one event loop, over all
+            batches and queries, and of each synchronous call.
         on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
-        embed_batch_size: Texts of one event, one turn of ``rate_limiter`` and one step of the progress bar, 1 to 2,048.
-            It is not what a request takes, that is always one text: a batch ends with its slowest request, so small
-            batches leave most of ``max_concurrency`` unused. Hence 1,024 and not LlamaIndex's 10.
-        num_workers: Batches in flight at once in asynchronous calls, from 1; None for as many as ``max_concurrency``
-            has use for.
+        embed_batch_size: Texts per batch, 1 to 2,048: a batch is one event, one call of ``rate_limiter`` and one step
+            of the progress bar, not one request, which always has one text. The default is 1,024 and not LlamaIndex's
+            10: a batch ends with its slowest request, so small batches leave most of ``max_concurrency`` unused.
+        num_workers: Maximum number of batches in flight in asynchronous calls, from 1; None for as many as
+            ``max_concurrency`` can use.
         embeddings_cache: A key-value store of LlamaIndex; not part of dumps.
-        rate_limiter: A rate limiter of LlamaIndex, asked once a batch or single text, whatever the number of requests.
-            ``rate_limits`` counts requests and tokens, and without either the quota is kept all the same.
+        rate_limiter: A rate limiter of LlamaIndex, called once per batch or single text, whatever the number of
+            requests. The client's ``rate_limits`` counts requests and tokens; it adapts to the quota without either.
         callback_manager: Callbacks; each batch is one event.
 
     Raises:
@@ -80,14 +79,14 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
     on_too_long: Literal["error", "truncate"] = "error"
     embed_batch_size: int = Field(default=1_024, ge=1, le=2_048)
     num_workers: int | None = Field(default=None, ge=1)
-    # A store is no JSON.
+    # A store cannot be written as JSON.
     embeddings_cache: Any | None = Field(default=None, exclude=True, repr=False)
 
     _semaphores: Semaphores = PrivateAttr(default_factory=Semaphores)
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that dumps have."""
+        """Return the class name that dumps use."""
         return "ClovaEmbedding"
 
     @property
@@ -101,18 +100,18 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         show_progress: bool = False,  # noqa: FBT001, FBT002  the base class's argument
         **kwargs: Any,  # noqa: ARG002  see below
     ) -> list[list[float]]:
-        """Return the vectors of texts in their order.
+        """Return the vectors of texts in input order.
 
         Args:
-            texts: Not empty ones; an empty one is named by its index before anything is sent.
+            texts: The texts. A blank one is refused by its index before anything is sent.
             show_progress: Whether to draw a progress bar.
-            **kwargs: What an ingestion pipeline hands to all of its components; of no meaning here.
+            **kwargs: Ignored: a pipeline passes its arguments to every transformation.
 
         Returns:
-            One list of 1,024 floats a text; no texts give no vectors and no request.
+            One list of 1,024 floats per text. An empty list gives an empty list, without a request.
 
         Raises:
-            ConfigurationError: A text is empty; nothing was sent.
+            ConfigurationError: A text is blank; nothing was sent.
             ClovaStudioError: The first error, with what succeeded on ``partial``.
         """
         run = TextBatches(texts, self.embed_batch_size, show_progress=show_progress)
@@ -139,9 +138,9 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         **kwargs: Any,  # noqa: ARG002  see below
     ) -> list[list[float]]:
         """Async variant of ``get_text_embedding_batch``."""
-        # The base class starts all batches at once, goes on with them after a failure, and leaves their events open.
+        # The base class starts all batches at once, continues them after a failure, and leaves their events open.
         run = TextBatches(texts, self.embed_batch_size, show_progress=show_progress)
-        # Of small batches so many that texts for the next requests are at hand when the last ones of a batch end.
+        # Enough batches that there are texts for new requests while the last requests of a batch finish.
         useful = 1 + 2 * self.max_concurrency // self.embed_batch_size
         workers = min(useful, self.num_workers or useful)
         queue: WorkQueue[range, None] = WorkQueue(run.batches, max_concurrency=workers, patience=0)
@@ -156,7 +155,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
                 run.done(indices, vectors)
 
         with run:
-            # A batch that ends with the queue has its own 0.8 seconds, and then says what has succeeded.
+            # A batch that ends with the queue has 0.8 seconds of its own, and then reports what has succeeded.
             await run_tasks(queue, embed, grace=0.9)
         return run.vectors()
 
@@ -179,8 +178,8 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         return [embedding.embedding for embedding in found]
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        # Each request has a permit of its own, so that the bound holds for all calls of this instance in this loop and
-        # a query does not wait for a whole batch.
+        # Each request needs its own permit, so that the bound holds for all calls of this instance in this loop, and a
+        # query does not wait for a whole batch.
         async with self._turn():
             found = await aembed_texts(
                 self._connection.asynchronous or self._connection.sync,
@@ -216,7 +215,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         for text in lookup.texts:
             lookup.take(text, _vector_of(await cache.aget(key=text, collection=_COLLECTION)))
         if not lookup.complete and self.rate_limiter is not None:
-            # The base class asks it on every path but this one.
+            # The base class calls it on every path except this one.
             await self.rate_limiter.async_acquire()
         for part in lookup.parts(self.max_concurrency):
             try:
@@ -243,7 +242,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         async with self._requests():
             client = self._connection.asynchronous
             if client is None:
-                return await asyncio.to_thread(self._embed, text)
+                return await in_thread(self._embed, text)
             try:
                 return (await client.embed(text, model=self.model_name)).embedding
             except ContextLengthError:
@@ -258,17 +257,17 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         return self._semaphores.of("requests", self.max_concurrency)
 
     def _turn(self) -> AbstractAsyncContextManager[Any]:
-        # Here, too: the base class's own bound counts from 2, and hooks are called past it.
+        # Bounded here too: the base class's own bound works only from 2, and does not cover direct calls of the hooks.
         return nullcontext() if self.num_workers is None else self._semaphores.of("batches", self.num_workers)
 
     def _cache(self) -> Any:
         if self.embeddings_cache is None:
-            raise ValueError("embeddings_cache must be defined")  # as the base class says it
+            raise ValueError("embeddings_cache must be defined")  # the base class's message
         return self.embeddings_cache
 
     @contextmanager
     def _events(self, texts: list[str]) -> Iterator[list[list[float]]]:
-        """Tell callbacks and instrumentation of a batch, whose vectors go into the list that this yields."""
+        """Report a batch to callbacks and instrumentation; its vectors go into the list that this yields."""
         about = self.to_payload()
         vectors: list[list[float]] = []
         dispatcher.event(EmbeddingStartEvent(model_dict=about))
@@ -279,7 +278,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
 
 
 def _vector_of(entry: Any) -> list[float] | None:
-    # As the base class stores it: a dict with one vector under a name of no meaning.
+    # The base class's format: a dict with one vector under a random name.
     return None if entry is None else next(iter(entry.values()))
 
 

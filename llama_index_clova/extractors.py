@@ -15,7 +15,14 @@ from pydantic import Field, field_validator, model_validator
 from tqdm.auto import tqdm
 
 from clova_studio import ClovaStudioError, ConfigurationError
-from clova_studio.adapters import MAX_SUMMARIZATION_CHARACTERS, WorkQueue, asummarize_texts, run_tasks, summarize_texts
+from clova_studio.adapters import (
+    MAX_SUMMARIZATION_CHARACTERS,
+    WorkQueue,
+    asummarize_texts,
+    in_thread,
+    run_tasks,
+    summarize_texts,
+)
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -215,7 +222,7 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
         return await self.aextract(nodes)
 
     def _neighbours(self, nodes: Sequence[BaseNode], i: int) -> dict[str, int]:
-        """Return the indexes of the nodes whose summaries node ``i`` gets, by metadata key."""
+        """Return the indices of the nodes whose summaries node ``i`` gets, by metadata key."""
         found = {}
         for name, (step, key) in _KEYS.items():
             j = i + step
@@ -236,7 +243,7 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
         async def summarize(text: str) -> str:
             try:
                 if client is None:
-                    summary = await asyncio.to_thread(summarize_texts, self._connection.sync, [text], **options)
+                    summary = await in_thread(summarize_texts, self._connection.sync, [text], **options)
                 else:
                     summary = await asummarize_texts(client, [text], **options)
             except Exception as error:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
 
 from clova_studio import model_info
-from clova_studio.adapters import default_output_tokens, is_tuned
+from clova_studio.adapters import default_output_tokens, in_thread, is_tuned, iterate_in_threads
 from llama_index_clova._answers import ResponseMaker, completion_of
 from llama_index_clova._decorators import chat_events, completion_events
 from llama_index_clova._fields import ChatFields
 from llama_index_clova._messages import to_clova_messages
 from llama_index_clova._prediction import PredictingLLM
-from llama_index_clova._threads import iterate_in_threads
 from llama_index_clova._tools import selections, wire_tool
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ __all__ = ["ClovaX"]
 # Options of a call that the adapter itself uses.
 _OURS = ("tool_fallback", "parallel_tool_calls", "max_retries")
 _FIXED_HINT = "it belongs to the instance: make another ClovaX with its own {name}"
-_TOOLS_AND_FORMAT_HINT = ", or ask for the answer as a call of a tool"
+_TOOLS_AND_FORMAT_HINT = ", or ask for the answer as a tool call"
 
 
 class ClovaX(PredictingLLM, ChatFields):
@@ -53,48 +51,52 @@ class ClovaX(PredictingLLM, ChatFields):
         >>> response.text, response.raw["usage"]["total_tokens"]  # doctest: +SKIP
         ('5050입니다.', 172)
 
-    Chat, completion and both streamed, sync and async; tools for ``FunctionAgent`` and ``AgentWorkflow``; structured
-    prediction, by the service's structured outputs on HCX-007 and as a tool call on HCX-005 and HCX-DASH-002.
+    It has chat and completion, both also streamed, sync and async; tools for ``FunctionAgent`` and ``AgentWorkflow``;
+    and structured prediction, by structured outputs on HCX-007 and by tool calls on HCX-005 and HCX-DASH-002.
 
-    Answers have at most one ``TextBlock``, a ``ThinkingBlock`` in front of it where the model thought, and
-    ``ToolCallBlock`` after it, whose arguments are text while a stream is in flight and a dict once whole.
+    An answer has a ``ThinkingBlock`` if the model thought, at most one ``TextBlock``, and a ``ToolCallBlock`` for each
+    tool call, in a stream only in the last response. Arguments that are not a JSON object are text there, and
+    ``get_tool_calls_from_response`` refuses them.
     ``raw`` is the service's result in snake_case, with the tokens of all requests of the call as ``usage``;
     ``additional_kwargs`` has ``prompt_tokens``, ``completion_tokens``, ``total_tokens``, ``finish_reason`` and
-    ``request_id``, in streams those of the last response. New thinking is ``additional_kwargs["thinking_delta"]``.
+    ``request_id``, in a stream only those of its last response. New thinking text in a stream is in
+    ``additional_kwargs["thinking_delta"]``. An answer that ended before there was any text is marked
+    ``additional_kwargs["empty_answer"]``: ``"thinking"`` if thinking used up ``max_tokens``, which one warning says
+    too, ``"max_tokens"`` if something else did.
 
     Every option can also be given per call (``chat(messages, top_k=3)``). A call's options take precedence over the
-    constructor's; None leaves an option to the service. Further options of a call: ``tools``, ``tool_choice``
+    constructor's; for None the service's default applies. Further options of a call: ``tools``, ``tool_choice``
     (``"auto"``, ``"none"``, ``"any"``, the name of a tool or a dict that names one), ``parallel_tool_calls`` (False
-    keeps the first tool call only), ``response_format``, ``request_id``, ``max_retries``. An argument that does not
+    keeps only the first tool call), ``response_format``, ``request_id``, ``max_retries``. An argument that does not
     exist is refused by name. Ranges and combinations are checked before anything is sent.
 
-    The service has no "required" tool choice: ``tool_required=True`` and ``"any"`` force a single tool by its name;
-    with several they ask for a call in words, once more when the answer is text, and mark an answer that is text all
-    the same ``additional_kwargs["tool_choice_unmet"]``.
+    The service has no "required" tool choice. ``tool_required=True`` and ``"any"`` force a single tool by name. With
+    several tools an instruction asks for a call, and the model is asked once more if its answer is text. If that answer
+    is text too, it is marked ``additional_kwargs["tool_choice_unmet"]``.
 
     ``system_prompt``, ``completion_to_prompt`` and ``rate_limiter`` work where LlamaIndex uses them: the first in
-    ``predict``, ``stream`` and structured prediction, not in ``chat``. The quota is the client's business, see
-    ``rate_limits``. A URL in an ``ImageBlock`` is passed on to the service, not fetched.
+    ``predict``, ``stream`` and structured prediction, not in ``chat``. For the service's quota see ``rate_limits``. A
+    URL in an ``ImageBlock`` is passed on to the service, not fetched.
 
     Raises:
         ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
-            ``clova_studio``; structured prediction raises ValueError for an answer that is cut or does not fit.
+            ``clova_studio``; structured prediction raises ValueError for an answer that was cut or does not fit.
 
     See ``clova_studio.adapters.ChatFields`` for the options and ``clova_studio.adapters.ConnectionFields`` for how to
-    reach the service. Keys are never part of ``to_dict`` and ``to_json``; a pickle holds them.
+    reach the service. Keys are never part of ``to_dict`` and ``to_json``, but a pickle contains them.
     """
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name of the class, as LlamaIndex stores it."""
+        """Return the class name that dumps use."""
         return "ClovaX"
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What LlamaIndex wants to know of the model, from the catalogue.
+        """The model's metadata for LlamaIndex, from the catalogue.
 
-        ``num_output`` is the output cap that is sent or the service's default; ``context_window`` is what input and
-        output may have together.
+        ``num_output`` is the output cap in tokens that is sent, or the service's default; ``context_window`` is the
+        number of tokens that input and output may have together.
         """
         info = model_info(self.model)
         num_output = default_output_tokens(self.model, self.thinking) if self.max_tokens is None else self.max_tokens
@@ -107,7 +109,7 @@ class ClovaX(PredictingLLM, ChatFields):
             system_role=MessageRole.SYSTEM,
         )
 
-    # Asking.
+    # Answers.
 
     @chat_events
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
@@ -129,7 +131,7 @@ class ClovaX(PredictingLLM, ChatFields):
 
     @chat_events
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """Return a generator of the answer as it comes: ``message`` is what there is so far, ``delta`` what is new.
+        """Return a generator of the answer as it arrives: ``message`` is the answer so far, ``delta`` the new text.
 
         Args:
             messages: The conversation; not changed.
@@ -148,7 +150,7 @@ class ClovaX(PredictingLLM, ChatFields):
 
     @completion_events
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002  core's signature
-        """Return the answer to a prompt, which is asked as a message of the user.
+        """Return the answer to a prompt, which is sent as a user message.
 
         Args:
             prompt: The prompt.
@@ -156,7 +158,7 @@ class ClovaX(PredictingLLM, ChatFields):
             **kwargs: Options of this call.
 
         Raises:
-            ClovaStudioError: As ``chat``.
+            ClovaStudioError: As in ``chat``.
         """
         return completion_of(self._chat(self._asked(prompt, formatted=formatted), **kwargs))
 
@@ -170,12 +172,12 @@ class ClovaX(PredictingLLM, ChatFields):
         """Return a generator of the answer to a prompt; see ``stream_chat``.
 
         Args:
-            prompt: As ``complete``.
-            formatted: As there.
+            prompt: As in ``complete``.
+            formatted: As in ``complete``.
             **kwargs: Options of this call.
 
         Raises:
-            ClovaStudioError: As ``stream_chat``.
+            ClovaStudioError: As in ``stream_chat``.
         """
         responses = self._stream_chat(self._asked(prompt, formatted=formatted), **kwargs)
         return (completion_of(response) for response in responses)
@@ -191,7 +193,7 @@ class ClovaX(PredictingLLM, ChatFields):
             prompt = self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=prompt)]
 
-    # The work, without events: what is asked through these is one event and one slot of the rate limiter a call.
+    # The work, without events, so that each public call is one event and calls LlamaIndex's rate limiter once.
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         flow, connection, maker = self._call(messages, kwargs)
@@ -199,12 +201,12 @@ class ClovaX(PredictingLLM, ChatFields):
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         if self._connection.asynchronous is None:
-            return await asyncio.to_thread(self._chat, messages, **kwargs)
+            return await in_thread(self._chat, messages, **kwargs)
         flow, connection, maker = self._call(messages, kwargs)
         return maker.whole(await flow.arun(connection.needed_async))
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        # What is wrong with the call is said now, not when the generator is first asked.
+        # Errors in the arguments are raised now, not when the generator is first iterated.
         flow, connection, maker = self._call(messages, kwargs)
         return self._responses(flow, connection.sync, maker)
 
@@ -285,11 +287,12 @@ class ClovaX(PredictingLLM, ChatFields):
         """Return the tool calls of a response.
 
         Args:
-            response: A response; of a stream in flight, with the arguments as far as they have arrived.
+            response: A response; in a stream only the last one has tool calls.
             error_on_no_tool_call: Whether a response without a tool call is an error.
-            **kwargs: None are taken.
+            **kwargs: Ignored.
 
         Raises:
-            ValueError: There is no tool call, or the answer was cut at the output cap in the middle of one.
+            ValueError: There is no tool call, the answer was cut at the output cap in the middle of one, or the
+                arguments of one are not a JSON object.
         """
         return selections(response, error_on_no_tool_call=error_on_no_tool_call)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -16,7 +15,7 @@ from pydantic import Field, field_validator
 from tqdm.auto import tqdm
 
 from clova_studio import ConfigurationError, segmentation_windows
-from clova_studio.adapters import asegment_texts, segment_texts
+from clova_studio.adapters import asegment_texts, in_thread, segment_texts
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
     window that was not sent.
 
     Nodes that are part of a document can be split too. The new nodes have that document as their source. Their
-    character indexes refer to the document if the given node's are known, else to the given node.
+    character indices refer to the document if the given node's are known, else to the given node.
 
     The metadata is a copy of the document's plus ``topic_index``, the number of the topic in the text that was split,
     from 0. ``topic_index`` is left out of the texts for embeddings and models. With ``include_metadata=False`` there is
@@ -181,7 +180,7 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         """Relate neighbours.
 
         It replaces the base class's method, which searches each text in its document, finds short texts at wrong
-        indexes, and relates parts of one document in one direction only.
+        indices, and relates parts of one document in one direction only.
         """
         if self.include_prev_next_rel:
             related = [(node, node.as_related_node_info()) for node in nodes]
@@ -226,7 +225,7 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         options = {name: getattr(self, name) for name in _OPTIONS}
         client = self._connection.asynchronous
         if client is None:
-            return await asyncio.to_thread(self._segment, texts, show_progress=show_progress)
+            return await in_thread(self._segment, texts, show_progress=show_progress)
         if not show_progress:
             return await asegment_texts(client, texts, **options)
         with _bar(texts) as bar:
@@ -250,7 +249,7 @@ def _offset(node: BaseNode, text: str) -> int:
     if not isinstance(node, TextNode) or node.source_node is None:
         return 0
     start, end = node.start_char_idx, node.end_char_idx
-    # A text of another length was changed since, so the indexes do not hold.
+    # A text of another length was changed since, so the indices do not hold.
     return start if start is not None and end is not None and end - start == len(text) else 0
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
 from collections.abc import Callable  # noqa: TC003  pydantic reads the annotations
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.callbacks.schema import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
 from clova_studio import ConfigurationError, Usage
-from clova_studio.adapters import RerankRequest
+from clova_studio.adapters import RerankRequest, WarnOnce, in_thread
 from llama_index_clova._decorators import dispatcher
 from llama_index_clova._fields import ConnectionFields
 
@@ -60,6 +59,7 @@ class ClovaRerankResult(BaseModel):
         suggested_queries: Other queries to try if the nodes do not answer this one.
         usage: Tokens; None if nothing was sent.
         request_id: The id of the request; None if nothing was sent.
+        hint: What may have kept nodes from being cited, such as their being short; None if there is nothing to say.
     """
 
     nodes: list[NodeWithScore]
@@ -69,6 +69,7 @@ class ClovaRerankResult(BaseModel):
     suggested_queries: list[str] = Field(default_factory=list)
     usage: Usage | None = None
     request_id: str | None = None
+    hint: str | None = None
 
 
 class ClovaRerankEndEvent(ReRankEndEvent):
@@ -102,13 +103,19 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
     whole result, and so do handlers of LlamaIndex's events: as ``result`` of the ``ReRankEndEvent``, and callbacks as
     ``payload[EventPayload.ADDITIONAL_KWARGS]["result"]``.
 
+    **Nothing cited is not nothing found**: by default (``keep_uncited="if_none_cited"``) a query engine is then left
+    with the nodes given, in their order, with ``metadata["cited"]`` False and no rank; where something is cited, only
+    that is kept. About one node of four is cited, and nodes of one line often are not although they hold the answer: if
+    none is cited and some are short, one warning and the result's ``hint`` say so.
+
     The given nodes are not changed. Blank nodes are never sent and count as not cited; without other nodes no request
     is made.
 
     Attributes:
         top_n: Maximum nodes to return, from 1; None for all.
-        keep_uncited: Whether nodes that were not cited follow the cited ones, in their given order.
-        max_tokens: Maximum tokens of the answer, 1 to 4,095; service default 1,024. Input may have 128,000.
+        keep_uncited: Whether nodes that were not cited follow the cited ones, in their given order: True for always,
+            False for never, ``"if_none_cited"`` for only if no node was cited.
+        max_tokens: Maximum tokens of the answer, 1 to 4,096; service default 1,024. Input may have 128,000.
         on_result: A plain function that receives the ``ClovaRerankResult`` of each call, in the thread or event loop of
             the call, even if nothing was sent; not after an error. Its exceptions reach the caller. Not part of dumps.
         callback_manager: Callbacks; each call is one event.
@@ -122,9 +129,11 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
     """
 
     top_n: int | None = Field(default=None, ge=1)
-    keep_uncited: bool = False
-    max_tokens: int | None = Field(default=None, ge=1, le=4_095)
+    keep_uncited: bool | Literal["if_none_cited"] = "if_none_cited"
+    max_tokens: int | None = Field(default=None, ge=1, le=4_096)
     on_result: Callable[[ClovaRerankResult], Any] | None = Field(default=None, exclude=True, repr=False)
+
+    _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 
     @field_validator("on_result")
     @classmethod
@@ -166,7 +175,7 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
                 client = self._connection.asynchronous
                 if client is None:
                     sync = self._connection.sync
-                    asked.take(await asyncio.to_thread(sync.rerank, asked.query, documents, max_tokens=self.max_tokens))
+                    asked.take(await in_thread(sync.rerank, asked.query, documents, max_tokens=self.max_tokens))
                 else:
                     asked.take(await client.rerank(asked.query, documents, max_tokens=self.max_tokens))
         return self._delivered(asked.result)
@@ -182,6 +191,8 @@ class ClovaRerank(BaseNodePostprocessor, ConnectionFields):
         return (await self.arerank(nodes, _given(query_bundle))).nodes
 
     def _delivered(self, result: ClovaRerankResult) -> ClovaRerankResult:
+        if result.hint is not None:
+            self._warn_once.warn("short nodes", result.hint)
         if self.on_result is not None:
             self.on_result(result)
         return result

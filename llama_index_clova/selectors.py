@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from llama_index.core.base.base_selector import BaseSelector, SelectorResult, Si
 from llama_index.core.schema import QueryBundle
 
 from clova_studio import ConfigurationError
-from clova_studio.adapters import SETTING_NAMES, Connection, refuse_unknown
+from clova_studio.adapters import SETTING_NAMES, Connection, in_thread, refuse_unknown
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class ClovaRouterSelector(BaseSelector):
         hints = {**ConnectionFields.argument_hints, **_HINTS}
         refuse_unknown(connection, (*_NAMES, "router_id", "version", *own), type(self).__name__, hints=hints)
         if not isinstance(router_id, str) or not router_id.strip():
-            raise ConfigurationError(f"router_id must be a string that is not empty, got {router_id!r}")
+            raise ConfigurationError(f"router_id must be a string that is not blank, got {router_id!r}")
         if not _is_whole(version) or version < 1:
             raise ConfigurationError(f"version must be a whole number from 1, got {version!r}")
         self._router_id = router_id
@@ -144,7 +143,7 @@ class ClovaRouterSelector(BaseSelector):
         """Async variant of ``route``."""
         client = self._connection.asynchronous
         if client is None:
-            return await asyncio.to_thread(self.route, query)
+            return await in_thread(self.route, query)
         return await client.route(self._router_id, self._version, _text(query))
 
     def _select(self, choices: Sequence[ToolMetadata], query: QueryBundle) -> SelectorResult:
@@ -215,7 +214,7 @@ class _Choices:
         else:
             index = reference if reference < len(self._labels) else None
         if index is None:
-            raise ConfigurationError(f"{argument}={reference!r} is none of the choices, which are {self}")
+            raise ConfigurationError(f"{argument}={reference!r} is not one of the choices, which are {self}")
         return index
 
     def optional_index(self, argument: str, reference: int | str | None) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from clova_studio.adapters import (
     SETTING_NAMES,
     Connection,
     asummarize_texts,
+    in_thread,
     refuse_unknown,
     summarize_texts,
 )
@@ -169,7 +169,7 @@ class ClovaSummarize(BaseSynthesizer):
         work = self._work(response_kwargs)
         client = self._connection.asynchronous
         if client is None:
-            text = await asyncio.to_thread(summarize_texts, self._connection.sync, text_chunks, **work)
+            text = await in_thread(summarize_texts, self._connection.sync, text_chunks, **work)
         else:
             text = await asummarize_texts(client, text_chunks, **work)
         text = text or self._empty_response

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
 
 from clova_studio._rate_limits.registry import clear as clear_limiters
+from clova_studio._requests.names import forget_warnings
 from clova_studio.adapters._connection import forget_clients
 from clova_studio.adapters._tool_choice_flow import forget_refusals
 
@@ -32,8 +34,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _nothing_learnt() -> None:
     """Forget what belongs to an emulator of a test before: this one's may have got the same port."""
     forget_refusals()
+    forget_warnings()
     forget_clients()
     clear_limiters()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is imported by now: it would look at all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

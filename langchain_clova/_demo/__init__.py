@@ -1,4 +1,4 @@
-"""The demo: a question answered over a document, step by step as a LangChain program does it."""
+"""The demo: answers a question about a document, step by step as a LangChain program does it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clova_studio import ConfigurationError
-from clova_studio.adapters import key_from_env
+from clova_studio.adapters import key_from_env, similar_key_words
 from langchain_clova._demo._articles import article_index
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SYSTEM = (
 
 
 class Passage(NamedTuple):
-    """A passage that an answer rests on: its text, its articles, and its place in the document in characters."""
+    """A passage that an answer is based on: its text, its articles, and its span in the document in characters."""
 
     text: str
     articles: list[str]
@@ -40,13 +40,13 @@ class Passage(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it stands, for a reader."""
+        """Where the passage is in the document, for a reader."""
         characters = f"{self.start:,}-{self.end:,}자"
         return f"{', '.join(self.articles)} ({characters})" if self.articles else characters
 
 
 def build_index(text: str, *, show_progress_bar: bool = False, **settings: Any) -> InMemoryVectorStore:
-    """Split a text into topic passages, embed them and index them.
+    """Return an index of a text, which is split into topic passages that are embedded.
 
     Args:
         text: The document.
@@ -72,7 +72,7 @@ def find(store: InMemoryVectorStore, text: str, question: str) -> list[Passage]:
 
 
 def answer(question: str, passages: list[Passage], *, model: str, **settings: Any) -> Iterator[str]:
-    """Yield the answer to a question piece by piece, resting on the passages."""
+    """Yield the answer to a question piece by piece, based on the passages."""
     from langchain_core.output_parsers import StrOutputParser
     from langchain_core.prompts import ChatPromptTemplate
 
@@ -87,8 +87,8 @@ def answer(question: str, passages: list[Passage], *, model: str, **settings: An
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clova-studio demo``."""
     parser.description = (
-        "Answer a question over a Korean document: it is split into topic passages, embedded and indexed, and the\n"
-        "answer is streamed with the passages it rests on. Without a key a local emulator answers."
+        "Answer a question about a Korean document: it is split into topic passages, embedded and indexed, and the\n"
+        "answer is streamed with the passages it is based on. Without a key a local emulator answers."
     )
     parser.epilog = """\
 examples:
@@ -134,16 +134,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _settings(stack: ExitStack) -> dict[str, Any]:
-    """Return the client's settings: the service if there is a key, else an emulator that runs as long as the stack."""
+    """Return the client's settings: for the service if there is a key, else for an emulator that the stack closes."""
     if key_from_env() is not None:
         return {}
     from clova_studio.emulator import serve
 
-    # A little time between tokens, so that the answer is seen to stream.
+    # A little time between tokens, so that one sees the answer stream.
     server = stack.enter_context(serve(token_latency=0.02))
+    similar, similar_ko = similar_key_words()
+    if similar:
+        _say(f"{similar_ko} ({similar})")
     _say(
         f"CLOVASTUDIO_API_KEY가 없어 로컬 에뮬레이터를 씁니다 (no key: a local emulator on {server.base_url} answers "
-        "with extracts, it is not a language model)"
+        "with extracts; it is not a language model)"
     )
     return {"base_url": server.base_url, "api_key": server.api_key}
 
@@ -158,7 +161,7 @@ def _read(path: Path) -> str:
     text = path.read_text(encoding="utf-8-sig")
     if not text.strip():
         raise ConfigurationError(f"{path} is empty: give a file with text")
-    if text.startswith("%PDF-"):  # some have ASCII only
+    if text.startswith("%PDF-"):  # some PDFs are pure ASCII
         raise ConfigurationError(
             f"{path} is a PDF: save its text first, for example with pdftotext / PDF 파일은 읽을 수 없습니다. 먼저 "
             "텍스트로 저장하세요."

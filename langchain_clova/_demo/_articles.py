@@ -1,4 +1,4 @@
-"""Which articles of a Korean statute a stretch of its text belongs to."""
+"""Finds the articles of a Korean statute that a span of its text belongs to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEADING = re.compile(
 
 
 class ArticleIndex:
-    """The places of the headings of a text."""
+    """The headings of a text and where they start."""
 
     def __init__(self, starts: list[int], names: list[str]) -> None:
         self._starts = starts
@@ -24,14 +24,14 @@ class ArticleIndex:
 
     def between(self, start: int, end: int) -> list[str]:
         """Return the articles that ``text[start:end]`` touches, in order; none for a text without articles."""
-        # From the article that the stretch begins in, unless it begins before the first one.
+        # From the article in which the span begins, unless it begins before the first one.
         first = max(bisect_right(self._starts, start) - 1, 0)
         last = bisect_right(self._starts, end - 1)
         return [name for name in self._names[first:last] if name]
 
 
 def article_index(text: str) -> ArticleIndex:
-    """Find the headings of a text: articles (``제42조`` at the start of a line), those after ``부칙`` named with it.
+    """Return the headings of a text: articles (``제42조`` at the start of a line), with ``부칙`` in front after it.
 
     The headings of chapters and sections end the article before them and have no name of their own.
     """

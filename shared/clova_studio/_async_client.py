@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
+from clova_studio._concurrency import check_loop
 from clova_studio._config import check_http_client
 from clova_studio._rate_limits.waiters import LoopWaiter
 from clova_studio._resources.chat import AsyncChatResource
@@ -17,13 +18,14 @@ from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._retries import arun_attempts
 from clova_studio._streaming.body import apieces_of, aread_body
-from clova_studio._transport import LoopClients, build_request, reclaim, watched
+from clova_studio._transport import LoopClients, build_request, deadline_of, reclaim, watched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
     from types import EllipsisType, TracebackType
 
     from clova_studio._concurrency import CancelSignal
+    from clova_studio._deadlines import Deadline
     from clova_studio._requests.call import Call
     from clova_studio._retries import Attempts
     from clova_studio._streaming.reader import EventReader
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncClovaStudio"]
 
+T = TypeVar("T")
 ResultT = TypeVar("ResultT", bound="Result")
 
 
@@ -54,8 +57,8 @@ class AsyncClovaStudio(
         base_url: Another address (or ``CLOVASTUDIO_BASE_URL``); takes precedence over ``region``.
         path_prefix: ``"testapp"`` or ``"serviceapp"`` for apps that still have it in their paths.
         apigw_api_key: The second key of the old pair; the ``X-NCP-*`` headers then replace ``Authorization``.
-        timeout: Seconds, ``Timeouts`` or an httpx timeout. Default: connect 5 s, read 300 s, 60 s between two events of
-            a stream.
+        timeout: Seconds, ``Timeouts`` or an httpx timeout. Default: connect 5 s, 300 s between two reads and 600 s in
+            total for a whole answer, 60 s between two events of a stream.
         max_retries: Retries after the first request; takes precedence over ``retry.attempts``. Default 5.
         retry: How failed requests are repeated.
         rate_limits: The account's limits: calls then wait locally instead of being refused. ``RateLimits({...})``,
@@ -90,7 +93,8 @@ class AsyncClovaStudio(
 
     async def aclose(self) -> None:
         """Async variant of ``close``."""
-        self._closed = True
+        check_loop()
+        self._close()
         await self._pools.aclose()
 
     @property
@@ -106,51 +110,77 @@ class AsyncClovaStudio(
     async def _send(
         self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
     ) -> ResultT:
+        check_loop()
         content = call.content()
         attempts = self._attempts(call, max_wait, cancel)
 
         async def send() -> ResultT:
             http = await self._connections()
-            request = watched(build_request(http, call, content, self._config, stream=False))
+            deadline = deadline_of(call, self._config, stream=False)
+            request = watched(build_request(http, call, content, self._config, deadline, stream=False))
             try:
-                response = await http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
-                body = await aread_body(response, call.request_id)
+                sending = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+                response = await self._within(sending, deadline, http, request)
+                body = await self._within(aread_body(response, call.request_id, deadline), deadline, http, request)
             except asyncio.CancelledError:
                 await reclaim(http, request)
+                raise
+            except Exception as exc:
+                self._give_up_when_closed(exc, attempts, call.request_id)
                 raise
             return attempts.parse(response.status_code, response.headers, body)
 
         return await arun_attempts(attempts, self._waiter, send)
 
     async def _open(self, call: Call[Any]) -> AsyncOpened[Any, Any]:
+        from clova_studio._streaming.reader import EventReader
         from clova_studio._streaming.streams import AsyncOpened, first_of
 
+        check_loop()
         content = call.content()
         attempts = self._attempts(call)
 
         async def send() -> AsyncOpened[Any, Any]:
-            reader = self._reader(call)
-            chunks = self._chunks(call, content, reader, attempts)
-            first = await first_of(chunks)
+            deadline = deadline_of(call, self._config, stream=True)
+            reader: EventReader[Any, Any] = EventReader(call, deadline)
+            chunks = self._chunks(call, content, reader, deadline, attempts)
+            try:
+                first = await first_of(chunks)
+            except Exception as exc:
+                self._give_up_when_closed(exc, attempts, call.request_id)
+                raise
             attempts.landed(first)
             return AsyncOpened(first, chunks, reader)
 
         return await arun_attempts(attempts, self._waiter, send)
 
     async def _chunks(
-        self, call: Call[Any], content: bytes | None, reader: EventReader[Any, Any], attempts: Attempts[Any]
+        self,
+        call: Call[Any],
+        content: bytes | None,
+        reader: EventReader[Any, Any],
+        deadline: Deadline,
+        attempts: Attempts[Any],
     ) -> AsyncGenerator[Any, None]:
         http = await self._connections()
-        request = watched(build_request(http, call, content, self._config, stream=True))
+        request = watched(build_request(http, call, content, self._config, deadline, stream=True))
         response = None
         try:
             try:
-                response = await http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+                sending = http.send(request, auth=self._config.authorize, follow_redirects=False, stream=True)
+                response = await self._within(sending, deadline, http, request)
+                deadline.sent()
                 if not reader.is_stream(response.status_code, response.headers):
-                    body = await aread_body(response, call.request_id)
+                    reading = aread_body(response, call.request_id, deadline)
+                    body = await self._within(reading, deadline, http, request)
                     yield reader.whole(response.status_code, response.headers, body)
                     return
-                async for piece in apieces_of(response, call.request_id):
+                pieces = (
+                    apieces_of(response, call.request_id)
+                    if self._given_http is None
+                    else self._pieces(response, deadline, http, request, call.request_id)
+                )
+                async for piece in pieces:
                     reader.feed(piece)
                     while reader.advance():
                         yield reader.take()
@@ -171,7 +201,24 @@ class AsyncClovaStudio(
             await reclaim(http, request)
             raise
 
+    async def _within(self, work: Awaitable[T], deadline: Deadline, http: Any, request: Any) -> T:
+        """Await a part of a request for as long as it may take; a connection of our own keeps the time itself."""
+        if self._given_http is None:
+            return await work
+        from clova_studio._watchdog import await_within
+
+        return await await_within(work, deadline, http, request, self._closing)
+
+    async def _pieces(
+        self, response: Any, deadline: Deadline, http: Any, request: Any, request_id: str
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the body of a stream over a caller's HTTP client, each piece within its time."""
+        pieces = apieces_of(response, request_id)
+        while (piece := await self._within(anext(pieces, None), deadline, http, request)) is not None:
+            yield piece
+
     async def _connections(self) -> Any:
+        self._check_open()
         given = self._given_http
         if given is None:
             return await self._pools.get()

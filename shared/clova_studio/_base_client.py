@@ -10,13 +10,13 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from clova_studio._catalogue import model_info
+from clova_studio._catalogue import TUNED_MODEL_PREFIX, is_tuned, model_info
+from clova_studio._concurrency import CALLER, CancelSignal
 from clova_studio._config import check_http_client, make_config
-from clova_studio._errors import ConfigurationError
+from clova_studio._errors import APIConnectionError, ClovaStudioError, ConfigurationError
 from clova_studio._rate_limits.registry import limiter_of
 from clova_studio._rate_limits.settings import rate_limits_of
 from clova_studio._retries import Attempts, RetryPolicy
-from clova_studio._transport import timeouts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +24,11 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from clova_studio._concurrency import CancelSignal
     from clova_studio._config import PathPrefix, Region
     from clova_studio._rate_limits.limiter import RateLimiter
     from clova_studio._rate_limits.settings import RateLimits
     from clova_studio._rate_limits.status import QuotaStatus
     from clova_studio._requests.call import Call
-    from clova_studio._streaming.reader import EventReader
     from clova_studio.types._base import Result
 
 __all__ = ["BaseClient"]
@@ -38,6 +36,34 @@ __all__ = ["BaseClient"]
 ResultT = TypeVar("ResultT", bound="Result")
 
 logger = logging.getLogger("clova_studio")
+
+# That a client holds; the registry keeps the others for a while.
+_MOST_LIMITERS = 256
+
+
+class ClosingSignal(CancelSignal):
+    """Ends what waits in the calls of a client that is closed.
+
+    Args:
+        name: The client's class.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def check(self, request_id: str = "") -> None:
+        """Return if the client is open.
+
+        Raises:
+            APIConnectionError: It is closed.
+        """
+        if self.stopped:
+            raise self.error("before the request was sent", request_id)
+
+    def error(self, when: str, request_id: str) -> APIConnectionError:
+        """Return the error of a call that was waiting."""
+        return APIConnectionError(f"this {self._name} was closed {when}", request_id=request_id or None)
 
 
 class BaseClient:
@@ -84,6 +110,7 @@ class BaseClient:
         self._max_wait = max_wait
         self._given_http = http_client
         self._closed = False
+        self._closing = ClosingSignal(type(self).__name__)
         self._limiters: dict[str, RateLimiter] = {}
         self._pid = os.getpid()
         self._reset()
@@ -118,6 +145,7 @@ class BaseClient:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._closing = ClosingSignal(type(self).__name__)
         self._limiters = {}
         self._pid = os.getpid()
         self._reset()
@@ -138,13 +166,15 @@ class BaseClient:
         Args:
             model: A model, or a tool: ``"segmentation"``, ``"summarization"``, ``"sliding"``, ``"reranker"``,
                 ``"rag-reasoning"``, ``"router"`` (routers and skillsets share one), ``"chat-tokenize"``,
-                ``"embedding-tokenize"``, ``"tuning"``; a tuned model of unknown base is ``"task <id>"``.
+                ``"embedding-tokenize"``, ``"tuning"``; a tuned model of unknown base is ``"task <id>"``
+                or ``"ft:<id>"``.
 
         Returns:
             Limits, what is left in this window, and who waits. Without limits, given or learnt, ``None`` for them.
         """
         info = model_info(model)
-        return self._limiter(info.name if info.known else model).status(self._waiter.now())
+        name = f"task {model.removeprefix(TUNED_MODEL_PREFIX)}" if is_tuned(model) else info.name
+        return self._limiter(name).status(self._waiter.now())
 
     def _limiter(self, name: str) -> RateLimiter:
         """Return the rate limiter of a quota, which knows this client's limits."""
@@ -155,6 +185,8 @@ class BaseClient:
                 clash = limiter.give(self._limits.of(name), self._limits.window)
                 if clash is not None:
                     logger.warning(clash)
+            if len(self._limiters) >= _MOST_LIMITERS:
+                self._limiters = {}
             self._limiters[name] = limiter
         return limiter
 
@@ -166,14 +198,8 @@ class BaseClient:
         Raises:
             ConfigurationError: The client is closed, or its keys do not go to the call's API.
         """
-        if self._pid != os.getpid():
-            # A forked process has copies of the connections, which are the parent's: two that read from one would get
-            # each other's answers.
-            self._pid = os.getpid()
-            self._limiters = {}
-            self._reset()
-        if self._closed:
-            raise ConfigurationError(f"this {type(self).__name__} is closed: make a new one")
+        self._check_process()
+        self._check_open()
         if not call.native and self._config.has_old_keys:
             raise ConfigurationError(
                 "the OpenAI-compatible API takes test and service keys (nv-...) only, not the old pair: leave "
@@ -185,14 +211,45 @@ class BaseClient:
             self._policy,
             max_wait=self._max_wait if max_wait is ... else max_wait,
             clock=self._waiter.now,
-            cancel=cancel,
+            signals=tuple(signal for signal in (cancel, CALLER.get(), self._closing) if signal is not None),
         )
 
-    def _reader(self, call: Call[Any]) -> EventReader[Any, Any]:
-        from clova_studio._streaming.reader import EventReader
+    def _check_process(self) -> None:
+        """Begin anew in a forked process.
 
-        limits = timeouts_of(call, self._config)
-        return EventReader(call, limits.stream if limits else None)
+        It has copies of the connections, which are the parent's: two that read from one would get each other's answers.
+        """
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._limiters = {}
+            self._closing = ClosingSignal(type(self).__name__)
+            self._reset()
+
+    def _close(self) -> None:
+        """Refuse calls from now on, and wake those that wait."""
+        self._check_process()
+        self._closed = True
+        self._closing.stop()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError(f"this {type(self).__name__} is closed: make a new one")
+
+    def _give_up_when_closed(self, exc: Exception, attempts: Attempts[Any], request_id: str) -> None:
+        """Say so if closing this client broke a request, which is then not sent again.
+
+        Raises:
+            APIConnectionError: It is so.
+        """
+        if not self._closed:
+            return
+        attempts.give_up()
+        if isinstance(exc, APIConnectionError) or not isinstance(exc, ClovaStudioError):
+            from clova_studio._responses import transport_error
+
+            # For what it does to the exception: no request and no secret stays on it.
+            transport_error(exc, request_id)
+            raise self._closing.error("while the request was in flight", request_id) from exc
 
 
 def check_max_wait(value: float | None) -> None:

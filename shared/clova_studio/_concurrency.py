@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from clova_studio._errors import ClovaStudioError, ConfigurationError, RateLimitError
@@ -13,7 +14,7 @@ from clova_studio._errors import ClovaStudioError, ConfigurationError, RateLimit
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-__all__ = ["BatchCancelledError", "CancelSignal", "WorkQueue", "run_tasks", "run_threads"]
+__all__ = ["CALLER", "BatchCancelledError", "CancelSignal", "WorkQueue", "check_loop", "run_tasks", "run_threads"]
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -24,6 +25,24 @@ _GRACE = 0.8
 
 class BatchCancelledError(ClovaStudioError):
     """A request was not sent because its batch had ended. It never leaves the batch."""
+
+
+def check_loop() -> None:
+    """Refuse to work without an event loop of asyncio.
+
+    Raises:
+        ConfigurationError: There is none: trio runs, or nothing does.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        return
+    raise ConfigurationError(
+        "AsyncClovaStudio needs a running event loop of asyncio; trio is not supported: use asyncio.run, or "
+        "ClovaStudio in a thread (trio.to_thread.run_sync)"
+    )
 
 
 class CancelSignal:
@@ -78,6 +97,10 @@ class CancelSignal:
         """Have a function called no more."""
         with self._lock:
             self._wakers.remove(wake)
+
+
+CALLER: ContextVar[CancelSignal | None] = ContextVar("CALLER", default=None)
+"""Ends the waiting of the synchronous calls in a context whose asynchronous caller may be cancelled."""
 
 
 class WorkQueue(Generic[ItemT, ResultT]):
@@ -278,6 +301,10 @@ def run_threads(queue: WorkQueue[ItemT, ResultT], send: Callable[[ItemT], Result
         return queue.results()
     # No executor: the interpreter waits at its exit for the threads of executors.
     threads: list[threading.Thread] = []
+    # The threads that are started here do not see the caller's context.
+    caller = CALLER.get()
+    if caller is not None:
+        caller.add(queue.stop)
     try:
         for number in range(queue.workers):
             thread = threading.Thread(target=work, name=f"clova-batch-{number}", daemon=True)
@@ -286,6 +313,8 @@ def run_threads(queue: WorkQueue[ItemT, ResultT], send: Callable[[ItemT], Result
         queue.cancel.wait()
     finally:
         queue.stop()
+        if caller is not None:
+            caller.remove(queue.stop)
         end = time.monotonic() + _GRACE
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -303,6 +332,7 @@ async def run_tasks(
         grace: Seconds that requests in flight have to end after a final error; then they are cancelled.
 
     Raises:
+        ConfigurationError: No event loop of asyncio runs.
         BaseException: See ``WorkQueue.results``.
     """
 
@@ -314,6 +344,7 @@ async def run_tasks(
             except Exception as error:  # noqa: BLE001  raised by results()
                 queue.failed(index, error)
 
+    check_loop()
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[None]] = []
     timers: list[asyncio.TimerHandle] = []

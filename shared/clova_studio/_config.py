@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._secrets import Secrets
+from clova_studio._secrets import Secrets, clean_key, key_variable, no_key_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BASE_URLS",
-    "KEY_VARIABLES",
     "Config",
     "PathPrefix",
     "Region",
@@ -38,7 +37,6 @@ BASE_URLS: dict[str, str] = {
     "gov": "https://clovastudio.stream.gov-ntruss.com",
 }
 _PREFIXES = ("", "testapp", "serviceapp")
-KEY_VARIABLES = ("CLOVASTUDIO_API_KEY", "NCP_CLOVASTUDIO_API_KEY")
 _OWN_HEADERS = frozenset(
     {
         "accept",
@@ -52,6 +50,8 @@ _OWN_HEADERS = frozenset(
 # Not masked in messages: names of software, languages and forms.
 _PLAIN_HEADERS = frozenset({"User-Agent", "user-agent", "Accept-Language", "accept-language"})
 _SECRET_LENGTH = 8
+# Seconds; what an operating system takes for a time limit ends somewhere above.
+_LONGEST = 100_000_000
 _PRINTABLE_ASCII = re.compile(r"[!-~]+")
 _HEADER_NAME = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
@@ -65,7 +65,14 @@ class Timeouts:
         connect: For opening a connection.
         read: Between two reads of an answer that is not streamed.
         write: Between two writes of the request.
-        stream: Between two events of a stream. Also the limit for its first event.
+        stream: Between two events of a stream that say something (comments, unknown events and empty deltas do not).
+            Also the limit for the first of them. Only waiting counts, not what the caller does in between.
+        total: For a whole answer that is not streamed, from sending to its last byte; for a stream until its headers.
+
+    ``stream`` and ``total`` hold whatever the server does: trickling headers, informational answers and bodies do not
+    prolong them. They hold over an ``http_client`` of yours, too, ``total`` with 600 s if you give no limits here. Two
+    cases remain in which a synchronous one is bounded by its own limit per read until it brings the next piece of a
+    body: connections of HTTP/2, and transports that are not httpx's.
 
     Raises:
         ConfigurationError: A limit is not a number above 0.
@@ -75,12 +82,15 @@ class Timeouts:
     read: float | None = 300.0
     write: float | None = 60.0
     stream: float | None = 60.0
+    total: float | None = 600.0
 
     def __post_init__(self) -> None:
-        for name in ("connect", "read", "write", "stream"):
+        for name in ("connect", "read", "write", "stream", "total"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and value > 0):
-                raise ConfigurationError(f"timeout: {name} must be a number of seconds above 0, or None; got {value!r}")
+            if value is not None and not (isinstance(value, (int, float)) and 0 < value <= _LONGEST):
+                raise ConfigurationError(
+                    f"timeout: {name} must be a number of seconds above 0 (up to {_LONGEST:,}), or None; got {value!r}"
+                )
 
     @classmethod
     def of(cls, value: Any) -> Timeouts:
@@ -88,7 +98,8 @@ class Timeouts:
 
         Args:
             value: ``Timeouts``; a number of seconds, which bounds every read and the gap between two stream events;
-                None for the defaults; or an httpx timeout object, whose read limit bounds both.
+                None for the defaults; or an httpx timeout object, whose read limit bounds both. The total stays 600 s,
+                or is the read limit where that is longer.
 
         Raises:
             ConfigurationError: It is none of these.
@@ -99,13 +110,18 @@ class Timeouts:
             return value
         if not isinstance(value, bool):
             if isinstance(value, (int, float)):
-                return cls(connect=min(5.0, value), read=value, write=value, stream=value)
+                return cls(connect=min(5.0, value), read=value, write=value, stream=value, total=_total(value))
             # httpx and httpx2 have the same attributes; neither is imported for this.
             if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
-                return cls(connect=value.connect, read=value.read, write=value.write, stream=value.read)
+                read = value.read
+                return cls(connect=value.connect, read=read, write=value.write, stream=read, total=_total(read))
         raise ConfigurationError(
             f"timeout must be seconds, Timeouts, an httpx timeout or None; got {type(value).__name__}"
         )
+
+
+def _total(read: float | None) -> float | None:
+    return None if read is None else max(600.0, read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +180,7 @@ def check_http_client(name: str, http: Any, *, asynchronous: bool) -> None:
         asynchronous: Whether requests are awaited.
 
     Raises:
-        ConfigurationError: It is no HTTP client, of the other kind, or closed.
+        ConfigurationError: It is not an HTTP client, is of the other kind, or is closed.
     """
     if http is None:
         return
@@ -228,14 +244,15 @@ def _secret_headers(headers: Any) -> list[str]:
 
 def _key(value: Any) -> str:
     key = _secret("api_key", value)
-    if key is None:
-        key = next((os.environ[name].strip() for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
-        if key is not None:
-            key = _secret("CLOVASTUDIO_API_KEY", key)
+    if key is None and (variable := key_variable()) is not None:
+        key = _secret(variable, os.environ[variable])
     if key is None:
         raise ConfigurationError(
-            "no API key: give api_key=, or set CLOVASTUDIO_API_KEY (keys are made in the CLOVA Studio console under "
-            "'API key'). / API 키가 없습니다. api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요."
+            no_key_message(
+                "give api_key=, or set CLOVASTUDIO_API_KEY (keys are made in the CLOVA Studio console under "
+                "'API key').",
+                "api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요.",
+            )
         )
     return key
 
@@ -247,7 +264,7 @@ def _secret(name: str, value: Any) -> str | None:
     text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
     if not isinstance(text, str):
         raise ConfigurationError(f"{name} must be a string or a SecretStr, got {type(value).__name__}")
-    text = text.strip()
+    text = clean_key(name, text)
     if not text:
         raise ConfigurationError(f"{name} is empty: give the key as the console showed it, or leave {name} out")
     if text.lower().startswith("bearer "):

@@ -125,7 +125,7 @@ def validate_dataset(path: str | PathLike[str]) -> DatasetReport:
     try:
         _check_rows(rows, report)
     except UnicodeDecodeError as error:
-        report.add("file.encoding", f"the file is no UTF-8: {error.reason} at byte {error.start}")
+        report.add("file.encoding", f"the file is not valid UTF-8: {error.reason} at byte {error.start}")
         return report
     if report.rows < _MIN_ROWS and report.ok:
         report.add("file.format", f"the file has {report.rows} rows, at least {_MIN_ROWS} are needed")

@@ -75,12 +75,14 @@ CODES = (
         "40009",
         "UnsupportedFunctionError",
         (
-            "With tools, mostly the model invented a tool name: send the request with tool_choice='none' or "
-            "describe the tools more clearly; otherwise the model lacks this feature."
+            "With tools: shorten their descriptions and enums, declare fewer of them, or try another model (HCX-007 is "
+            "the best at tools); the model may also have invented a tool name, and tool_choice='none' answers without "
+            "tools. The same request can pass later. Without tools: the model lacks this feature."
         ),
         (
-            "도구를 쓰는 요청이라면 모델이 없는 도구를 호출한 경우가 대부분입니다. tool_choice='none'으로 "
-            "보내거나 도구 설명을 더 분명히 하세요."
+            "도구를 쓰는 요청이라면 도구 설명과 enum을 줄이거나, 도구 수를 줄이거나, 다른 모델(HCX-007 권장)을 "
+            "쓰세요. 모델이 없는 도구를 호출했을 수도 있습니다. tool_choice='none'이면 도구 없이 답합니다. 같은 요청이 "
+            "나중에 성공하기도 합니다. 도구가 없는 요청이라면 모델이 지원하지 않는 기능입니다."
         ),
     ),
     ErrorCode(
@@ -340,7 +342,7 @@ def lookup(code: str | None, message: str = "") -> ErrorCode | None:
 
     Args:
         code: The five-digit code of the service.
-        message: Its message; some codes stand for several things.
+        message: Its message; some codes have several meanings.
     """
     text = message.lower()
     for row in _BY_CODE.get(code or "", ()):

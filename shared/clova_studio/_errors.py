@@ -60,6 +60,8 @@ __all__ = [
 
 
 _LONGEST_MESSAGE = 2_000
+# Of a message so much is read: masks are shorter than what they stand for, and masking takes time for all of a text.
+_READ_OF_MESSAGE = 4 * _LONGEST_MESSAGE
 # An HTTP status and two digits more, as documented.
 _CODE = re.compile(r"[45][0-9]{4}")
 _KEY = re.compile(r"nv-[0-9A-Za-z_-]{4,}")
@@ -86,10 +88,11 @@ class ClovaStudioError(Exception):
     """
 
     def __init__(self, message: str, *, request_id: str | None = None, partial: Any = None) -> None:
+        length = len(message)
         # A key in the wrong argument must not show in the message about that argument.
-        message = redact(message)
-        if len(message) > _LONGEST_MESSAGE:
-            message = f"{message[:_LONGEST_MESSAGE]}... ({len(message):,} characters)"
+        message = redact(message[:_READ_OF_MESSAGE], cut=length > _READ_OF_MESSAGE)
+        if length > _READ_OF_MESSAGE or len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:_LONGEST_MESSAGE]}... ({length:,} characters)"
         super().__init__(message)
         self.message = message
         self.request_id = request_id
@@ -181,6 +184,18 @@ class APIStatusError(ClovaStudioError):
         self.body = body
         self.hint = hint_for(code, self.message)
 
+    def add_hint(self, more: str) -> None:
+        """Add to the hint.
+
+        Args:
+            more: A sentence in English and one in Korean, with `` / `` between them.
+        """
+        if self.hint is None:
+            self.hint = more
+            return
+        pairs = zip(self.hint.split(" / ", 1), more.split(" / ", 1), strict=True)
+        self.hint = " / ".join(f"{said} {added}" for said, added in pairs)
+
     def __str__(self) -> str:
         facts = [f"HTTP {self.status_code}"]
         if self.code:
@@ -202,7 +217,11 @@ class ContextLengthError(BadRequestError):
 
 
 class UnsupportedFunctionError(BadRequestError):
-    """40009 "Unsupported function": with tools mostly a tool that the model invented (observed, not documented)."""
+    """40009 "Unsupported function": a feature that the model lacks, or trouble with tools.
+
+    With tools the model invented one, or their declarations are too long for it (observed, not documented); the same
+    request can pass later. See ``hint``.
+    """
 
 
 class AuthenticationError(APIStatusError):

@@ -8,9 +8,12 @@ from pydantic import ValidationError
 
 from clova_studio._errors import (
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
+    BadRequestError,
     ClovaStudioError,
     InvalidResponseError,
+    NotFoundError,
     redact,
     status_error,
 )
@@ -86,10 +89,18 @@ def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, ca
     """
     try:
         return _parse(status_code, headers, body, call)
+    except APIStatusError as error:
+        if call.model_hint and _is_about_model(error):
+            error.add_hint(call.model_hint)
+        raise
     except ClovaStudioError:
         raise
     except Exception as exc:
         raise unreadable(exc, call.request_id, status_code) from exc
+
+
+def _is_about_model(error: APIStatusError) -> bool:
+    return isinstance(error, NotFoundError) or (isinstance(error, BadRequestError) and "model" in error.message.lower())
 
 
 def unreadable(exc: Exception, request_id: str, status_code: int = 200) -> InvalidResponseError:
@@ -144,7 +155,7 @@ def _explain_misfit(status_code: int, headers: Mapping[str, str], body: bytes, c
 
 
 def error_in(status_code: int, headers: Mapping[str, str], body: bytes, request_id: str) -> ClovaStudioError:
-    """Return the error that an answer stands for.
+    """Return the error that an answer means.
 
     Reads the envelope of the native API and ``{"error": {...}}`` of the OpenAI-compatible one; anything else (a gateway
     in front) is classified by its HTTP status.
@@ -205,7 +216,7 @@ def parse_payload(model: type[ResultT], data: bytes, request_id: str) -> ResultT
 
 
 def refuse_error_event(event: ServerSentEvent, request_id: str) -> None:
-    """Raise the error that an event stands for: named ``error``, or with the envelope of either API as its data.
+    """Raise the error that an event carries: it is named ``error``, or its data is the envelope of either API.
 
     Raises:
         APIStatusError: The event is an error of the service.
@@ -260,14 +271,18 @@ def _described(exc: BaseException) -> str:
 
 def _json_or_none(body: bytes) -> Any:
     try:
+        text = body.decode("utf-8-sig")
+        if len(body) > _LONGEST_BODY:
+            # No error keeps it: `_status_of` and the error mask the little that is taken from it.
+            return parse_json(text)
         # Some gateways repeat the key that they refuse, and JSON can write it in many ways.
-        return mask_parsed(parse_json(redact(body.decode("utf-8-sig"))))
+        return mask_parsed(parse_json(redact(text)))
     except ValueError:
         return None
 
 
 def _kept(parsed: Any, body: bytes) -> Any:
-    """Return what an error keeps of its answer: the parsed JSON, or the beginning of what is no JSON or too much."""
+    """Return what an error keeps of its answer: the parsed JSON, or the start of a body that is not JSON or too big."""
     if parsed is None or len(body) > _LONGEST_BODY or deeper_than(_DEEPEST_BODY, parsed):
         return _snippet(body)
     return parsed
@@ -280,7 +295,9 @@ def _status_of(parsed: Any) -> tuple[str | None, str | None]:
             status = parsed.get(name)
             if isinstance(status, dict) and isinstance(code := status.get("code"), (str, int)):
                 message = status.get("message")
-                return str(code)[:_LONGEST_CODE], message if isinstance(message, str) else None
+                text = str(code)
+                code = redact(text[:_LONGEST_CODE], cut=len(text) > _LONGEST_CODE)
+                return code, message if isinstance(message, str) else None
     return None, None
 
 

@@ -81,7 +81,7 @@ class Attempts(Generic[ResultT]):
         policy: How failed requests are repeated.
         max_wait: Seconds to wait for the limiter before an attempt, None for no bound.
         clock: Returns monotonic seconds.
-        cancel: Ends the waiting of the batch that the call belongs to.
+        signals: End the waiting: of the batch that the call belongs to, of its client.
     """
 
     call: Call[ResultT]
@@ -89,7 +89,7 @@ class Attempts(Generic[ResultT]):
     policy: RetryPolicy
     max_wait: float | None
     clock: Callable[[], float]
-    cancel: CancelSignal | None = None
+    signals: tuple[CancelSignal, ...] = ()
     _permit: Permit | None = field(default=None, init=False)
     _order: int | None = field(default=None, init=False)
     _wake: Callable[[], None] | None = field(default=None, init=False)
@@ -109,12 +109,13 @@ class Attempts(Generic[ResultT]):
         """Return how long to wait before asking again, unless woken, in seconds; 0 if the attempt may be sent.
 
         Raises:
+            APIConnectionError: The client was closed.
             BatchCancelledError: The batch that the call belongs to has ended.
             ConfigurationError: The request alone has more tokens than a window.
             RateLimitError: The wait is longer than ``max_wait``, or known to become so.
         """
-        if self.cancel is not None:
-            self.cancel.check(self.call.request_id)
+        for signal in self.signals:
+            signal.check(self.call.request_id)
         now = self.clock()
         if (back_off := self._not_before - now) > _ROUNDING:
             return back_off
@@ -153,8 +154,8 @@ class Attempts(Generic[ResultT]):
         self._wake = wake
         if self._permit is not None:
             self._permit.wake = wake
-        if self.cancel is not None:
-            self.cancel.add(wake)
+        for signal in self.signals:
+            signal.add(wake)
         try:
             yield
         except BaseException:
@@ -163,8 +164,8 @@ class Attempts(Generic[ResultT]):
             raise
         finally:
             self._wake = None
-            if self.cancel is not None:
-                self.cancel.remove(wake)
+            for signal in self.signals:
+                signal.remove(wake)
 
     # After it.
 
@@ -205,13 +206,17 @@ class Attempts(Generic[ResultT]):
         if tokens is not None and self._permit is not None:
             self.limiter.settle(self._permit, tokens)
 
+    def give_up(self) -> None:
+        """Allow no attempt after this one."""
+        self.policy = replace(self.policy, attempts=0)
+
     def failed(self, exc: BaseException) -> None:
         """Decide what follows from a failed attempt, and return if that is another attempt.
 
         A refusal closes the quota for everybody, whether or not this call is tried again.
 
         Raises:
-            BaseException: ``exc``, or the error of ours that it stands for: no other attempt may help.
+            BaseException: ``exc``, or the client's error for it: there is no other attempt.
         """
         permit, self._permit = self._permit, None
         error = self._error = self._error_of(exc)

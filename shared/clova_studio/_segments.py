@@ -1,4 +1,4 @@
-"""Topic paragraphs as places in their source: what the segmentation API answers, found in the text again.
+"""Topic paragraphs as spans of their source: what the segmentation API answers, found in the text again.
 
 The answer holds trimmed sentences without the whitespace between them, so a paragraph cannot be rebuilt by joining;
 but it can be cut out of the source. Where a paragraph starts is all that is taken from the answer: each reaches to the

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
+import sys
 from contextlib import contextmanager
+from http.cookiejar import CookieJar
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from clova_studio._config import Timeouts
+from clova_studio._deadlines import AsyncBackend, Backend, Deadline
 from clova_studio._errors import ConfigurationError
 from clova_studio._streaming.body import ACCEPTED_ENCODINGS
 
@@ -22,10 +24,25 @@ if TYPE_CHECKING:
     from clova_studio._config import Config
     from clova_studio._requests.call import Call
 
-__all__ = ["LoopClients", "build_request", "make_async_client", "make_client", "reclaim", "timeouts_of", "watched"]
+__all__ = [
+    "LoopClients",
+    "build_request",
+    "deadline_of",
+    "interrupt",
+    "make_async_client",
+    "make_client",
+    "reclaim",
+    "timeouts_of",
+    "watched",
+]
 
 # No bound of ours: the caller and the rate limiter decide how much may be in flight.
+_DEFAULT_TIMEOUTS = Timeouts()
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+
+
+# Seconds that another event loop has for closing its connections.
+_ELSEWHERE = 1.0
 
 
 @functools.cache
@@ -42,24 +59,59 @@ def _user_agent() -> str:
         return "clova-studio"
 
 
+class _NoCookies(CookieJar):
+    """Keeps no cookie: requests carry none, and a jar would grow for ever."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Do nothing."""
+
+
 class _Pool(httpx.Client):
     """A connection pool of our own."""
+
+    backends: list[Any]
 
 
 class _AsyncPool(httpx.AsyncClient):
     """A connection pool of our own, of one event loop."""
 
+    backends: list[Any]
+
+
+PoolT = TypeVar("PoolT", _Pool, _AsyncPool)
+
 
 def make_client() -> httpx.Client:
     """Return a new connection pool."""
     with _proxies_checked():
-        return _Pool(verify=_ssl_context(), limits=_LIMITS)
+        return _watched_pool(_Pool(verify=_ssl_context(), limits=_LIMITS, cookies=_NoCookies()), Backend)
 
 
 def make_async_client() -> httpx.AsyncClient:
     """Return a new connection pool for the running event loop."""
     with _proxies_checked():
-        return _AsyncPool(verify=_ssl_context(), limits=_LIMITS)
+        return _watched_pool(_AsyncPool(verify=_ssl_context(), limits=_LIMITS, cookies=_NoCookies()), AsyncBackend)
+
+
+def _watched_pool(http: PoolT, backend: Any) -> PoolT:
+    """Have a pool of our own open its connections through backends of ours, which ``interrupt`` finds again.
+
+    httpx has no argument for it. A name that changes in httpx or httpcore is an AttributeError here, or a TypeError at
+    the first read, and never a limit that does not hold.
+    """
+    http.backends = []
+    for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001
+        if transport is not None:  # None is for hosts without a proxy
+            pool = transport._pool  # noqa: SLF001
+            pool._network_backend = backend(pool._network_backend)  # noqa: SLF001
+            http.backends.append(pool._network_backend)  # noqa: SLF001
+    return http
+
+
+def interrupt(http: Any) -> None:
+    """End all connections of a pool of our own at once, from any thread or loop: whoever waits for one wakes."""
+    for backend in http.backends:
+        backend.interrupt()
 
 
 @contextmanager
@@ -90,7 +142,29 @@ def timeouts_of(call: Call[Any], config: Config) -> Timeouts | None:
     return config.timeouts if call.timeout is None else Timeouts.of(call.timeout)
 
 
-def build_request(http: Any, call: Call[Any], content: bytes | None, config: Config, *, stream: bool) -> Any:
+def deadline_of(call: Call[Any], config: Config, *, stream: bool) -> Deadline:
+    """Return the time limit of one attempt of a call.
+
+    A caller's own HTTP client keeps its limits, which are per read; a total holds all the same.
+    """
+    limits = timeouts_of(call, config)
+    bounds = limits or _DEFAULT_TIMEOUTS
+    if not stream:
+        return Deadline(bounds.total, "the whole answer", call.request_id, read=bounds.read, write=bounds.write)
+    stall = limits.stream if limits else bounds.total
+    what = "an event of the stream that says something"
+    return Deadline(stall, what, call.request_id, write=bounds.write, sending=bounds.total)
+
+
+def build_request(
+    http: Any,
+    call: Call[Any],
+    content: bytes | None,
+    config: Config,
+    deadline: Deadline,
+    *,
+    stream: bool,
+) -> Any:
     """Return the HTTP request of a call, without the key.
 
     Args:
@@ -98,6 +172,7 @@ def build_request(http: Any, call: Call[Any], content: bytes | None, config: Con
         call: What to send.
         content: Its body.
         config: Where to send it.
+        deadline: How long it may take; a pool of our own keeps it.
         stream: Whether the answer is to come as events; v1 and v3 choose by ``Accept`` alone.
     """
     headers = {
@@ -113,14 +188,14 @@ def build_request(http: Any, call: Call[Any], content: bytes | None, config: Con
     url = config.url(call.path, prefixed=call.native)
     if limits is not None and isinstance(http, (_Pool, _AsyncPool)):
         # A pool of our own has no settings that would have to be merged in, which is half of the work.
-        timeout = {"connect": limits.connect, "read": limits.stream if stream else limits.read, "write": limits.write}
+        timeout = {"connect": limits.connect, "read": deadline, "write": deadline, "pool": None}
         headers = {"Connection": "keep-alive", **headers}
-        extensions = {"timeout": {**timeout, "pool": None}}
+        extensions = {"timeout": timeout}
         return httpx.Request(call.method, _url(url), content=content, headers=headers, extensions=extensions)
     extra: dict[str, Any] = {}
     if limits is not None:
-        # A tuple is understood by httpx and httpx2 alike; the pool has no bound, so its limit never matters.
-        extra["timeout"] = (limits.connect, limits.stream if stream else limits.read, limits.write, None)
+        # A tuple is understood by httpx and httpx2 alike. The caller's pool may have a bound, and be used up.
+        extra["timeout"] = (limits.connect, limits.stream if stream else limits.read, limits.write, limits.total)
     return http.build_request(call.method, url, content=content, headers=headers, **extra)
 
 
@@ -197,54 +272,84 @@ class LoopClients:
 
     A pool of asyncio connections belongs to the loop that opened them. A loop that is run by ``asyncio.run`` (or a
     ``Runner``) shuts down its async generators before it closes: a generator of ours, started on that loop, closes the
-    pool then. Loops that were closed without doing so are swept out at the next use.
+    pool then. Loops that were closed without doing so, and those that know of no generators (nest_asyncio's), are swept
+    out at the next use.
+
+    There is no lock: what is dropped here may run code of ours wherever Python collects it, which must never wait for a
+    thread that drops it. Each step is one operation of a dict.
     """
 
     def __init__(self) -> None:
-        self._clients: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None, None]]] = {}
-        self._lock = threading.Lock()
+        self._clients: dict[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None] | None]] = {}
 
-    async def get(self) -> httpx.AsyncClient:
+    async def get(self) -> Any:
         """Return the pool of the running loop."""
         loop = asyncio.get_running_loop()
         held = self._clients.get(loop)
         if held is not None and not held[0].is_closed:
             return held[0]
+        for other in list(self._clients):
+            stale = self._clients.pop(other, None) if other.is_closed() else None
+            if stale is not None:
+                interrupt(stale[0])
         client = make_async_client()
-        closer = self._close_with_loop(loop, client)
-        with self._lock:
-            for other in [other for other in self._clients if other.is_closed()]:
-                del self._clients[other]
-            self._clients[loop] = (client, closer)
-        # Runs to its yield without ever suspending, so no other task can come in between.
-        await anext(closer)
+        # Without the loop's hook nobody would close the generator but Python, which cannot await.
+        known = sys.get_asyncgen_hooks().firstiter is not None
+        closer = self._close_with_loop(loop, client) if known else None
+        self._clients[loop] = (client, closer)
+        if closer is not None:
+            # Runs to its yield without ever suspending, so no other task can come in between.
+            await anext(closer)
         return client
 
     async def aclose(self) -> None:
-        """Close the pool of the running loop, and ask other running loops to close theirs."""
+        """Close the pool of the running loop, and those of other loops within a second each."""
         loop = asyncio.get_running_loop()
-        with self._lock:
-            held, self._clients = self._clients, {}
-        for other, (client, closer) in held.items():
+        for other in list(self._clients):
+            held = self._clients.pop(other, None)
+            if held is None:
+                continue
+            client, closer = held
             if other is loop:
-                await closer.aclose()
-            elif other.is_running():
-                asyncio.run_coroutine_threadsafe(client.aclose(), other)
+                await (client if closer is None else closer).aclose()
+            else:
+                await _close_elsewhere(client, other)
 
-    async def _close_with_loop(
-        self, loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient
-    ) -> AsyncGenerator[None, None]:
+    async def _close_with_loop(self, loop: asyncio.AbstractEventLoop, client: Any) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
-            with self._lock:
-                if loop in self._clients and self._clients[loop][0] is client:
-                    del self._clients[loop]
-            parts = (client._transport, *client._mounts.values())  # noqa: SLF001  the list is gone when aclose is cancelled
-            pools = [getattr(part, "_pool", None) for part in parts]
-            lines = [line for pool in pools for line in getattr(pool, "connections", ())]
-            try:
-                await client.aclose()
-            except asyncio.CancelledError:
-                await _close(lines)
-                raise
+            held = self._clients.get(loop)
+            if held is not None and held[0] is client:
+                self._clients.pop(loop, None)
+            if asyncio._get_running_loop() is loop:  # noqa: SLF001  documented; the other one raises
+                await _close_pool(client)
+            else:
+                # Collected, in whatever thread: nothing can be awaited.
+                interrupt(client)
+
+
+async def _close_pool(client: Any) -> None:
+    """Close a pool of the running loop, all of it also when cancelled."""
+    streams = [stream for backend in client.backends for stream in backend.streams()]
+    try:
+        await client.aclose()
+    except asyncio.CancelledError:
+        # The pool has let go of its connections by now.
+        await _close(streams)
+        raise
+
+
+async def _close_elsewhere(client: Any, loop: asyncio.AbstractEventLoop) -> None:
+    """Close the pool of another loop: by that loop if it runs and finds the time, else by ending its connections."""
+    if loop.is_running():
+        closing = client.aclose()
+        try:
+            future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(closing, loop))
+        except RuntimeError:  # closed in between
+            closing.close()
+        else:
+            done, _ = await asyncio.wait([future], timeout=_ELSEWHERE)
+            for one in done:
+                one.cancelled() or one.exception()
+    interrupt(client)

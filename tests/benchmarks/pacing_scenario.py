@@ -70,19 +70,22 @@ def run(
     max_tokens: int = 512,
     rate_limits: Any = None,
     headers: bool = True,
+    counting: Any = "fixed",
 ) -> Outcome:
     """Run half of the calls from threads, half from one event loop, each half through both adapters in turn.
 
     Args:
         window: Seconds of the server's window; the clients are told it.
-        limits: Requests and tokens a window at the server.
+        limits: Requests and tokens per window at the server.
         calls: Calls in all.
         threads: Threads of the first half.
         max_tokens: Output cap of each call.
         rate_limits: What the clients are told of the limits.
         headers: Whether the server's answers have rate-limit headers.
+        counting: How the server counts.
     """
-    with serve(rate_limits={"HCX-005": limits}, window=window, rate_limit_headers=headers) as server:
+    quota = {"HCX-005": limits}
+    with serve(rate_limits=quota, window=window, rate_limit_headers=headers, counting=counting) as server:
         settings: dict[str, Any] = {
             "api_key": server.api_key,
             "base_url": server.base_url,
@@ -141,5 +144,17 @@ MODES: dict[str, tuple[str, dict[str, Any], int]] = {
         {"rate_limits": RateLimits(window=WINDOW), "headers": False},
         2,
     ),
+    **{
+        f"pacing-{counting}": (
+            f"without limits, {title}",
+            {"rate_limits": RateLimits(window=WINDOW), "counting": counting},
+            0,
+        )
+        for counting, title in (
+            ("sliding", "a sliding window"),
+            ("aligned", "windows aligned to the clock"),
+            ("bucket", "a token bucket"),
+        )
+    },
 }
 """Row -> what it is, arguments of ``run``, and the window from which on the rate is measured."""

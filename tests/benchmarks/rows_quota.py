@@ -18,8 +18,12 @@ NAMES = {
     "pacing-tokens": "with limits given, tokens the scarce ones",
     "pacing-headers": "without limits",
     "pacing-headerless": "without limits and headers, from the third window on",
+    "pacing-sliding": "without limits, a sliding window",
+    "pacing-aligned": "without limits, windows aligned to the clock",
+    "pacing-bucket": "without limits, a token bucket",
 }
 MOST_REFUSED = 0.01
+_BARS = {"pacing-headerless": 0.80, "pacing-sliding": 0.90, "pacing-aligned": 0.90, "pacing-bucket": 0.90}
 
 
 def paced(name: str) -> Callable[[str], Measured]:
@@ -48,7 +52,7 @@ ROWS = tuple(
     Row(
         name,
         f"rate of {title} / what the quota allows",
-        0.80 if name == "pacing-headerless" else 0.95,
+        _BARS.get(name, 0.95),
         paced(name),
         unit="%",
         at_least=True,

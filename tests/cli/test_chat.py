@@ -73,6 +73,15 @@ def test_a_cut_answer_is_said(server: EmulatorServer, cli: Callable[..., Any]) -
     assert "raise --max-tokens" in ran.err
 
 
+@pytest.mark.parametrize("more", [[], ["--quiet"], ["--json"]])
+def test_thinking_that_used_up_the_cap(server: EmulatorServer, cli: Callable[..., Any], more: list[str]) -> None:
+    """No answer is said once on stderr, however quiet: the option, the tokens spent, and the way out."""
+    ran = cli("chat", "사과 세 개와 배 두 개를 더하면?", "--model", "HCX-007", "--max-tokens", "3", *more)
+    assert ran.code == 0
+    assert ran.err.count("thinking used up --max-tokens=3 (3 tokens spent, 3 of them on thinking)") == 1
+    assert "Raise --max-tokens, up to 32768, or lower --thinking" in ran.err
+
+
 def test_json(server: EmulatorServer, cli: Callable[..., Any]) -> None:
     """With --json stdout is one JSON value with the answer, its end and its tokens."""
     server.script(["서울입니다."])
@@ -112,14 +121,15 @@ def test_interrupted(spawn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_conversation(server: EmulatorServer, spawn: Callable[..., Any]) -> None:
-    """On a terminal it is a conversation: it remembers, /new forgets, a failed turn is taken back, Ctrl-D ends."""
+    """On a terminal it is a conversation: it remembers, /new forgets, a turn without an answer is taken back."""
     import pty
 
-    server.script(["첫째", Fault("status", code="40003"), "둘째", "셋째"])
+    empty = {"content": "", "finish_reason": "length"}
+    server.script(["첫째", Fault("status", code="40003"), empty, "둘째", "셋째"])
     ours, theirs = pty.openpty()
     process = spawn("chat", "--system", "짧게", "--max-retries", "0", stdin=theirs)
     os.close(theirs)
-    os.write(ours, "하나\n둘\n셋\n/new\n넷\n\x04".encode())
+    os.write(ours, "하나\n둘\n빈\n셋\n/new\n넷\n\x04".encode())
     out, err = process.communicate()
     os.close(ours)
     assert process.returncode == 0, err
@@ -129,6 +139,7 @@ def test_a_conversation(server: EmulatorServer, spawn: Callable[..., Any]) -> No
     assert sent == [
         ["짧게", "하나"],
         ["짧게", "하나", "첫째", "둘"],
+        ["짧게", "하나", "첫째", "빈"],
         ["짧게", "하나", "첫째", "셋"],
         ["짧게", "넷"],
     ]

@@ -36,7 +36,7 @@ def test_help(cli: Callable[..., Any], command: list[str]) -> None:
     """Every command explains itself, exit codes included, without key and service."""
     ran = cli(*command, "--help")
     assert ran.code == 0
-    assert "exit codes: 0 good, 1" in ran.out
+    assert "exit codes: 0 success, 1" in ran.out
     assert not ran.err
 
 
@@ -94,6 +94,28 @@ def test_without_a_key(cli: Callable[..., Any], command: list[str]) -> None:
     assert "CLOVASTUDIO_API_KEY" in ran.err
     assert "환경 변수" in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+def test_a_key_under_a_similar_name(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]) -> None:
+    """A missing key whose value stands in a variable of a similar name is said by name, never by value."""
+    monkeypatch.setenv("HCX_API_KEY", "nv-cli-test-key")
+    ran = cli("chat", "안녕")
+    assert ran.code == 2
+    assert "HCX_API_KEY is set, CLOVASTUDIO_API_KEY is not: rename the variable" in ran.err
+
+
+def test_warnings_are_read_by_people(
+    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]
+) -> None:
+    """What the client warns of is one line of the command: a key in quotes, a model's name that is nearly known."""
+    monkeypatch.setenv("CLOVASTUDIO_API_KEY", "'nv-cli-test-key'")
+    lines = cli("tokens", "안녕", "--model", "HCX005").err.splitlines()
+    assert lines[0].startswith("clova-studio: warning: CLOVASTUDIO_API_KEY: quotes and blanks around the key")
+    assert lines[1] == (
+        "clova-studio: warning: model 'HCX005' is not known, and is sent as it is: did you mean 'HCX-005'?"
+    )
+    assert "Did you mean 'HCX-005'?" in lines[2]
+    assert len(lines) == 3
 
 
 @pytest.mark.parametrize("command", ASKING, ids=" ".join)
@@ -170,7 +192,7 @@ def test_no_command(cli: Callable[..., Any], command: list[str]) -> None:
     ran = cli(*command)
     assert ran.code == 2
     assert not ran.out
-    assert "exit codes: 0 good" in ran.err
+    assert "exit codes: 0 success" in ran.err
     for name in COMMANDS if not command else ("list", "get", "create", "delete"):
         assert f"\n    {name} " in ran.err
 
@@ -190,14 +212,14 @@ def test_a_refused_key_leads_to_the_doctor(
 
 
 def no_texts() -> list[Any]:
-    """Files that people try: what is in them, and what has to be said."""
+    """Files that people try: their bytes, and what the error has to say."""
     return [
         pytest.param("환불은 7일 안에 됩니다.".encode("cp949"), "iconv -f cp949 -t utf-8", id="cp949"),
         pytest.param("환불은 7일 안에 됩니다.".encode("utf-16"), "iconv -f utf-16 -t utf-8", id="utf-16"),
         pytest.param(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "pdftotext", id="pdf"),
-        pytest.param(b"PK\x03\x04\x14\x00\x06\x00\x08\xff\xfe", "office program", id="docx"),
-        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "office program", id="hwp"),
-        pytest.param(b"\x00\xff\x00\xff", "save it as one", id="bytes"),
+        pytest.param(b"PK\x03\x04\x14\x00\x06\x00\x08\xff\xfe", "office document", id="docx"),
+        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "office document", id="hwp"),
+        pytest.param(b"\x00\xff\x00\xff", "save it as UTF-8", id="bytes"),
     ]
 
 

@@ -88,7 +88,6 @@ def test_no_chat(server: EmulatorServer, cli: Callable[..., Any]) -> None:
         ("nv-cli-lonely-key", ["--path-prefix", "serviceapp"], "service_key_without_app"),
         ("nv-cli-test-key", ["--path-prefix", "serviceapp"], "needless_path_prefix"),
         ("nv-cli-service-key", ["--path-prefix", "testapp"], "needless_path_prefix"),
-        ("'nv-cli-test-key'", [], "malformed_key"),
         ("Bearer nv-cli-test-key", [], "malformed_key"),
         ("nv-cli test-key", [], "malformed_key"),
         ("nv-cli-test-key", ["--model", "HCX-999"], "model_unavailable"),
@@ -113,6 +112,28 @@ def test_keys(
     assert text.code == 1
     assert f"ERROR {expected}" in text.out
     assert report["findings"][0]["remedy"]["ko"] in text.out
+
+
+@pytest.mark.parametrize("key", ["'nv-cli-test-key'", ' "nv-cli-test-key"', "nv-cli-test-key\n", "“nv-cli-test-key”"])
+def test_a_key_in_quotes(
+    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any], key: str
+) -> None:
+    """Quotes and blanks around a key are a warning that names the variable, no more: requests work without them."""
+    monkeypatch.setenv("CLOVASTUDIO_API_KEY", key)
+    ran = cli("doctor", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    report = json.loads(ran.out)
+    assert ids(report) == ["quoted_key"]
+    assert "CLOVASTUDIO_API_KEY" in report["findings"][0]["problem"]["en"]
+
+
+def test_a_key_under_a_similar_name(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]) -> None:
+    """A missing key whose value stands in a variable of a similar name is said by name, in both languages."""
+    monkeypatch.setenv("CLOVA_STUDIO_API_KEY", "nv-cli-test-key")
+    monkeypatch.setenv("CLOVASTUDIO_BASE_URL", f"http://127.0.0.1:{free_port()}")
+    (finding,) = [item for item in found_by(cli("doctor", "--json"))["findings"] if item["id"] == "no_key"]
+    assert "CLOVA_STUDIO_API_KEY is set, CLOVASTUDIO_API_KEY is not." in finding["problem"]["en"]
+    assert "CLOVA_STUDIO_API_KEY" in finding["problem"]["ko"]
 
 
 def test_a_prefix_that_is_missing(
@@ -246,7 +267,7 @@ def test_unreachable(
         (
             OLD,
             "old_style_key",
-            "is not a new one (those start with nv-), and the service refuses it alone.",
+            "is not a new one (new keys start with nv-), and the service refuses it on its own.",
             "nv-로 시작하는 새 키가 아니며, 이 키만으로는 인증되지 않습니다.",
         ),
         (
@@ -270,7 +291,7 @@ def test_unreachable(
         (
             "nv-cli-other-cloud-key",
             "wrong_region",
-            "The key belongs to another cloud: it is refused at {here} and good at {there}.",
+            "The key belongs to another cloud: {here} refuses it and {there} accepts it.",
             "다른 클라우드의 키입니다. {here}에서는 거부되고 {there}에서는 인증됩니다.",
         ),
     ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clova_studio import EMBEDDING_MODELS, MODELS
+from clova_studio import EMBEDDING_MODELS, MODEL_USE_SOURCES, MODEL_USES, MODELS
 from clova_studio.emulator import Fault
 
 if TYPE_CHECKING:
@@ -25,6 +25,21 @@ def test_the_catalogue_needs_no_key(cli: Callable[..., Any]) -> None:
         assert name in ran.out
     assert "LISTED" not in ran.out
     assert json.loads(cli("models", "--json").out)["listed"] is None
+
+
+def test_which_model_for_what(cli: Callable[..., Any]) -> None:
+    """Below the limits there is a row for each task: models, source, reason; and what the sources are. JSON too."""
+    lines = cli("models", "--local").out.splitlines()
+    for use in MODEL_USES:
+        (row,) = [line for line in lines if line.startswith(f"{use.task} ") and line.endswith(use.why)]
+        assert ", ".join(use.models) in row
+        assert f" {use.source} " in row
+    for name, text in MODEL_USE_SOURCES.items():
+        assert f"{name}: {text}" in lines
+    found = json.loads(cli("models", "--local", "--json").out)["uses"]
+    assert [(use["task"], tuple(use["models"]), use["why"], use["source"]) for use in found] == [
+        (use.task, use.models, use.why, use.source) for use in MODEL_USES
+    ]
 
 
 def test_models_that_the_service_lists(server: EmulatorServer, cli: Callable[..., Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -22,12 +23,17 @@ READMES = ("README.md", "README.ko.md")
 KEY = "nv-cli-test-key"
 
 
-def block_with(readme: str, command: str) -> str:
-    """Return the block of shell lines in which a command stands, the only one."""
-    text = (ROOT / readme).read_text(encoding="utf-8")
-    blocks = [block for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if command in block]
-    assert len(blocks) == 1
-    return str(blocks[0])
+def block_with(command: str) -> str:
+    """Return the block of shell lines in which a command stands: one in each README, the same but for the comments."""
+    found = {}
+    for readme in READMES:
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        (block,) = [block for block in blocks if command in block]
+        lines = tuple(tuple(shlex.split(line, comments=True)) for line in block.splitlines())
+        found[lines] = block
+    (block,) = found.values()
+    return block
 
 
 @pytest.fixture
@@ -58,29 +64,26 @@ def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
     return run
 
 
-@pytest.mark.parametrize("readme", READMES)
 def test_the_commands_run_as_printed(
-    readme: str, server: EmulatorServer, shell: Callable[[str], subprocess.CompletedProcess[str]]
+    server: EmulatorServer, shell: Callable[[str], subprocess.CompletedProcess[str]]
 ) -> None:
     """Every line of the block runs in a shell against the emulator, as installed, and none fails."""
-    done = shell(block_with(readme, "clova-studio doctor"))
+    done = shell(block_with("clova-studio doctor"))
     assert "대통령의 임기는 5년" in done.stdout
     assert "No problem found." in done.stdout
     assert '"total"' in done.stdout
     assert server.api_key not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("readme", READMES)
 @pytest.mark.parametrize("has_key", [True, False])
 def test_a_file_of_ones_own_takes_three_lines(
     has_key: bool,  # noqa: FBT001  a parameter of the test
-    readme: str,
     server: EmulatorServer,
     shell: Callable[[str], subprocess.CompletedProcess[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After `make demo` an answer over a reader's own file is one command away, with a key and without one."""
-    first, export, demo = block_with(readme, "my.txt").splitlines()
+    first, export, demo = block_with("my.txt").splitlines()
     assert first == "make demo"
     monkeypatch.delenv("CLOVASTUDIO_API_KEY")
     if not has_key:
@@ -90,12 +93,11 @@ def test_a_file_of_ones_own_takes_three_lines(
     assert bool(server.requests) is has_key
 
 
-@pytest.mark.parametrize("readme", READMES)
 def test_the_emulator_starts_and_is_found(
-    readme: str, spawn: Callable[..., Any], shell: Callable[[str], subprocess.CompletedProcess[str]]
+    spawn: Callable[..., Any], shell: Callable[[str], subprocess.CompletedProcess[str]]
 ) -> None:
     """The first line starts an emulator, and what the second one sets leads a client to it."""
-    block = block_with(readme, "clova-studio emulator")
+    block = block_with("clova-studio emulator")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cancel_support import survives
+from client_support import envelope
+from fault_support import Account, RawServer, plain
 
 from clova_studio import (
     AsyncClovaStudio,
@@ -16,6 +18,7 @@ from clova_studio import (
     ClovaStudio,
     ConfigurationError,
     RateLimitError,
+    RateLimits,
     ServerError,
 )
 from clova_studio.adapters import (
@@ -88,8 +91,8 @@ def test_failed_text_is_named_and_the_others_are_kept(work: Callable[..., Any]) 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["segment", "summarize"])
 @pytest.mark.parametrize("bound", [3, 50])
-def test_what_is_under_way_is_kept_and_nothing_else_is_started(work: Callable[..., Any], name: str, bound: int) -> None:
-    """After a failure no request is started; the answer of every one that was sent has its place."""
+def test_what_is_in_flight_is_kept_and_nothing_else_is_started(work: Callable[..., Any], name: str, bound: int) -> None:
+    """After a failure no request is started; the answer of every one that was sent is at its index."""
     options: dict[str, Any] = {"max_concurrency": bound}
     texts = TEXTS if name == "segment" else [LONG]
     if name == "summarize":
@@ -152,6 +155,32 @@ def test_one_request_that_fails_is_a_list_of_one(work: Callable[..., Any]) -> No
             assert caught.value.partial == [[caught.value]]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "more"), [("segment", {"max_chunk_size": None}), ("summarize", {"max_characters": 40})]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_quota_that_stays_closed_ends_them_after_five_windows(kind: str, name: str, more: dict[str, Any]) -> None:
+    """When nobody gets through for five windows, as long as the client says that they are, the work ends."""
+    refusal = plain(envelope("42901", "Too many requests"), 429)
+    works = {"segment": (segment_texts, asegment_texts), "summarize": (summarize_texts, asummarize_texts)}
+    with RawServer(refusal) as server:
+        settings = {**Account(kind, server.base_url).settings, "retry": None, "rate_limits": RateLimits(window=0.1)}
+
+        async def asynchronous() -> None:
+            async with AsyncClovaStudio(**settings) as client:
+                await works[name][1](client, TEXTS, max_concurrency=1, **more)
+
+        def synchronous() -> None:
+            with ClovaStudio(**settings) as client:
+                works[name][0](client, TEXTS, max_concurrency=1, **more)
+
+        with pytest.raises(RateLimitError):
+            synchronous() if kind == "sync" else asyncio.run(asynchronous())
+        # Two calls with their five retries take more than five windows; a third one is not made.
+        assert len(server.requests) <= 12
+
+
 def test_wrong_options_are_found_before_anything_is_sent(work: Callable[..., Any]) -> None:
     """An option out of range ends the work at its first text, and nothing is sent."""
     with serve() as server:
@@ -161,7 +190,7 @@ def test_wrong_options_are_found_before_anything_is_sent(work: Callable[..., Any
 
 
 def test_errors_that_hold_themselves_can_be_pickled_and_copied(work: Callable[..., Any]) -> None:
-    """An error with partial results goes to other processes, and its own place among them stays its own."""
+    """An error with partial results goes to other processes, and its own index among them stays its own."""
     with serve(faults=[Fault("status", every=2, **WRONG)]) as server, pytest.raises(BadRequestError) as caught:
         work("segment", server, TEXTS, max_concurrency=1)
     for again in (pickle.loads(pickle.dumps(caught.value)), copy.deepcopy(caught.value)):  # noqa: S301

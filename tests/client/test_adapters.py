@@ -69,7 +69,7 @@ def test_instructions_of_a_conversation_become_one() -> None:
     ],
 )
 def test_arguments_of_calls_are_objects(arguments: Any, sent: dict[str, Any]) -> None:
-    """Whatever form arguments have, the wire gets an object; what is no JSON object stays readable."""
+    """Whatever form arguments have, the wire gets an object; what is not a JSON object stays readable."""
     conversation = Conversation(None, parse_json=json.loads)
     conversation.add_assistant("", [("call_1", "f", arguments)])
     conversation.add_assistant(" ")
@@ -82,7 +82,7 @@ def test_arguments_of_calls_are_objects(arguments: Any, sent: dict[str, Any]) ->
 
 
 def test_images_that_cannot_be_sent() -> None:
-    """One in the last turn is refused by its place; older ones are replaced with a warning, the parts unchanged."""
+    """One in the last turn is refused by its index; older ones are replaced with a warning, the parts unchanged."""
     image = {"type": "image_url", "imageUrl": {"url": "https://a.test/b.png"}}
     parts = [image, {"type": "text", "text": "이것은?"}]
     conversation = Conversation("tools", parse_json=json.loads)
@@ -126,7 +126,7 @@ def test_nothing_to_rerank() -> None:
     """Where there is nothing to send, nothing is cited and every text is left over."""
     request = RerankRequest(["", "\n"])
     assert request.documents == []
-    assert request.answer(None) == ([], [0, 1], "", "", [], [], None, None)
+    assert request.answer(None) == ([], [0, 1], "", "", [], [], None, None, {0, 1}, None)
     assert RerankRequest([]).answer(None).uncited == []
 
 
@@ -224,7 +224,7 @@ def test_wrong_use_is_the_client_s_error() -> None:
         return str(caught.value)
 
     assert "CLOVASTUDIO_API_KEY" in refusal()
-    assert "a key must be a string" in refusal(api_key=[KEY])
+    assert "api_key must be a string" in refusal(api_key=[KEY])
     with ClovaStudio(KEY) as client:
         assert "async_client must be" in refusal(async_client=client)
         assert "needs async_client=" in refusal(client=client)
@@ -239,7 +239,7 @@ def test_wrong_use_is_the_client_s_error() -> None:
 
 def test_key_and_address_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not given is looked up when the connection is made; a client of the caller's needs neither."""
-    monkeypatch.setenv("NCP_CLOVASTUDIO_API_KEY", f" {KEY} ")
+    monkeypatch.setenv("NCP_CLOVASTUDIO_API_KEY", KEY)
     monkeypatch.setenv("CLOVASTUDIO_BASE_URL", "http://127.0.0.1:1")
     found = Connection.of()
     assert found == Connection.of(api_key=KEY, base_url="http://127.0.0.1:1")

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, RateLimits, RetryPolicy, Timeouts
 from clova_studio._config import make_config
 from clova_studio._requests.call import Call, Nothing
-from clova_studio._transport import build_request, make_client
+from clova_studio._transport import build_request, deadline_of, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def test_key_comes_from_argument_then_environment(make: Any, monkeypatch: pytest
     """The argument wins, then CLOVASTUDIO_API_KEY, then NCP_CLOVASTUDIO_API_KEY; a SecretStr is taken."""
     monkeypatch.setenv("NCP_CLOVASTUDIO_API_KEY", "nv-third")
     assert sent(make).headers["authorization"] == "Bearer nv-third"
-    monkeypatch.setenv("CLOVASTUDIO_API_KEY", " nv-second\n")
+    monkeypatch.setenv("CLOVASTUDIO_API_KEY", "nv-second")
     assert sent(make).headers["authorization"] == "Bearer nv-second"
     assert sent(make, api_key=SecretStr("nv-first")).headers["authorization"] == "Bearer nv-first"
 
@@ -133,10 +133,13 @@ def test_own_pools_send_what_httpx_would(*, given: dict[str, str] | None, stream
     config = make_config(api_key=KEY, headers=given)
     call = Call("GET" if content is None else "POST", "/v1/x", None, Nothing, "x", timeout=Timeouts(read=7))
     with make_client() as own, httpx.Client() as merging:
-        ours, theirs = (build_request(http, call, content, config, stream=stream) for http in (own, merging))
+        deadline = deadline_of(call, config, stream=stream)
+        ours, theirs = (build_request(http, call, content, config, deadline, stream=stream) for http in (own, merging))
     assert (ours.method, ours.url, ours.content) == (theirs.method, theirs.url, theirs.content)
     assert sorted(ours.headers.multi_items()) == sorted(theirs.headers.multi_items())
-    assert ours.extensions["timeout"] == theirs.extensions["timeout"]
+    mine, limits = ours.extensions["timeout"], theirs.extensions["timeout"]
+    assert (mine["connect"], mine["write"].write_timeout()) == (limits["connect"], limits["write"])
+    assert mine["read"].read_timeout() == pytest.approx(limits["read"], abs=0.5)
 
 
 @pytest.mark.parametrize("make", CLIENTS)

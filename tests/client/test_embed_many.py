@@ -62,7 +62,7 @@ TEXTS = [f"글 {i}" for i in range(50)]
 def test_a_thousand_texts_with_every_fifth_request_refused(make: Any) -> None:
     """1,000 texts give 1,000 vectors, each of its own text, in order, although every fifth request is a 429."""
     texts = [f"{i}번째 글: {'가나다라마바사'[i % 7]} {i * i}" for i in range(1000)]
-    fault = Fault("status", status=429, code="42901", headers={"x-ratelimit-reset-requests": "0.05s"}, every=5)
+    fault = Fault("status", status=429, code="42901", headers={"x-ratelimit-reset-requests": "5ms"}, every=5)
     with serve(latency=0.002) as server:
         with ClovaStudio(server.api_key, base_url=server.base_url) as client:
             own = {i: client.embed(texts[i]).embedding for i in range(0, 1000, 83)}
@@ -82,7 +82,7 @@ def test_a_thousand_texts_with_every_fifth_request_refused(make: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 @pytest.mark.parametrize("bound", [1, 3, 32])
-def test_requests_under_way_stay_under_the_bound(make: Any, bound: int) -> None:
+def test_requests_in_flight_stay_under_the_bound(make: Any, bound: int) -> None:
     """Never more requests at once than the bound, and as many as it when there is work."""
     with serve(latency=0.02) as server:
         vectors = embed_many(make, TEXTS, {"base_url": server.base_url}, max_concurrency=bound)
@@ -124,7 +124,7 @@ def test_empty_texts_are_named_by_index_before_sending(make: Any) -> None:
 
 @pytest.mark.parametrize("make", CLIENTS)
 def test_on_error_return_keeps_every_vector(make: Any) -> None:
-    """With on_error="return" errors stand in their places and every other text has its vector."""
+    """With on_error="return" errors are at their indices and every other text has its vector."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         number = int(json.loads(request.content)["text"].split()[-1])
@@ -188,7 +188,7 @@ def test_a_quota_that_lets_nobody_pass_ends_the_batch() -> None:
 
 
 def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
-    """A batch has no bound at the gate unless given one; with one a longer wait is an error at once."""
+    """A batch waits for its quota without a bound unless given one; with one a longer wait is an error at once."""
     refused = answer(envelope("42901", "no"), 429, x_ratelimit_reset_requests="300s")
     clock, turn = Clock(), iter([refused])
 
@@ -206,8 +206,8 @@ def test_max_wait_bounds_a_batch_that_asks_for_it() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
-    """A failure ends the batch at once, although other texts of it wait at a gate that is closed for minutes."""
-    under_way = threading.Event()
+    """A failure ends the batch at once, although other texts of it wait for a quota that is closed for minutes."""
+    in_flight = threading.Event()
 
     def answered(request: httpx.Request) -> httpx.Response:
         if json.loads(request.content)["text"] == TEXTS[0]:
@@ -216,10 +216,10 @@ def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
 
     def handler(request: httpx.Request) -> httpx.Response:
         if json.loads(request.content)["text"] == TEXTS[0]:
-            under_way.wait(20)
+            in_flight.wait(20)
         else:
-            under_way.set()
-            time.sleep(0.2)  # in which the other is refused, and waits at the gate
+            in_flight.set()
+            time.sleep(0.2)  # in which the other is refused, and waits for the quota
         return answered(request)
 
     async def ahandler(request: httpx.Request) -> httpx.Response:
@@ -234,7 +234,7 @@ def test_a_failed_batch_waits_for_no_quota(make: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", CLIENTS)
 def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
-    """However long each answer takes, vectors stand in the order of their texts, and few are under way at once."""
+    """However long each answer takes, vectors stand in the order of their texts, and few are in flight at once."""
     speeds = random.Random(7)  # noqa: S311  no secret
     helpers: set[int] = set()
 
@@ -250,7 +250,7 @@ def test_two_thousand_texts_of_all_speeds_keep_their_order(make: Any) -> None:
 
     vectors = canned(make, handler if make is ClovaStudio else ahandler, [f"글 {i}" for i in range(2000)])
     assert [vector.embedding for vector in vectors] == [vector(i) for i in range(2000)]
-    assert max(helpers) == 32  # one a request under way, not one a text
+    assert max(helpers) == 32  # one per request in flight, not one per text
 
 
 def test_progress_is_drawn_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

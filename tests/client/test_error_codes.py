@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from api_table import SEARCH, USER
+from api_row import USER
+from api_tools import SEARCH
 
 import clova_studio as cs
 from clova_studio._requests.call import Call
@@ -148,3 +149,11 @@ def test_codes_of_the_service_are_typed(server: EmulatorServer, code: str, kind:
         assert (caught.value.code, type(caught.value)) == (code, kind)
         assert caught.value.request_id
         _check_hint(caught.value.hint, code)
+
+
+def test_hint_about_tools_says_what_can_help() -> None:
+    """40009 with tools has several causes: the hint names shorter declarations, another model and no tools."""
+    hint = cs.BadRequestError("Unsupported function", status_code=400, code="40009").hint or ""
+    for language in hint.split(" / "):
+        for word in ("enum", "HCX-007", "tool_choice='none'"):
+            assert word in language

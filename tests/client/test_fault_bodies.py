@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from api_table import TABLE, Row
+from api_table import TABLE
 from client_support import MESSAGES, Clock, answer, sample, sse
 from fault_support import KINDS, Account
 
@@ -16,6 +16,8 @@ from clova_studio.emulator import Fault, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from api_row import Row
 
     from clova_studio.emulator import EmulatorServer
 
@@ -32,7 +34,7 @@ def right(row: Row) -> bytes:
 
 
 def call(peer: Any, row: Row) -> Any:
-    """Call the verb of a row."""
+    """Call the method of a row."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return peer.call(row.verb, *row.args, **row.kwargs)

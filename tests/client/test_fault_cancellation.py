@@ -96,7 +96,7 @@ def test_closing_the_client_can_be_cancelled_anywhere() -> None:
 
 
 def test_cancelled_at_the_gate() -> None:
-    """A task that waits at a closed gate can be cancelled at once; nothing is sent, and the gate stays closed."""
+    """A task that waits for a closed quota can be cancelled at once; nothing is sent, and the quota stays closed."""
 
     async def main(server: RawServer) -> None:
         settings = Account("async", server.base_url, rate_limits=None).settings

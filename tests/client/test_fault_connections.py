@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from api_table import CREATE
+from api_tuning import CREATE
 from client_support import MESSAGES, open_sockets
 from fault_support import (
     CHAT,

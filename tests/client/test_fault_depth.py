@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 import pytest
-from api_table import SEARCH
+from api_tools import SEARCH
 from client_support import MESSAGES, OK, answer, sse
 
 import clova_studio as cs
@@ -43,27 +43,30 @@ def use(result: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("text", DEEP, ids=IDS)
 def test_deep_arguments_of_a_whole_answer(both: Any, text: str) -> None:
-    """Tool arguments nested too deep, as text or as they are, make an answer that cannot be read."""
+    """Tool arguments nested too deep make an answer that cannot be read; as text, an invalid call that keeps it."""
     as_text = OK + json.dumps({"message": call(text)}).encode() + b"}"
     as_json = OK + b'{"message":' + json.dumps(call("HERE")).encode().replace(b'"HERE"', text.encode()) + b"}}"
-    for body in (as_text, as_json):
-        for verb in ("chat", "reason"):
-            more = {"tools": [SEARCH]} if verb == "reason" else {}
-            with pytest.raises(cs.InvalidResponseError):
-                both(lambda body=body: answer(body), max_retries=0).call(verb, MESSAGES, **more)
+    for verb in ("chat", "reason", "stream_chat"):
+        more = {"tools": [SEARCH]} if verb == "reason" else {}
+        result = both(lambda: answer(as_text), max_retries=0).call(verb, MESSAGES, **more)
+        message = (result if verb != "stream_chat" else result[1].result()).message
+        assert message.tool_calls is None
+        assert [c.function.partial_json for c in message.invalid_tool_calls] == [text]
+        use(message)
         with pytest.raises(cs.InvalidResponseError):
-            both(lambda body=body: answer(body), max_retries=0).call("stream_chat", MESSAGES)
+            both(lambda: answer(as_json), max_retries=0).call(verb, MESSAGES, **more)
 
 
 @pytest.mark.parametrize("text", DEEP, ids=IDS)
 def test_deep_arguments_of_a_stream(both: Any, text: str) -> None:
-    """In a stream they are an error that is typed, whichever event brings them; ``partial`` keeps the text."""
-    for event in (b"token", b"result"):
-        data = json.dumps({"message": call(text)}).encode()
-        with pytest.raises(cs.InvalidResponseError):
-            both(lambda e=event, d=data: sse(b"event:%b\ndata:%b\n\n" % (e, d)), max_retries=0).call(
-                "stream_chat", MESSAGES
-            )
+    """In a stream they are text, whichever event brings them; ``partial`` keeps it."""
+    data = json.dumps({"message": call(text)}).encode()
+    chunks, stream = both(lambda: sse(b"event:result\ndata:%b\n\n" % data)).call("stream_chat", MESSAGES)
+    for message in (chunks[-1].message, stream.result().message):
+        assert [c.function.partial_json for c in message.invalid_tool_calls] == [text]
+    with pytest.raises(cs.StreamInterruptedError) as caught:
+        both(lambda: sse(b"event:token\ndata:%b\n\n" % data)).call("stream_chat", MESSAGES)
+    assert caught.value.partial.message.invalid_tool_calls[0].function.partial_json == text
     half = len(text) // 2
     tokens = b""
     for part in (text[:half], text[half:]):
@@ -73,14 +76,14 @@ def test_deep_arguments_of_a_stream(both: Any, text: str) -> None:
         tokens += b"event:token\ndata:%b\n\n" % json.dumps({"message": message}).encode()
     with pytest.raises(cs.StreamInterruptedError) as caught:
         both(lambda: sse(tokens)).call("stream_chat", MESSAGES)
-    function = caught.value.partial.message.tool_calls[0].function
+    function = caught.value.partial.message.invalid_tool_calls[0].function
     assert (function.partial_json, function.arguments) == (text, {})
     use(caught.value.partial)
 
 
 @pytest.mark.parametrize("text", DEEP, ids=IDS)
 def test_deep_arguments_of_the_openai_api(both: Any, text: str) -> None:
-    """There they are text: the answer comes, and parsing the text is a ValueError as for any that is no object."""
+    """There they are text: the answer comes, and parsing the text is a ValueError as for any that is not an object."""
     message = {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": text}}]}
     body = json.dumps({"choices": [{"message": message, "finish_reason": "tool_calls"}]}).encode()
     chunk = json.dumps({"choices": [{"delta": message, "finish_reason": "tool_calls"}]}).encode()

@@ -258,6 +258,7 @@ COMPONENTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_dumps_of_components_hold_no_key(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """A LangChain component with keys in every place shows none in repr, dumps, to_json or a failing call."""

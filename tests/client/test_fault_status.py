@@ -143,15 +143,15 @@ def test_redirects_are_not_followed(both: Any) -> None:
 @pytest.mark.parametrize(("total", "latency"), list(itertools.product([0.0, 1.0, 12.5, 120.0], [0.05, 3.0])))
 @pytest.mark.parametrize("verb", ["chat", "stream_chat"])
 def test_total_is_held_from_both_sides(both: Any, verb: str, total: float, latency: float) -> None:
-    """Attempts go on until no other can start within the total, and none starts past it, gate waits not counted."""
-    for gate in (0.0, 30.0):
+    """Attempts start while one fits into the total, and none after it; waits for the quota do not count."""
+    for pause in (0.0, 30.0):
         clock, starts = Clock(), []
 
-        def fail(clock: Clock = clock, starts: list[float] = starts, gate: float = gate) -> httpx.Response:
+        def fail(clock: Clock = clock, starts: list[float] = starts, pause: float = pause) -> httpx.Response:
             starts.append(clock.now)
             clock.now += latency
-            if gate and len(starts) % 3 == 1:
-                return answer(envelope("42901", "busy"), 429, x_ratelimit_reset_requests=f"{gate:g}s")
+            if pause and len(starts) % 3 == 1:
+                return answer(envelope("42901", "busy"), 429, x_ratelimit_reset_requests=f"{pause:g}s")
             return answer(envelope("50000", "down"), 500)
 
         policy = cs.RetryPolicy(attempts=100_000, initial=0.5, maximum=2.0, total=total)
@@ -165,7 +165,7 @@ def test_total_is_held_from_both_sides(both: Any, verb: str, total: float, laten
 
 @pytest.mark.parametrize("limit", [20.0, 75.0, 200.0])
 def test_max_wait_is_held_while_others_are_refused(both: Any, limit: float) -> None:
-    """A gate that others close again and again is waited at for max_wait at most, then it is a RateLimitError."""
+    """A quota that others close again and again is waited for until max_wait, then it is a RateLimitError."""
     clock = Clock()
     refusal = answer_later(10)
     first = both(refusal, clock=clock, max_wait=limit, max_retries=5)

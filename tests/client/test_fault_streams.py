@@ -102,7 +102,7 @@ def said(chunks: list[Any]) -> str:
     for chunk in chunks:
         if hasattr(chunk, "message"):
             parts += [chunk.message.content, chunk.message.thinking_content or ""]
-            parts += [call.function.partial_json or "" for call in chunk.message.tool_calls or ()]
+            parts += [call.function.partial_json or "" for call in chunk.tool_call_fragments or ()]
         elif hasattr(chunk, "delta"):
             parts.append(chunk.delta.content or "")
         else:
@@ -170,7 +170,7 @@ def _text(partial: Any) -> str:
         return str(partial.final_answer)
     message = partial.message
     thinking = getattr(message, "thinking_content", None) or ""
-    calls = [getattr(call.function, "partial_json", None) or "" for call in message.tool_calls or ()]
+    calls = [call.function.partial_json or "" for call in getattr(message, "invalid_tool_calls", None) or ()]
     return "".join([thinking, message.content, *calls])
 
 

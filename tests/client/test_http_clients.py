@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import httpx2
 import pytest
-from client_support import KEY, MESSAGES
+from client_support import KEY, MESSAGES, closed
 
 import clova_studio as cs
-from langchain_clova import ChatClovaX
-from llama_index_clova import ClovaX
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BASE_URL = "http://127.0.0.1:9"
-
-
-def closed(make: Callable[[], Any]) -> Any:
-    """Return an HTTP client that is closed."""
-    http = make()
-    if hasattr(http, "aclose"):
-        asyncio.run(http.aclose())
-    else:
-        http.close()
-    return http
 
 
 WRONG = [
@@ -50,16 +35,6 @@ def test_a_wrong_http_client_is_refused_at_construction(client: Any, make: Any, 
     with pytest.raises(cs.ConfigurationError, match="http_client") as caught:
         client(KEY, http_client=make())
     assert said in caught.value.message
-
-
-@pytest.mark.parametrize("adapter", [ChatClovaX, ClovaX])
-@pytest.mark.parametrize("name", ["http_client", "http_async_client"])
-def test_a_wrong_http_client_of_an_adapter_is_refused_by_name(adapter: Any, name: str) -> None:
-    """Adapters refuse the other kind and a closed one under the name that the caller gave."""
-    right, other = (httpx.Client, httpx.AsyncClient)[:: 1 if name == "http_client" else -1]
-    for wrong in (other(), closed(right)):
-        with pytest.raises(cs.ConfigurationError, match=f"{name} (must be|is closed)"):
-            adapter(api_key=KEY, **{name: wrong})
 
 
 @pytest.mark.parametrize("verb", ["chat", "stream_chat"])

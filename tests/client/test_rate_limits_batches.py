@@ -53,25 +53,25 @@ def run(make: Any, decide: Any, texts: list[str], *, settings: Any = None, pause
 def test_after_a_refusal_half_as_many_go_at_once_and_one_more_after_each_answer(make: Any) -> None:
     """Concurrency halves at a 429, grows by one with each answer, reaches the bound again and never passes it."""
     lock = threading.Lock()
-    under_way = arrived = answered = 0
+    in_flight = arrived = answered = 0
     closed_at: int | None = None
     after: list[tuple[int, int]] = []
     peak = 0
 
     def decide(request: httpx.Request) -> Any:
-        nonlocal under_way, arrived, peak, closed_at
+        nonlocal in_flight, arrived, peak, closed_at
         with lock:
             arrived += 1
-            under_way += 1
-            peak = max(peak, under_way)
+            in_flight += 1
+            peak = max(peak, in_flight)
             refuse = arrived == 40
             if closed_at is not None and time.monotonic() > opens:
-                after.append((under_way, answered))
+                after.append((in_flight, answered))
 
         def respond() -> httpx.Response:
-            nonlocal under_way, answered, closed_at, opens
+            nonlocal in_flight, answered, closed_at, opens
             with lock:
-                under_way -= 1
+                in_flight -= 1
                 if refuse:
                     closed_at, opens = arrived, time.monotonic() + 0.2
                     return answer(REFUSED, 429, x_ratelimit_reset_requests="0.3s")
@@ -110,7 +110,7 @@ def test_a_quota_that_stays_closed_raises_with_what_succeeded(make: Any) -> None
 
 @pytest.mark.parametrize("make", CLIENTS)
 def test_a_text_over_the_whole_window_has_its_error_in_its_place(make: Any) -> None:
-    """A text that no window can take is a ConfigurationError in its place, or raised with its index."""
+    """A text that no window can take is a ConfigurationError at its index, or raised with its index."""
     settings = {"rate_limits": RateLimits({"bge-m3": (None, 40)}, window=0.05)}
     texts = ["글 0", "가" * 200 + " 1", "글 2"]
     results = run(make, vector_of, texts, settings=settings, on_error="return", max_concurrency=2)

@@ -179,31 +179,67 @@ def test_a_limit_is_inferred_from_refusals_without_headers(both) -> None:
     status = client(counted(), clock, quota_group=peer.settings["quota_group"]).quota("bge-m3")
     assert (status.limit_requests, status.source) == (5, "inferred")
     marks = [clock.now]
-    for _ in range(5):
+    # One more than was inferred: the bound is tried after a window without a refusal.
+    for _ in range(6):
         peer.call("embed", "글")
         marks.append(clock.now)
-    assert len(peer.requests) == 12
+    assert len(peer.requests) == 13
     assert marks[-1] - marks[0] >= 55
 
 
-def test_an_inferred_bound_grows_again_and_grows_more_slowly_where_growing_is_refused() -> None:
-    """A bound that is too small doubles its steps while nothing is refused; after a refusal it waits longer."""
-    bound = Bound()
-    bound.infer(100, now=0.0)
+def pressed(bound: Bound, since: float, until: float, window: float = 60.0) -> list[float]:
+    """Return what a bound is second by second while somebody waits for it."""
     seen = []
-    for window in range(1, 12):
-        bound.press(window * 60.0 - 30, 60.0)
-        bound.press(window * 60.0 + 1, 60.0)
-        seen.append(bound.limit(refused=True))
-    steps = [later - earlier for earlier, later in zip([100, *seen], seen, strict=False)]
-    assert all(later >= earlier for earlier, later in pairwise(steps))
+    for second in range(int(since), int(until)):
+        bound.press(float(second), window)
+        seen.append(bound.limit(refused=True) or 0.0)
+    return seen
+
+
+def test_an_inferred_bound_grows_more_and_more_while_nothing_is_refused() -> None:
+    """A bound that is too small grows by a little after a window, and by more and more where that is not refused."""
+    bound = Bound()
+    bound.infer(100, 1, now=0.0)
+    first = pressed(bound, 0, 62)
+    assert set(first) == {100}
+    seen = [100.0, *sorted(set(pressed(bound, 62, 500)) - {100})]
+    steps = [later - earlier for earlier, later in pairwise(seen)]
     assert 0 < steps[0] <= 2
+    assert all(later >= earlier for earlier, later in pairwise(steps))
     assert seen[-1] > 200
-    bound.infer(100, now=1_000.0)
-    tries = 0
-    for second in range(1_001, 1_119):
-        bound.press(second, 60.0)
-        tries += bound.limit(refused=True) > 100
-    assert tries == 0
+
+
+def test_an_inferred_bound_whose_growth_is_refused_is_what_it_was_and_waits_longer() -> None:
+    """After a refusal that only the growth explains the bound is as before, and the next try comes later each time."""
+    bound = Bound()
+    bound.infer(100, 1, now=0.0)
+    now, tries = 0.0, []
+    for _ in range(4):
+        start = now
+        while bound.limit(refused=True) == 100:
+            now += 1
+            bound.press(now, 60.0)
+        tries.append(now - start)
+        bound.infer(100, 1, now)
+        assert bound.limit(refused=True) == 100
+    assert 60 < tries[0] < 70
+    assert tries[1] >= 1.9 * tries[0]
+    assert tries[2] >= 1.9 * tries[1]
+    assert tries[3] < 300
+
+
+def test_an_inferred_bound_that_others_cut_grows_soon() -> None:
+    """Where less than the bound got through others took it: it grows within a window, as they may stop at any time."""
+    bound = Bound()
+    bound.infer(100, 1, now=0.0)
+    bound.infer(20, 1, now=600.0)
+    assert bound.limit(refused=True) == 20
+    assert pressed(bound, 600, 720)[-1] > 30
+
+
+def test_a_given_bound_holds_whatever_was_inferred() -> None:
+    """The smallest of what is known holds."""
+    bound = Bound()
+    bound.infer(100, 1, now=0.0)
     bound.given = 90
     assert bound.limit(refused=True) == bound.limit(refused=False) == 90

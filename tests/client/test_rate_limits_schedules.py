@@ -137,7 +137,7 @@ def test_a_refusal_that_tells_an_earlier_reset_wakes_the_next() -> None:
 
 
 def test_a_refused_request_uses_nothing_up() -> None:
-    """The place of a refused request is given to the next as soon as the gate opens, for its tokens as well."""
+    """The place of a refused request is given to the next as soon as the quota opens, for its tokens as well."""
     gate = quota(tokens=100)
     permit = gate.enter(0.0, Cost(80, 20))
     gate.refuse(permit, 1.0, 5.0, None, reset_known=True)
@@ -169,15 +169,19 @@ def test_senseless_limits_in_headers_are_ignored(reported: int) -> None:
     again = gate.enter(6.0, ONE, second.order)
     assert again.granted
     status = gate.status(6.0)
-    assert (status.limit_requests, status.limit_tokens, status.source) == (None, None, None)
+    # What got through before the refusal: one request of one token.
+    assert (status.limit_requests, status.limit_tokens, status.source) == (1, 1, "inferred")
 
 
 def test_after_a_burst_of_refusals_concurrency_halves_once_and_grows_one_by_one() -> None:
     """A burst of refusals is one decrease; each answer adds one, up to as many as before."""
     gate = RateLimiter("HCX-005")
+    # A reported limit with what is left: nothing is inferred, so that only the concurrency counts.
+    gate.window = 1.0
+    headers = RateLimit(limit_requests=1_000, remaining_requests=990)
     burst = [gate.enter(0.0, ONE) for _ in range(8)]
     for permit in burst[4:]:
-        gate.refuse(permit, 0.1, 1.0, None, reset_known=True)
+        gate.refuse(permit, 0.1, 1.0, headers, reset_known=True)
     for permit in burst[:4]:
         gate.land(permit, 0.1)
     sizes = []
@@ -215,3 +219,49 @@ def test_a_failed_request_is_not_held() -> None:
     del cost
     assert held() is None
     assert gate.status(0.1).remaining_tokens == 1_000 - (300 * 1.2 + 100)
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e300, 10**400, 301.0])
+def test_a_closing_that_is_too_long_is_not_believed(seconds: float) -> None:
+    """A quota that says it is closed for more than five windows lets one request through each window to look."""
+    gate = RateLimiter("HCX-005")
+    refused = gate.enter(0.0, ONE)
+    gate.refuse(refused, 0.0, seconds, None, reset_known=True)
+    first, second = gate.enter(1.0, ONE, refused.order), gate.enter(1.0, ONE)
+    assert gate.take(first, 59.0) is not None
+    assert gate.take(first, 60.1) is None
+    assert gate.take(second, 60.2) is not None
+    gate.land(first, 60.3)
+    assert gate.take(second, 60.4) is None
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**18, 0, -1])
+def test_no_number_of_the_service_is_too_large(number: int) -> None:
+    """Limits, remaining amounts and usage of any size are reckoned with, and break nothing."""
+    gate = RateLimiter("HCX-005")
+    headers = RateLimit.model_construct(
+        limit_requests=number,
+        limit_tokens=number,
+        remaining_requests=number,
+        remaining_tokens=number,
+        reset_requests=float("inf"),
+        reset_tokens=float("nan"),
+    )
+    first, second = gate.enter(0.0, ONE), gate.enter(0.0, ONE)
+    gate.land(first, 0.1, headers)
+    gate.settle(first, number)
+    gate.refuse(second, 0.2, 5.0, headers, reset_known=True)
+    gate.status(0.3)
+    again = gate.enter(400.0, ONE, second.order)
+    assert again.granted
+
+
+def test_a_reported_limit_below_one_request_is_not_believed() -> None:
+    """A limit of one token per window makes no later call an error."""
+    gate = RateLimiter("HCX-005")
+    refused = gate.enter(0.0, Cost(80, 20))
+    headers = RateLimit(limit_tokens=1)
+    gate.refuse(refused, 0.1, 5.0, headers, reset_known=True)
+    again = gate.enter(6.0, Cost(80, 20), refused.order)
+    assert again.granted
+    assert gate.status(6.0).limit_tokens is None

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 from client_support import KEY
 
-from clova_studio import AsyncClovaStudio, ClovaStudio, RateLimitError, RateLimits, RetryPolicy
+from clova_studio import APIConnectionError, AsyncClovaStudio, ClovaStudio, RateLimitError, RateLimits, RetryPolicy
+from clova_studio._rate_limits.waiters import LoopWaiter, ThreadWaiter
 from clova_studio.emulator import Fault, serve
 
 CLIENTS = [ClovaStudio, AsyncClovaStudio]
@@ -74,11 +76,16 @@ def test_a_wait_of_unknown_length_ends_after_max_wait(server, account, make: Any
     client = ClovaStudio(**account, max_retries=0)
     with pytest.raises(RateLimitError):
         client.embed("글")
-    server.add_fault(Fault("delay", seconds=3, times=1))
+    server.add_fault(Fault("hang", times=1))
     account["rate_limits"] = None
-    # One request may be under way after a refusal whose cause cannot be seen from here; a longer window keeps it so.
+    # One request may be in flight after a refusal whose cause cannot be seen from here; a longer window keeps it so.
     client._limiter("bge-m3").window = 60.0
-    slow = threading.Thread(target=embed, args=(ClovaStudio, account))
+
+    def hang() -> None:
+        with pytest.raises(APIConnectionError):
+            embed(ClovaStudio, account, max_retries=0)
+
+    slow = threading.Thread(target=hang)
     slow.start()
     while client.quota("bge-m3").in_flight == 0:
         threading.Event().wait(0.01)
@@ -86,6 +93,7 @@ def test_a_wait_of_unknown_length_ends_after_max_wait(server, account, make: Any
         embed(make, account, max_wait=0.1)
     assert caught.value.retry_after is None
     assert client.quota("bge-m3").in_flight == 1
+    server.stop()
     slow.join()
 
 
@@ -107,8 +115,8 @@ async def test_who_is_cancelled_leaves_the_line_and_the_next_moves_up(account) -
         assert (status.waiting, status.in_flight) == (0, 0)
 
 
-async def test_a_task_that_is_cancelled_under_way_is_not_counted_any_more(server, account) -> None:
-    """A request that was given up is not under way, and what it may have used is."""
+async def test_a_task_that_is_cancelled_in_flight_is_not_counted_any_more(server, account) -> None:
+    """A request that was given up is not in flight, and what it may have used is counted."""
     server.add_fault(Fault("hang"))
     async with AsyncClovaStudio(**account, rate_limits=RateLimits({"bge-m3": (10, None)})) as client:
         tasks = [asyncio.create_task(client.embed("글")) for _ in range(3)]
@@ -163,41 +171,89 @@ except KeyboardInterrupt:
     assert out == "interrupted 0 []\n"
 
 
+class StandingClock:
+    """A time that goes on when a test turns it, for as many threads and event loops as there are."""
+
+    def __init__(self) -> None:
+        self.time = 1_000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+class StandingThreadWaiter(ThreadWaiter):
+    """Waits by such a clock."""
+
+    def __init__(self, clock: StandingClock) -> None:
+        self.now = clock
+
+    def sleep(self, seconds: float, woken: threading.Event) -> None:
+        until = self.now() + seconds
+        while self.now() < until and not woken.wait(0.005):
+            pass
+        woken.clear()
+
+
+class StandingLoopWaiter(LoopWaiter):
+    """Waits by such a clock."""
+
+    def __init__(self, clock: StandingClock) -> None:
+        self.now = clock
+
+    async def sleep(self, seconds: float, woken: asyncio.Event) -> None:
+        until = self.now() + seconds
+        while self.now() < until and not woken.is_set():  # noqa: ASYNC110  the clock tells nobody
+            await asyncio.sleep(0.005)
+        woken.clear()
+
+
 @pytest.mark.slow
-def test_threads_and_loops_stand_in_one_line() -> None:
-    """Threads and event loops with the same limits never make the service refuse, and all are served."""
-    limits = {"bge-m3": (20, None)}
-    with serve(rate_limits=limits, window=0.5) as server:
-        settings: dict[str, Any] = {
-            "base_url": server.base_url,
-            "quota_group": str(uuid.uuid4()),
-            "rate_limits": RateLimits(limits, window=0.5),
-        }
-        twin = AsyncClovaStudio(KEY, **settings)
-
-        async def loop_work() -> list[Any]:
-            return await asyncio.gather(*(twin.embed(f"글 {i}") for i in range(15)))
-
-        with ClovaStudio(KEY, **settings) as client, ThreadPoolExecutor(12) as pool:
-            loops = [pool.submit(asyncio.run, loop_work()) for _ in range(2)]
-            calls = [pool.submit(client.embed, f"글 {i}") for i in range(30)]
-            served = [result for loop in loops for result in loop.result()] + [call.result() for call in calls]
-        assert len(served) == 60
-        assert [request.status for request in server.requests] == [200] * 60
+def test_threads_and_loops_stand_in_one_line(server, account) -> None:
+    """Of threads and event loops with the same limits each window serves the next ones in order, and at last all."""
+    clock, texts = StandingClock(), [f"글 {i}" for i in range(60)]
+    limits = RateLimits({"bge-m3": (20, None)}, window=0.5)
+    with ClovaStudio(**account, rate_limits=limits) as client, ThreadPoolExecutor(62) as pool:
+        twin = AsyncClovaStudio(**account, rate_limits=limits)
+        client._waiter, twin._waiter = StandingThreadWaiter(clock), StandingLoopWaiter(clock)
+        loops = [asyncio.new_event_loop() for _ in range(2)]
+        for loop in loops:
+            pool.submit(loop.run_forever)
+        calls: list[Any] = []
+        for i, text in enumerate(texts):
+            kind = i % 3
+            if kind < 2:
+                calls.append(asyncio.run_coroutine_threadsafe(twin.embed(text), loops[kind]))
+            else:
+                calls.append(pool.submit(client.embed, text))
+            while len(server.requests) + client.quota("bge-m3").waiting <= i:
+                time.sleep(0.001)
+        for served in (20, 40, 60):
+            while len(server.requests) < served or client.quota("bge-m3").in_flight:
+                time.sleep(0.001)
+            assert client.quota("bge-m3").waiting == 60 - served
+            window = slice(served - 20, served)
+            assert {request.body["text"] for request in server.requests[window]} == set(texts[window])
+            clock.time += 0.55
+        assert len([call.result() for call in calls]) == 60
+        for loop in loops:
+            asyncio.run_coroutine_threadsafe(twin.aclose(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+    for loop in loops:
+        loop.close()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [False, True], ids=["waiting", "under way"])
+@pytest.mark.parametrize("sent", [False, True], ids=["waiting", "in flight"])
 @pytest.mark.parametrize("closed", [False, True], ids=["stopped", "closed"])
 def test_an_abandoned_loop_holds_nobody_up(server, account, *, sent: bool, closed: bool) -> None:
-    """Tasks of a loop that stopped for ever, at the gate or under way, do not keep the others waiting for ever."""
+    """Tasks of a loop that stopped for ever, waiting or in flight, do not keep the others waiting for ever."""
     limits = RateLimits({"bge-m3": (1, None)}, window=0.3)
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda *_: None)
     twin = AsyncClovaStudio(**account, rate_limits=limits)
     with ClovaStudio(**account, rate_limits=limits, max_wait=20) as client:
         if sent:
-            # After this refusal one request at a time may be under way.
+            # After this refusal one request at a time may be in flight.
             server.add_fault(refusal(None))
             with pytest.raises(RateLimitError):
                 ClovaStudio(**account, rate_limits=limits, max_retries=0).embed("글")

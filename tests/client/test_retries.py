@@ -167,7 +167,7 @@ def test_stream_errors_before_the_first_token_are_retried(both) -> None:
 
 
 def test_total_bounds_the_time_of_retries(both) -> None:
-    """No attempt starts later than retry.total after the first; waiting at the gate does not count."""
+    """No attempt starts later than retry.total after the first; waiting for the quota does not count."""
     clock = Clock()
     policy = cs.RetryPolicy(attempts=50, total=3.0)
 

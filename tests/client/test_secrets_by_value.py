@@ -83,6 +83,7 @@ def echoes() -> list[Any]:
         lambda: answer(envelope.encode(), 400),
         lambda: answer(envelope.encode(), 200),
         lambda: answer(b'{"status":{"code":"40000","message":"%b"}}' % escaped.encode(), 400),
+        lambda: answer(b'{"status":{"code":"%b","message":"%b"}}' % (escaped.encode(), escaped.encode() * 99), 400),
         lambda: answer(json.dumps({"error": {"code": "40104", "message": said}}, ensure_ascii=False).encode(), 401),
         lambda: answer(f"<html>{said}</html>".encode() * 99, 502, "text/html"),
         lambda: answer((quote(said) + KEY * 200).encode(), 200, "text/plain"),
@@ -106,6 +107,19 @@ def test_what_an_answer_repeats_is_masked(kind: str, verb: str) -> None:
             both.call(verb, **(TUNING if verb == "tuning.create" else {"messages": MESSAGES}))
         assert call.secrets is not None
         check(caught.value)
+
+
+def test_a_secret_where_a_message_is_cut_is_masked() -> None:
+    """Of a message that is too long to be shown whole, no half of a secret shows at its end."""
+    client = cs.ClovaStudio(**SETTINGS)
+    assert client
+    for secret in (KEY, OLD, PROXY):
+        for before in range(len(secret)):
+            # Masks are shorter than secrets, so that the end of what is read shows.
+            error = cs.ClovaStudioError("." * before + secret * 1_000)
+            shown, _, _ = str(error).rpartition("... (")
+            assert 1_000 < len(shown) < 2_000
+            assert len(shown.replace("*", "").strip(".")) <= 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

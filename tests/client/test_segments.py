@@ -29,7 +29,7 @@ def test_paragraphs_are_slices() -> None:
 
 
 def test_repeated_sentences_are_told_apart() -> None:
-    """The same sentence in several paragraphs is found at its own place each time."""
+    """The same sentence in several paragraphs is found at its own span each time."""
     source = "네. 네. 아니요. 네. 네."
     spans = align_segments(source, [["네."], ["네.", "아니요."], ["네."], ["네."]])
     assert cut(source, spans) == ["네.", "네. 아니요.", "네.", "네."]
@@ -90,7 +90,7 @@ def test_windows_end_at_paragraphs() -> None:
 
 
 def test_a_window_of_the_source_is_aligned_in_place() -> None:
-    """Paragraphs of one window are given as places of the whole source."""
+    """Paragraphs of one window are given as spans of the whole source."""
     source = "하나. 둘. 셋. 넷."
     windows = segmentation_windows(source, size=6)
     spans = [span for window in windows for span in align_segments(source, [[source[slice(*window)]]], window=window)]

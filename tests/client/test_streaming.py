@@ -88,9 +88,10 @@ def test_stream_equals_whole_answer(both, name: str, form: Callable[[bytes], byt
 
 
 def test_tool_fragments_join_to_the_arguments(both) -> None:
-    """The fragments of a tool call carry index, then id and name once, and join to the JSON of its arguments."""
+    """The fragments of a tool call show its progress: index, then id and name once, and its arguments' JSON."""
     chunks, stream = both(lambda: sse(sample("v3_tools.sse"))).call("stream_chat", MESSAGES)
-    fragments = [call for chunk in chunks for call in chunk.message.tool_calls or []]
+    assert [chunk.message.tool_calls for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
+    fragments = [call for chunk in chunks for call in chunk.tool_call_fragments or []]
     assert [fragment.index for fragment in fragments] == [0] * len(fragments)
     assert [fragment.id for fragment in fragments if fragment.id] == [stream.result().message.tool_calls[0].id]
     assert [fragment.function.name for fragment in fragments if fragment.function.name] == ["get_weather"]
@@ -117,7 +118,7 @@ def test_two_tool_calls_keep_their_fragments_apart(both) -> None:
         '{"id":"call_b","type":"function","function":{"name":"g","arguments":{"y":2}}}]},"finishReason":"tool_calls"}\n\n'
     )
     chunks, stream = both(lambda: sse(body.encode())).call("stream_chat", MESSAGES)
-    fragments = [call for chunk in chunks for call in chunk.message.tool_calls or []]
+    fragments = [call for chunk in chunks for call in chunk.tool_call_fragments or []]
     assert [(f.index, f.id, f.function.partial_json) for f in fragments] == [
         (0, "call_a", None),
         (0, None, '{"x":1}'),
@@ -174,11 +175,12 @@ def test_cut_inside_an_event_keeps_the_events_before(both) -> None:
 
 
 def test_interrupted_tool_call_keeps_its_fragments(both) -> None:
-    """The arguments of a tool call that broke off stand as text on the partial result."""
+    """The arguments of a tool call that broke off stand as text on the partial result, in a call that is invalid."""
     frames = sample("v3_tools.sse").split(b"\n\n")
     with pytest.raises(StreamInterruptedError) as caught:
         both(lambda: sse(b"\n\n".join(frames[:5]) + b"\n\n")).call("stream_chat", MESSAGES)
-    call = caught.value.partial.message.tool_calls[0]
+    assert caught.value.partial.message.tool_calls is None
+    call = caught.value.partial.message.invalid_tool_calls[0]
     assert call.id.startswith("call_")
     assert (call.function.name, call.function.arguments, call.function.partial_json) == (
         "get_weather",

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from api_table import USER
+from api_row import USER
 from client_support import answer, bytewise, sse, whole
 
 import clova_studio as cs

@@ -20,6 +20,7 @@ from clova_studio import (
 )
 from clova_studio._streaming.chat_assembler import ChatAssembler
 from clova_studio.adapters import ClovaMessages, ForcedTool, ToolChoiceFlow
+from clova_studio.adapters._refused_force import RefusedForce
 from clova_studio.types import CompletionTokensDetails
 
 if TYPE_CHECKING:
@@ -205,37 +206,100 @@ def test_the_given_request_is_never_changed() -> None:
     assert given.request == {**before, "tool_choice": "none"}
 
 
-def test_refused_force_is_remembered_for_its_place_and_model(place: str) -> None:
-    """40009 to a forced choice: that tool alone, and once it was accepted so, no force there again."""
+def test_forced_tool_is_declared_alone(place: str) -> None:
+    """With or without force the request has the one tool, so that only force can be what is refused."""
     given = flow(ForcedTool("find_train"), place)
     assert given.request["tool_choice"] == {"type": "function", "function": {"name": "find_train"}}
+    assert given.request["tools"] == TOOLS[1:]
     given.refused(REFUSED)
     assert given.request["tool_choice"] == "auto"
     assert given.request["tools"] == TOOLS[1:]
-    # Not before it was accepted: the tool may have been what was refused.
-    assert flow(ForcedTool("find_train"), place).request["tool_choice"] != "auto"
-    assert given.answered(whole(call=True))
+
+
+def refuse_once(place: str, *, streamed: bool = False, **more: Any) -> None:
+    """Meet 40009 with a forced choice, and an answer without force that was asked for twice."""
+    given = flow(ForcedTool("find_train"), place, **more)
+    assert given.request["tool_choice"] != "auto"
+    given.refused(REFUSED)
+    if streamed:
+        assert feed(given, *said("글"), end()) == []
+        assert feed(given, *called(), end()) == [("call", False), ("", True)]
+    else:
+        assert not given.answered(whole("글"))
+        assert given.answered(whole(call=True))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_force_is_left_out_after_two_refusals(place: str, *, streamed: bool) -> None:
+    """One 40009 teaches nothing; the second, at the same place and model, that force is not worth a request."""
+    refuse_once(place, streamed=streamed)
+    refuse_once(place, streamed=streamed)
     later = flow(ForcedTool("get_weather"), place)
     assert (later.request["tool_choice"], later.request["tools"]) == ("auto", TOOLS[:1])
     assert flow(ForcedTool("get_weather"), f"{place}/other").request["tool_choice"] != "auto"
     assert flow(ForcedTool("get_weather"), place, model="HCX-007").request["tool_choice"] != "auto"
 
 
-def test_refused_force_is_remembered_from_a_stream_too(place: str) -> None:
-    """A streamed answer teaches the same as a whole one."""
-    given = flow(ForcedTool("find_train"), place)
-    given.refused(REFUSED)
-    assert feed(given, *called(), end()) == [("call", False), ("", True)]
-    assert flow(ForcedTool("find_train"), place).request["tool_choice"] == "auto"
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_force_that_is_accepted_takes_a_refusal_back(place: str, *, streamed: bool) -> None:
+    """A forced choice that works between two refusals: they had another reason, and force is tried again."""
+    refuse_once(place)
+    accepted = flow(ForcedTool("find_train"), place)
+    if streamed:
+        feed(accepted, *called(), end())
+    else:
+        accepted.answered(whole(call=True))
+    refuse_once(place)
+    assert flow(ForcedTool("find_train"), place).request["tool_choice"] != "auto"
+
+
+def test_the_memory_of_refusals_is_bounded() -> None:
+    """After 1,000 other targets the oldest is forgotten; the newest is known."""
+    known = RefusedForce()
+    for number in range(1_001):
+        known.refused((str(number), "HCX-005"))
+        known.refused((str(number), "HCX-005"))
+    assert [known.is_known((str(number), "HCX-005")) for number in (0, 1, 1_000)] == [False, True, True]
+
+
+def test_refused_force_is_forgotten() -> None:
+    """What two refusals say has an end: then force is tried again, and two more are needed."""
+    now = 0.0
+    known = RefusedForce(lasts=600, clock=lambda: now)
+
+    def forced() -> ToolChoiceFlow:
+        request = {"model": "HCX-005", "messages": [USER], "tools": TOOLS}
+        choice = ForcedTool("find_train")
+        return ToolChoiceFlow(request, choice=choice, tool_fallback="never", base_url="x", refused_force=known)
+
+    def refuse() -> None:
+        given = forced()
+        given.refused(REFUSED)
+        given.answered(whole(call=True))
+
+    refuse()
+    now = 500
+    refuse()
+    assert forced().request["tool_choice"] == "auto"
+    now = 599
+    assert forced().request["tool_choice"] == "auto"
+    now = 601  # the first of the two does not count any more
+    assert forced().request["tool_choice"] != "auto"
+    refuse()
+    assert forced().request["tool_choice"] == "auto"
+    now = 2_000
+    refuse()
+    assert forced().request["tool_choice"] != "auto"
 
 
 def test_a_tool_refused_alone_too_teaches_nothing(place: str) -> None:
     """Where the tool itself is refused, forced or not, the error is raised and nothing is remembered."""
-    given = flow(ForcedTool("find_train"), place)
-    given.refused(REFUSED)
-    with pytest.raises(UnsupportedFunctionError) as caught:
+    for _ in range(3):
+        given = flow(ForcedTool("find_train"), place)
         given.refused(REFUSED)
-    assert caught.value is REFUSED
+        with pytest.raises(UnsupportedFunctionError) as caught:
+            given.refused(REFUSED)
+        assert caught.value is REFUSED
     assert flow(ForcedTool("find_train"), place).request["tool_choice"] != "auto"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from emulator_support import connect, user
+from emulator_support import NO_TLS, connect, user
 
 from clova_studio.emulator import EmulatorServer, serve
 
@@ -40,7 +40,7 @@ def status(answer: httpx.Response) -> tuple[int, str, str]:
 @pytest.mark.parametrize("prefix", ["", "/testapp", "/serviceapp"])
 def test_keys(observed_server: EmulatorServer, headers: dict[str, str], expected: tuple[int, str, str], prefix: str):
     """New keys come as Bearer tokens, old ones as a pair of headers of which both are needed, on every prefix."""
-    answer = httpx.post(observed_server.base_url + prefix + H5, json=user("안녕"), headers=headers)
+    answer = httpx.post(observed_server.base_url + prefix + H5, json=user("안녕"), headers=headers, verify=NO_TLS)
     assert status(answer) == expected
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from emulator_support import connect, tool, user
+from emulator_support import NO_TLS, connect, tool, user
 
 from clova_studio.emulator import EmulatorServer, Fault, serve
 
@@ -48,7 +48,7 @@ by_path = pytest.mark.parametrize(("path", "body", "quota"), PATHS)
 @by_path
 def test_prefixes_and_keys(observed_server: EmulatorServer, path: str, body: Any, quota: str) -> None:
     """Every native path answers with either prefix to a new key and to the old pair of headers, else it refuses."""
-    with httpx.Client(base_url=observed_server.base_url) as client:
+    with httpx.Client(base_url=observed_server.base_url, verify=NO_TLS) as client:
         for prefix in ("", "/testapp", "/serviceapp"):
             for headers, status in ((PAIR, 200), ({"authorization": "Bearer nv-a"}, 200), ({}, 401)):
                 answer = client.post(prefix + path, json=body, headers=headers)

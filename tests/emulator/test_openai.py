@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from emulator_support import connect, tool, user
+from emulator_support import NO_TLS, connect, tool, user
 
 from clova_studio.emulator import Fault, serve
 
@@ -367,7 +367,7 @@ PAIR = {"x-ncp-clovastudio-api-key": "k1", "x-ncp-apigw-api-key": "k2"}
 def test_keys(observed_server: EmulatorServer, headers: dict[str, str], code: str) -> None:
     """Only new keys as Bearer tokens open these paths, never the old pair."""
     for method, path in (("POST", CHAT), ("POST", EMBED), ("GET", "/v1/openai/models")):
-        answer = httpx.request(method, observed_server.base_url + path, json=ask(), headers=headers)
+        answer = httpx.request(method, observed_server.base_url + path, json=ask(), headers=headers, verify=NO_TLS)
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
 
 

@@ -138,3 +138,42 @@ def test_clock() -> None:
     assert not passes()
     now = 160.0
     assert passes()
+
+
+@pytest.mark.parametrize(
+    ("counting", "passing"),
+    [("fixed", [0, 2, 0]), ("aligned", [2, 0, 2]), ("sliding", [0, 1, 1]), ("bucket", [1, 1, 1])],
+)
+def test_ways_of_counting(counting: str, passing: list[int]) -> None:
+    """Of two requests per 60 s, used at 90 and 100 s, the way of counting says how many pass at later times."""
+    now = 0.0
+    windows = Windows({"*": (2, None)}, 60, clock=lambda: now, counting=counting)
+
+    def passed(at: float, times: int) -> int:
+        nonlocal now
+        now = at
+        verdicts = [windows.charge("key", "model", 1) for _ in range(times)]
+        return sum(verdict is not None and verdict.allowed for verdict in verdicts)
+
+    assert [passed(90, 1), passed(100, 1)] == [1, 1]
+    assert [passed(125, 3), passed(151, 3), passed(181, 3)] == passing
+
+
+def test_a_reset_of_what_has_no_end_is_when_one_more_passes() -> None:
+    """In a sliding window and a bucket the header says when one request may pass, and it does."""
+    for counting in ("sliding", "bucket"):
+        now = 100.0
+        windows = Windows({"*": (4, None)}, 60, clock=lambda: now, counting=counting)  # noqa: B023  called at once
+        for _ in range(5):
+            verdict = windows.charge("key", "model", 1)
+            now += 1
+        assert verdict is not None
+        assert not verdict.allowed
+        now += float(verdict.headers["x-ratelimit-reset-requests"].removesuffix("s")) - 1
+        assert [windows.charge("key", "model", 1).allowed for _ in range(2)] == [True, False]
+
+
+def test_an_unknown_way_of_counting_is_refused() -> None:
+    """The message names the ways."""
+    with pytest.raises(ValueError, match="sliding, fixed, aligned, bucket"):
+        serve(counting="hourly")

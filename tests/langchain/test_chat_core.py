@@ -192,7 +192,7 @@ def test_retries_of_langchain_go_by_the_typed_errors(
 
 
 def test_batches_keep_order_and_errors_in_place(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
-    """batch, abatch and batch_as_completed answer each question in its place, an error in the place of its own."""
+    """batch, abatch and batch_as_completed answer each question at its index, an error at its own."""
     model = chat(max_retries=0)
     questions = [f"숫자 {i}은(는) 무엇인가요?" for i in range(6)]
     whole = model.batch(questions, config={"max_concurrency": 2})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import TYPE_CHECKING, Any
 
@@ -216,3 +217,31 @@ def test_too_many_pictures_are_refused(chat: Callable[..., ChatClovaX], server: 
     with pytest.raises(ConfigurationError, match="6 images"):
         chat().invoke(turns)
     assert server.requests == []
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
+def test_a_result_without_its_call_is_named(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
+    """The index is the caller's, though system messages are joined and empty answers left out; nothing is sent."""
+    messages = [
+        SystemMessage("가"),
+        SystemMessage("나"),
+        AIMessage(""),
+        ToolMessage("맑음", tool_call_id="call_1"),
+        HumanMessage("다"),
+    ]
+
+    def ask() -> None:
+        model = chat()
+        if way == "ainvoke":
+            asyncio.run(model.ainvoke(messages))
+        elif way == "stream":
+            list(model.stream(messages))
+        else:
+            model.invoke(messages)
+
+    with pytest.raises(ConfigurationError, match=r"messages\[3\] is the result of a tool .*'call_1'"):
+        ask()
+    assert server.requests == []
+    messages[3:4] = [AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": "call_1"}])]
+    with pytest.warns(UserWarning, match=r"messages\[3\] has a tool call without a result"):
+        ask()

@@ -94,16 +94,26 @@ def test_certain_tool_is_forced_by_name(
 def test_refused_force_is_asked_for_otherwise_and_remembered(
     chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str
 ) -> None:
-    """A forced choice that is answered 40009 goes on as auto with that tool alone, the next time at once."""
+    """A forced choice that is answered 40009 goes on as auto with that tool alone, after two such calls at once."""
     model = chat().bind_tools([get_weather, find_train], tool_choice="get_weather")
+    for _ in range(3):
+        assert _run(model, way, "안녕").tool_calls[0]["name"] == "get_weather"
+    assert [request.status for request in server.requests] == [400, 200, 400, 200, 200]
+    assert [sent(server)[i] for i in (1, 3, 4)] == ["auto"] * 3
+    declared = [[item["function"]["name"] for item in request.body["tools"]] for request in server.requests]
+    assert declared == [["get_weather"]] * 5
+
+
+@pytest.mark.parametrize("server", ["documented"], indirect=True)
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+def test_force_refused_once_is_tried_again(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
+    """One 40009 says nothing lasting: the next call forces its tool again."""
+    model = chat().bind_tools([get_weather, find_train], tool_choice="get_weather")
+    server.add_fault(Fault("status", code="40009", times=1))
     for _ in range(2):
         assert _run(model, way, "안녕").tool_calls[0]["name"] == "get_weather"
-    assert [request.status for request in server.requests] == [400, 200, 200]
-    assert sent(server)[1:] == ["auto", "auto"]
-    assert [[item["function"]["name"] for item in request.body["tools"]] for request in server.requests[1:]] == [
-        ["get_weather"],
-        ["get_weather"],
-    ]
+    forced = {"type": "function", "function": {"name": "get_weather"}}
+    assert sent(server) == [forced, "auto", forced]
 
 
 @pytest.mark.each_behaviour
@@ -265,32 +275,10 @@ def test_every_kind_of_tool_is_accepted(chat: Callable[..., ChatClovaX], server:
 def test_wrong_choices_and_pairs_are_refused(chat: Callable[..., ChatClovaX]) -> None:
     """A choice that names no tool, and tools with a response format, are refused when they are bound."""
     schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object", "properties": {}}}}
-    with pytest.raises(ConfigurationError, match="is none of"):
+    with pytest.raises(ConfigurationError, match="is not 'auto'"):
         chat().bind_tools([get_weather], tool_choice="other")
     with pytest.raises(ConfigurationError, match="ToolStrategy"):
         chat(model="HCX-007").bind_tools([get_weather], response_format=schema)
-
-
-@pytest.mark.each_behaviour
-def test_cut_call_does_not_look_whole(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
-    """Arguments that a stream broke off at the output cap are an invalid call, not a repaired one."""
-    from clova_studio import ChatChunk, Message, ToolCall, ToolCallFunction
-    from clova_studio.adapters import ToolChoiceFlow
-    from langchain_clova._answers import AnswerMaker
-
-    for text in ('{"a": {"path": "/home/us', '{"a": [1, ', '{"a', '{"a": "x\\', '{"a": 1', '{"a": ' + "[" * 100_000):
-        flow = ToolChoiceFlow({"model": "HCX-005"}, choice=None, tool_fallback="never", base_url=None)
-        maker = AnswerMaker(flow, with_usage=True, single_call=False)
-        opened = ToolCall(id="call_1", index=0, function=ToolCallFunction(name="f"))
-        more = ToolCall(index=0, function=ToolCallFunction(partial_json=text))
-        chunks = [
-            maker.chunk(ChatChunk(message=Message(tool_calls=[opened])), last=False),
-            maker.chunk(ChatChunk(message=Message(tool_calls=[more])), last=False),
-            maker.chunk(ChatChunk(finish_reason="length"), last=True),
-        ]
-        message = chunks[0].message + chunks[1].message + chunks[2].message
-        assert message.tool_calls == []
-        assert message.invalid_tool_calls[0]["name"] == "f"
 
 
 def _run(model: Any, way: str, question: Any) -> Any:

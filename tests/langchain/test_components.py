@@ -178,7 +178,7 @@ def test_schemas_and_graphs_can_be_made(name: str) -> None:
 
 
 def test_batches_keep_their_order_and_can_return_errors(account: dict[str, Any], server: EmulatorServer) -> None:
-    """Both batch and abatch give one output for each input, in order; errors stand in their places if asked for."""
+    """Both batch and abatch give one output for each input, in order; errors are at their indices if asked for."""
     router = make("ClovaRouter", **account)
     queries = ["서울 날씨", "", "제주 여행"]
     for found in (

@@ -90,6 +90,17 @@ def test_demo_without_a_key_answers_from_its_passages() -> None:
 
 
 @pytest.mark.slow
+def test_demo_names_a_key_that_it_does_not_read(tmp_path: Path) -> None:
+    """A key under a similar name is said by name before the emulator answers, in both languages, never by value."""
+    file = tmp_path / "글.txt"
+    file.write_text("환불은 7일 안에 신청한다.", encoding="utf-8")
+    done = demo(str(file), "--question", "환불은?", HCX_API_KEY="nv-demo-key")
+    assert done.returncode == 0, done.stderr
+    assert "HCX_API_KEY is set, CLOVASTUDIO_API_KEY is not" in done.stdout.splitlines()[0]
+    assert "nv-demo-key" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
 def test_passages_are_where_the_demo_says() -> None:
     """The character range of each passage is that of its text in the document."""
     done = demo("--question", "대통령의 임기는 몇 년인가?")

@@ -42,7 +42,7 @@ def way(request: pytest.FixtureRequest, server: EmulatorServer) -> Iterator[tupl
 
 @pytest.mark.parametrize("kind", [ClovaEmbeddings, ClovaXEmbeddings])
 def test_embeddings(way: tuple[str, dict[str, Any]], kind: type[ClovaEmbeddings]) -> None:
-    """The first error has the vectors so far and its own place; with on_error="return" all others have vectors."""
+    """The first error has the vectors so far and its own index; with on_error="return" all others have vectors."""
     name, account = way
     texts = [*TEXTS[:3], TOO_LONG, *TEXTS[3:], TOO_LONG]
 
@@ -65,7 +65,7 @@ def test_embeddings(way: tuple[str, dict[str, Any]], kind: type[ClovaEmbeddings]
 
 
 def test_splitter(way: tuple[str, dict[str, Any]], server: EmulatorServer) -> None:
-    """The error of one document says which, and has the places of the chunks of those before it."""
+    """The error of one document says which, and has the spans of the chunks of those before it."""
     name, account = way
     documents = [Document(text, metadata={"i": i}) for i, text in enumerate(TEXTS)]
     before = copy.deepcopy(documents)
@@ -111,7 +111,7 @@ def test_summarization(way: tuple[str, dict[str, Any]], server: EmulatorServer) 
 def test_batches_of_runnables(
     chat: Callable[..., Any], account: dict[str, Any], server: EmulatorServer, name: str
 ) -> None:
-    """With return_exceptions, LangChain's own way, each input of a batch has its answer or its error in its place."""
+    """With return_exceptions, LangChain's own way, each input of a batch has its answer or its error at its index."""
     for runnable in (chat(max_retries=0), ClovaSummarizationChain(**account)):
         server.reset()
         server.add_fault(Fault("status", every=3, status=400, code="40001"))

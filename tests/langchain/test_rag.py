@@ -118,7 +118,7 @@ def test_chain_answers_with_the_right_sentence(rag: Any, question: str) -> None:
 
 
 def test_batch_keeps_the_order(rag: Any) -> None:
-    """Questions asked together are answered each in its place."""
+    """Questions asked together are answered each at its index."""
     for answers in (rag.batch(list(QUESTIONS)), asyncio.run(rag.abatch(list(QUESTIONS)))):
         assert all(sentence in answer for sentence, answer in zip(QUESTIONS.values(), answers, strict=True))
 

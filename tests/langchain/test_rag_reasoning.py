@@ -8,6 +8,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -203,3 +204,23 @@ def test_tags_are_taken_out(raw: str, answer: str, cited: list[Any]) -> None:
     text, found = parse_citations(raw)
     assert text == answer
     assert found == [Cited(*item) for item in cited]
+
+
+@pytest.mark.parametrize("arguments", ["{'query': '환불'", [1], None])
+def test_a_garbled_search_is_made_with_the_question(arguments: Any) -> None:
+    """Arguments that the model garbled are no failure: the question itself is searched for instead."""
+    requests: list[Any] = []
+    call = {"id": "c1", "type": "function", "function": {"name": "search_documents", "arguments": arguments}}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(json.loads(request.content))
+        message = {"role": "assistant", "content": "", "toolCalls": [call]}
+        if len(requests) > 1:
+            message = {"role": "assistant", "content": f"<doc-1>{REFUND}</doc-1>"}
+        return httpx.Response(200, json={"status": {"code": "20000"}, "result": {"message": message}})
+
+    client = httpx.Client(transport=httpx.MockTransport(respond))
+    rag = ClovaRagReasoning(retriever=Documents(), api_key="nv-x", base_url="http://127.0.0.1:1", http_client=client)
+    found = rag.invoke(QUESTION)
+    assert (found.answer, found.searches, len(requests)) == (REFUND, [QUESTION], 2)
+    assert requests[-1]["messages"][-2]["toolCalls"][0]["function"] == {"name": "search_documents", "arguments": {}}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import httpx
 import pytest
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
@@ -95,11 +97,54 @@ def test_answer_and_citations_are_there(account: dict[str, Any]) -> None:
     assert asyncio.run(reranker.arerank(FOUND, QUERY)).answer == result.answer
 
 
+UNANSWERED = "양자 컴퓨터의 큐비트는 몇 개인가?"
+
+
+@pytest.mark.parametrize("keep", ["if_none_cited", False, True])
+def test_nothing_cited_is_not_nothing_found(account: dict[str, Any], ask: Callable[..., Any], keep: Any) -> None:
+    """Without a citation the default leaves the documents that were sent, in order; False leaves none, True all."""
+    reranker = ClovaReranker(**account) if keep == "if_none_cited" else ClovaReranker(keep_uncited=keep, **account)
+    given = {"query": UNANSWERED, "documents": FOUND}
+    with pytest.warns(UserWarning, match="cited none of 4 documents"):
+        kept = ask(reranker.as_runnable(), given)
+    expected = {"if_none_cited": [FOUND[0], FOUND[1], FOUND[3], FOUND[4]], False: [], True: FOUND}[keep]
+    assert [document.page_content for document in kept] == [document.page_content for document in expected]
+    assert all(document.metadata["cited"] is False and "rank" not in document.metadata for document in kept)
+    assert ask(reranker.as_runnable(), given) == kept  # without a second warning
+
+
+def test_retriever_keeps_a_chain_supplied(account: dict[str, Any], ask: Callable[..., Any]) -> None:
+    """A retriever whose reranker cites nothing gives the first k documents of its base retriever."""
+    retriever = ClovaRerankRetriever(base_retriever=Documents(), reranker=ClovaReranker(**account), k=2)
+    with pytest.warns(UserWarning, match="short"):
+        assert sources(ask(retriever, UNANSWERED)) == ["cat", "refund"]
+
+
 def test_no_answer_suggests_other_queries(account: dict[str, Any]) -> None:
-    """When nothing is cited there are no documents, but suggestions."""
-    result = ClovaReranker(**account).rerank(FOUND, "양자 컴퓨터의 큐비트는 몇 개인가?")
-    assert result.documents == []
+    """When nothing is cited there are suggestions, and a hint if documents are short, as the warning says."""
+    with pytest.warns(UserWarning, match="several hundred characters") as caught:
+        result = ClovaReranker(**account).rerank(FOUND, UNANSWERED)
     assert result.suggested_queries
+    assert result.hint == str(caught[0].message)
+    long = [Document("고양이는 하루에 열여섯 시간을 잔다. " * 20)]
+    assert ClovaReranker(**account).rerank(long, UNANSWERED).hint is None
+    assert ClovaReranker(**account).rerank(FOUND, QUERY).hint is None
+
+
+def test_longest_answer_is_4096_tokens(account: dict[str, Any]) -> None:
+    """The reranker takes an output cap of 4,096, as clients that send it have seen, and no more."""
+    sent: list[Any] = []
+
+    def wire(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content)["maxTokens"])
+        result = {"result": "", "citedDocuments": [{"id": "doc1", "doc": REFUND}], "suggestedQueries": []}
+        return httpx.Response(200, json={"status": {"code": "20000"}, "result": result})
+
+    with httpx.Client(transport=httpx.MockTransport(wire)) as http:
+        ClovaReranker(max_tokens=4_096, http_client=http, **account).rerank(FOUND, QUERY)
+    assert sent == [4_096]
+    with pytest.raises(ValueError, match="4096"):
+        ClovaReranker(max_tokens=4_097, **account)
 
 
 def test_nothing_to_rank_is_not_sent(account: dict[str, Any], server: EmulatorServer) -> None:
@@ -156,7 +201,8 @@ def test_retriever_hands_config_and_arguments_on(account: dict[str, Any], ask: C
     reranker = ClovaReranker(keep_uncited=True, **account)
     retriever = ClovaRerankRetriever(base_retriever=base, reranker=reranker)
     assert len(ask(retriever, QUERY, {"configurable": {"limit": 2}})) == 2
-    assert len(ask(retriever, QUERY, limit=1)) == 1
+    with pytest.warns(UserWarning, match="short"):
+        assert len(ask(retriever, QUERY, limit=1)) == 1
     assert len(ask(retriever, QUERY)) == len(FOUND)
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from enum import Enum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
+from langchain_core.tools import tool
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
 from clova_studio import ConfigurationError
 from clova_studio.adapters import clean_schema, response_schema
 from clova_studio.emulator.rules.schema import check_schema
 from langchain_clova._schemas import wire_tool
+
+if TYPE_CHECKING:
+    from langchain_clova import ChatClovaX
 
 
 class Colour(Enum):
@@ -54,7 +60,7 @@ def test_everything_is_acceptable() -> None:
     assert properties["either"] == {"anyOf": [{"type": "integer"}, {"type": "string"}]}
     assert properties["kind"]["enum"] == ["a"]
     assert properties["day"] == {"type": "string", "format": "date"}
-    assert properties["table"] == {"type": "object"}
+    assert properties["table"] == {"type": "object", "description": 'additionalProperties: {"type": "integer"}'}
     assert properties["part"]["description"] == "안쪽"
     assert properties["parts"]["minItems"] == 1
     assert "$" not in str(found)
@@ -78,7 +84,7 @@ def test_types_as_lists_and_joined_schemas() -> None:
     check_schema(found)
     assert found["properties"]["a"] == {"type": "string"}
     assert found["properties"]["b"] == {"anyOf": [{"type": "string"}, {"type": "integer"}]}
-    assert found["properties"]["c"] == {"type": "string", "description": "밖"}
+    assert found["properties"]["c"] == {"type": "string", "description": '밖\npattern: "x"'}
     assert found["properties"]["e"] == {"type": "number"}
     assert found["required"] == ["a"]
     assert str(schema) == before
@@ -107,5 +113,64 @@ def test_recursion_is_refused() -> None:
     Node.model_rebuild(_types_namespace={"Node": Node})
     with pytest.raises(ConfigurationError, match="refers to itself"):
         clean_schema(Node.model_json_schema(), supported_only=True)
-    with pytest.raises(ConfigurationError, match="does not hold"):
+    with pytest.raises(ConfigurationError, match="does not contain"):
         clean_schema({"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}, supported_only=True)
+
+
+class Node(BaseModel):
+    """마디."""
+
+    children: list[Node]
+
+
+class Leaf(TypedDict):
+    """잎."""
+
+    inner: list[Leaf]
+
+
+def _walk(node: Node) -> str:
+    """Walk."""
+    return str(node)
+
+
+@pytest.mark.parametrize("schema", [Node, Leaf, _walk, tool(_walk)], ids=["class", "dict", "function", "tool"])
+def test_recursion_is_named_through_every_door(chat: Callable[..., ChatClovaX], schema: Any) -> None:
+    """A class that refers to itself is refused by name as a tool and, where it is one, as a response schema."""
+    with pytest.raises(ConfigurationError, match=r"the schema of (Node|Leaf) refers to itself"):
+        chat().bind_tools([schema])
+    if isinstance(schema, type):
+        for method in ("json_schema", "function_calling", "json_mode"):
+            with pytest.raises(ConfigurationError, match=r"the schema of (Node|Leaf) refers to itself"):
+                chat(model="HCX-007").with_structured_output(schema, method=method)
+
+
+def test_a_type_that_has_no_json_schema_is_named() -> None:
+    """A field that JSON Schema cannot describe is a typed error that names the class."""
+
+    class Odd(BaseModel):
+        """이상."""
+
+        call: Callable[[], int]
+
+    with pytest.raises(ConfigurationError, match="Odd has no JSON Schema"):
+        wire_tool(Odd)
+
+
+def test_a_discriminated_union_points_at_nothing() -> None:
+    """The mapping of a discriminator, whose targets are put in place, is left out."""
+
+    class Cat(BaseModel):
+        kind: Literal["cat"]
+
+    class Dog(BaseModel):
+        kind: Literal["dog"]
+
+    class Adopt(BaseModel):
+        """입양."""
+
+        pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+
+    pets = wire_tool(Adopt)["function"]["parameters"]["properties"]["pet"]
+    assert [option["properties"]["kind"]["enum"] for option in pets["anyOf"]] == [["cat"], ["dog"]]
+    assert "$defs" not in str(pets)

@@ -60,14 +60,14 @@ def test_schema_on_the_wire_is_what_the_service_takes(chat: Callable[..., ChatCl
             "type": "object",
             "description": "주소.",
             "properties": {
-                "title": {"type": "string"},
+                "title": {"type": "string", "description": "maxLength: 40"},
                 "city": {"type": "string"},
                 "streets": {
                     "type": "array",
                     "items": {
                         "type": "object",
                         "description": "거리.",
-                        "properties": {"name": {"type": "string", "description": "이름"}},
+                        "properties": {"name": {"type": "string", "description": '이름\npattern: "^.+$"'}},
                         "required": ["name"],
                     },
                 },
@@ -164,7 +164,7 @@ def test_openai_form_of_response_format(chat: Callable[..., ChatClovaX], server:
 
 
 def test_impossible_wishes_are_refused(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
-    """A schema for a model without schemas, one that is no object, and unknown arguments are refused unsent."""
+    """A schema for a model without schemas, one that is not an object, and unknown arguments are refused unsent."""
     with pytest.raises(ConfigurationError, match="HCX-007"):
         chat().with_structured_output(Typed, method="json_schema").invoke("주소")
     with pytest.raises(ConfigurationError, match="object at its root"):

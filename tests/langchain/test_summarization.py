@@ -54,14 +54,14 @@ def test_all_sorts_of_texts_become_one_summary(
 def test_nothing_to_say_is_not_sent(
     account: dict[str, Any], server: EmulatorServer, ask: Callable[..., Any], given: Any
 ) -> None:
-    """Of nothing but white space the summary is empty, and nothing is sent."""
+    """Of blank text the summary is empty, and nothing is sent."""
     assert ask(ClovaSummarizationChain(**account), given) == ""
     assert server.requests == []
 
 
 @pytest.mark.parametrize("given", [7, b"bytes", {"text": TEXT}, [TEXT, 7], None])
 def test_other_inputs_are_refused(account: dict[str, Any], given: Any) -> None:
-    """What is no text is refused by its type."""
+    """What is not text is refused by its type."""
     with pytest.raises(ConfigurationError, match=r"must be a string, a Document"):
         ClovaSummarizationChain(**account).invoke(given)
 
@@ -196,7 +196,7 @@ def test_it_follows_a_model_in_a_chain(account: dict[str, Any], chat: Callable[.
 
 @pytest.mark.slow
 def test_a_hundred_thousand_characters_by_map_reduce(account: dict[str, Any]) -> None:
-    """Of 100,000 characters every sentence is in exactly one map call, in order, several calls under way at once."""
+    """Of 100,000 characters every sentence is in exactly one map call, in order, several calls in flight at once."""
     sentences = [f"{i}번째 문장은 이렇게 이어집니다." for i in range(5_000)]
     text = " ".join(sentences)[:100_000].rsplit(" ", 1)[0]
     with serve(latency=0.2) as running:

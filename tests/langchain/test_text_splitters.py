@@ -36,7 +36,7 @@ def splitter(server: EmulatorServer) -> Callable[..., ClovaSegmentationTextSplit
 
 
 def check_exact(source: str, documents: list[Document]) -> None:
-    """Assert that documents are slices of the source in order, with nothing but white space between them."""
+    """Assert that documents are slices of the source in order, with only white space between them."""
     end = 0
     for document in documents:
         start = document.metadata["start_index"]
@@ -82,7 +82,7 @@ def test_async_gives_the_same(splitter: Callable[..., ClovaSegmentationTextSplit
 def test_empty_text_gives_nothing_and_asks_nothing(
     splitter: Callable[..., ClovaSegmentationTextSplitter], server: EmulatorServer, text: str
 ) -> None:
-    """Text of nothing but white space has no chunk and costs no request."""
+    """Blank text has no chunk and costs no request."""
     assert splitter().split_text(text) == []
     assert asyncio.run(splitter().asplit_text(text)) == []
     assert splitter().create_documents([text]) == []

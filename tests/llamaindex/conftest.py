@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from clova_studio.emulator import Fault, serve
-from llama_index_clova import ClovaRouterSelector, ClovaSegmentationNodeParser
+from llama_index_clova import ClovaEmbedding, ClovaRouterSelector, ClovaSegmentationNodeParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +38,24 @@ def server(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
 def account(server: EmulatorServer) -> dict[str, Any]:
     """Key and address of the emulator, as every adapter takes them."""
     return {"api_key": server.api_key, "base_url": server.base_url}
+
+
+@pytest.fixture
+def embedding(account: dict[str, Any]) -> Callable[..., ClovaEmbedding]:
+    """Make embedding models that talk to the emulator."""
+    return lambda **settings: ClovaEmbedding(**{**account, **settings})
+
+
+@pytest.fixture(params=["sync", "async"])
+def embed(request: pytest.FixtureRequest) -> Callable[..., list[list[float]]]:
+    """Embed a list of texts, in each of the two ways."""
+
+    def run(model: ClovaEmbedding, texts: list[str], **options: Any) -> list[list[float]]:
+        if request.param == "sync":
+            return model.get_text_embedding_batch(texts, **options)
+        return asyncio.run(model.aget_text_embedding_batch(texts, **options))
+
+    return run
 
 
 @pytest.fixture

@@ -122,7 +122,8 @@ def test_cut_answers_say_so(account: Any, way: str) -> None:
     """An answer that the cap cut ends with "length", thinking that used up the budget too."""
     cut = run(ClovaX(max_tokens=3, **account), way, [ChatMessage(QUESTION)])[-1]
     assert cut.additional_kwargs["finish_reason"] == "length"
-    thought = run(ClovaX(model="HCX-007", max_tokens=3, **account), way, [ChatMessage(QUESTION)])[-1]
+    with pytest.warns(UserWarning, match="thinking used up max_tokens=3"):
+        thought = run(ClovaX(model="HCX-007", max_tokens=3, **account), way, [ChatMessage(QUESTION)])[-1]
     assert thought.additional_kwargs["finish_reason"] == "length"
     assert thinking_of(thought.message)
     assert not thought.message.content

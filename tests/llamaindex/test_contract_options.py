@@ -10,7 +10,7 @@ from llama_index.core import PromptHelper
 from llama_index.core.llms import ChatMessage, MessageRole
 from llama_support import CHAT, COMPLETE, MODELS, asked, run
 
-from clova_studio import ConfigurationError
+from clova_studio import ConfigurationError, NotFoundError
 from llama_index_clova import ClovaX
 
 if TYPE_CHECKING:
@@ -118,6 +118,19 @@ def test_tuned_models_have_paths_of_their_own(server: EmulatorServer, account: A
     ClovaX(model="HCX-003", task_id="task1234", api_version="v2", **account).complete("안녕")
     paths = [request.path for request in server.requests]
     assert paths == ["/v3/tasks/task1234/chat-completions"] * 2 + ["/v2/tasks/task1234/chat-completions"]
+
+
+@pytest.mark.parametrize("way", [*CHAT, *COMPLETE])
+def test_names_that_are_wrong(server: EmulatorServer, account: Any, way: str) -> None:
+    """The long name of a tuned model is refused unsent; a name nearly known is asked about, before and after."""
+    long = ClovaX(model="ft:tuning-1883-250519-abc", **account)
+    with pytest.raises(ConfigurationError, match=r"short id that tuning\.list"):
+        run(long, way, asked(way, "안녕"))
+    assert server.requests == []
+    llm = ClovaX(model="HCX007", **account)
+    with pytest.warns(UserWarning, match="did you mean 'HCX-007'"), pytest.raises(NotFoundError) as caught:
+        run(llm, way, asked(way, "안녕"))
+    assert "Did you mean 'HCX-007'?" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("way", [*CHAT, *COMPLETE])

@@ -13,7 +13,7 @@ from llama_index.core.llms import ChatMessage, ChatResponse, TextBlock
 from llama_index.core.tools import FunctionTool
 from llama_support import CHAT, MODELS, WITH_TOOLS, run
 
-from clova_studio import ClovaStudioError, UnsupportedFunctionError
+from clova_studio import ClovaStudioError, ConfigurationError, UnsupportedFunctionError
 from clova_studio.emulator import Fault
 from llama_index_clova import ClovaX
 from llama_index_clova._messages import to_clova_messages
@@ -116,8 +116,8 @@ def test_deep_arguments_of_a_history_are_still_an_object() -> None:
     text = '{"a": ' + "[" * 100_000
     wire = to_clova_messages([called(text)])
     assert wire[0]["toolCalls"][0]["function"]["arguments"] == {"invalid_json": text}
-    (selected,) = ClovaX(api_key="nv-x").get_tool_calls_from_response(ChatResponse(message=called(text)))
-    assert selected.tool_kwargs == {}
+    with pytest.raises(ValueError, match="not a JSON object"):
+        ClovaX(api_key="nv-x").get_tool_calls_from_response(ChatResponse(message=called(text)))
 
 
 def test_broken_arguments_are_still_an_object(server: EmulatorServer, account: Any) -> None:
@@ -252,3 +252,17 @@ def test_agent_streams_thinking(server: EmulatorServer, account: Any) -> None:
     events = asyncio.run(main())
     assert "".join(event.thinking_delta or "" for event in events) == "날씨를 떠올린다."
     assert "".join(event.delta for event in events) == "맑아요."
+
+
+@pytest.mark.parametrize("way", CHAT)
+def test_a_result_without_its_call_is_named(server: EmulatorServer, account: Any, way: str) -> None:
+    """The index is the caller's, though system messages are joined; nothing is sent. A call without a result warns."""
+    head = [ChatMessage("가", role="system"), ChatMessage("나", role="system")]
+    orphan = ChatMessage("맑음", role="tool", additional_kwargs={"tool_call_id": "call_1"})
+    with pytest.raises(ConfigurationError, match=r"messages\[2\] is the result of a tool .*'call_1'"):
+        run(ClovaX(**account), way, [*head, orphan, ChatMessage("다")])
+    assert server.requests == []
+    block = ToolCallBlock(tool_call_id="call_1", tool_name="f", tool_kwargs={})
+    called = ChatMessage(role="assistant", blocks=[block])
+    with pytest.warns(UserWarning, match=r"messages\[3\] has a tool call without a result"):
+        run(ClovaX(**account), way, [*head, ChatMessage("다"), called, ChatMessage("라")])

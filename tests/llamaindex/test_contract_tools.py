@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,25 +79,19 @@ def test_call_is_the_wires(server: EmulatorServer, account: Any, model: str, way
 
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", ["stream_chat_with_tools", "astream_chat_with_tools"])
-def test_streamed_arguments_grow(server: EmulatorServer, account: Any, way: str) -> None:
-    """A call grows as text and ends as a dict, can be read at every step, and never shows up twice."""
+def test_streamed_calls_come_whole(server: EmulatorServer, account: Any, way: str) -> None:
+    """A call shows up once and whole, with the last response; what arrived of it before is in raw, as fragments."""
     server.script([{"tool_calls": TWO}])
     llm = ClovaX(**account)
-    responses = run(llm, way, [WEATHER], user_msg="날씨", allow_parallel_tool_calls=True)
-    growing = [response for response in responses if response.message.additional_kwargs.get("tool_calls")]
-    assert len(growing) > 4
-    seen = 0
-    for response in growing:
-        blocks = [block for block in response.message.blocks if block.block_type == "tool_call"]
-        assert seen <= len(blocks) <= 2
-        seen = len(blocks)
-        assert isinstance(response.message.additional_kwargs["tool_calls"], list)
-        assert all(isinstance(call.tool_kwargs, dict) for call in llm.get_tool_calls_from_response(response))
-    texts = [response.message.blocks[0].tool_kwargs for response in growing]
-    partial = [text for text in texts if isinstance(text, str)]
-    assert partial
-    assert all(after.startswith(before) for before, after in pairwise(partial))
-    assert texts[-1] == TWO[0]["arguments"]
+    *before, last = run(llm, way, [WEATHER], user_msg="날씨", allow_parallel_tool_calls=True)
+    for response in before:
+        assert calls_of(response.message) == []
+        assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
+    assert calls_of(last.message) == picked(llm, last) == [(call["name"], call["arguments"]) for call in TWO]
+    fragments = [part for response in before for part in response.raw.tool_call_fragments]
+    for index, call in enumerate(TWO):
+        text = "".join(part.function.partial_json or "" for part in fragments if part.index == index)
+        assert json.loads(text) == call["arguments"]
 
 
 @pytest.mark.each_behaviour
@@ -160,16 +154,12 @@ def test_plain_choices(server: EmulatorServer, account: Any, way: str, choice: s
 def test_named_tool_is_called(server: EmulatorServer, account: Any, way: str, choice: Any) -> None:
     """A tool that is named is called: forced as documented, or, refused as observed, alone and with an instruction."""
     llm = ClovaX(**account)
-    for _ in range(2):
+    for _ in range(3):
         last = run(llm, way, [CLOCK, WEATHER], user_msg="안녕", tool_choice=choice)[-1]
         assert [name for name, _ in picked(llm, last)] == ["get_weather"]
-    statuses = [request.status for request in server.requests]
-    assert server.requests[0].body["toolChoice"] == FORCED
-    if statuses[0] == 400:
-        assert statuses == [400, 200, 200]
-        assert [request.body["toolChoice"] for request in server.requests[1:]] == ["auto", "auto"]
-    else:
-        assert [request.body["toolChoice"] for request in server.requests] == [FORCED, FORCED]
+    sent = [request.body["toolChoice"] for request in server.requests]
+    # One 40009 says nothing lasting, two with the same request accepted without force do.
+    assert sent == ([FORCED, "auto", FORCED, "auto", "auto"] if server.requests[0].status == 400 else [FORCED] * 3)
 
 
 def test_wrong_choices_are_refused(server: EmulatorServer, account: Any) -> None:

@@ -116,7 +116,7 @@ def test_wrong_summaries_are_refused(extractor: Callable[..., ClovaSummaryExtrac
 def test_blank_nodes_get_no_summary(
     extractor: Callable[..., ClovaSummaryExtractor], server: EmulatorServer, process: Callable[..., list[Any]]
 ) -> None:
-    """A node of nothing but white space, metadata or not, gets no key, gives none to neighbours, and asks nothing."""
+    """A blank node, metadata or not, gets no key, gives none to neighbours, and asks nothing."""
     blank = [TextNode(text=text, metadata={"file": "헌법"}) for text in ("", " \n\u2028")]
     assert [node.metadata for node in process(extractor(metadata_mode=MetadataMode.ALL), blank)] == [
         {"file": "헌법"}
@@ -162,7 +162,7 @@ def test_long_nodes_are_summarized_in_rounds(
 @pytest.mark.slow
 @pytest.mark.parametrize("texts", [[TEXT] * 9, [LONG[:20_000]], [LONG[:20_000], LONG[:20_000]]])
 def test_num_workers_bounds_the_requests(texts: list[str]) -> None:
-    """num_workers requests are under way at once and no more, for many short nodes as for few long ones."""
+    """num_workers requests are in flight at once and no more, for many short nodes as for few long ones."""
     with serve(latency=0.05) as running:
         extract = ClovaSummaryExtractor(
             api_key=running.api_key,

@@ -53,7 +53,7 @@ def parse(request: pytest.FixtureRequest) -> Callable[..., list[Any]]:
 
 
 def check_exact(source: str, nodes: Sequence[Any]) -> None:
-    """Assert that nodes are slices of the source in order, with nothing but white space between them."""
+    """Assert that nodes are slices of the source in order, with only white space between them."""
     end = 0
     for node in nodes:
         assert source[end : node.start_char_idx].strip() == ""
@@ -147,7 +147,7 @@ def test_blank_documents_give_nothing_and_ask_nothing(
     parse: Callable[..., list[Any]],
     text: str,
 ) -> None:
-    """A document of nothing but white space has no node and costs no request; nor does no document."""
+    """A blank document has no node and costs no request; nor does no document."""
     assert parse(parser(), [Document(text=text, metadata={"a": 1}), TextNode(text=text)]) == []
     assert parse(parser(), []) == []
     assert parser().split_texts([text]) == []
@@ -170,7 +170,7 @@ def test_options_reach_the_wire(parser: Callable[..., ClovaSegmentationNodeParse
 
 @pytest.mark.slow
 def test_documents_go_side_by_side_within_the_bound() -> None:
-    """All documents and windows of a call share the requests that may be under way at once."""
+    """All documents and windows of a call share the requests that may be in flight at once."""
     documents = [Document(text=f"{i}번째 문서입니다.") for i in range(8)]
     with serve(latency=0.1) as running:
         account: dict[str, Any] = {"api_key": running.api_key, "base_url": running.base_url}
@@ -257,7 +257,7 @@ def test_nodes_belong_to_their_documents(
 def test_pieces_of_a_document_are_split_in_place(
     parser: Callable[..., ClovaSegmentationNodeParser], parse: Callable[..., list[Any]]
 ) -> None:
-    """Nodes cut out of a document give nodes of that document, whose places are counted there."""
+    """Nodes cut out of a document give nodes of that document, whose indices are counted there."""
     text = "\n\n".join(f"{i}번째 문장입니다. {NESTED}. 다른 문장입니다." for i in range(40))
     document = Document(text=text, metadata={"a": 1})
     children = SentenceSplitter(chunk_size=64, chunk_overlap=0)([document])
@@ -275,7 +275,7 @@ def test_pieces_of_a_document_are_split_in_place(
 def test_pieces_whose_place_is_not_known_are_split_by_themselves(
     parser: Callable[..., ClovaSegmentationNodeParser],
 ) -> None:
-    """Nodes without a place in their document, or changed since, give places in their own text."""
+    """Nodes without a span in their document, or changed since, give indices in their own text."""
     source = Document(text="나나 " * 20).as_related_node_info()
     unplaced = TextNode(text=NESTED, relationships={NodeRelationship.SOURCE: source})
     changed = TextNode(text=NESTED, start_char_idx=7, end_char_idx=9, relationships={NodeRelationship.SOURCE: source})
@@ -315,7 +315,7 @@ def test_the_bar_counts_requests(
 def test_callbacks_see_the_parsing(
     parser: Callable[..., ClovaSegmentationNodeParser], parse: Callable[..., list[Any]]
 ) -> None:
-    """A callback manager gets one event a call, with the nodes."""
+    """A callback manager gets one event per call, with the nodes."""
     debug = LlamaDebugHandler(print_trace_on_end=False)
     nodes = parse(parser(callback_manager=CallbackManager([debug])), [Document(text=ODD)])
     ((_, end),) = debug.get_event_pairs(CBEventType.NODE_PARSING)

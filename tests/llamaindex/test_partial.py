@@ -53,7 +53,7 @@ def test_embedding(way: tuple[str, dict[str, Any]], server: EmulatorServer) -> N
 
 
 def test_node_parser(way: tuple[str, dict[str, Any]], server: EmulatorServer) -> None:
-    """The error of one document says which, and has the places of the nodes of those before it."""
+    """The error of one document says which, and has the spans of the nodes of those before it."""
     name, account = way
     documents = [Document(text=text, id_=str(i)) for i, text in enumerate(TEXTS)]
     before = copy.deepcopy(documents)
@@ -96,7 +96,7 @@ def test_synthesizer(way: tuple[str, dict[str, Any]], server: EmulatorServer) ->
 
 
 def test_extractor(way: tuple[str, dict[str, Any]], server: EmulatorServer) -> None:
-    """The error of one node says which, has the summaries of the others by their places, and ends the work."""
+    """The error of one node says which, has the summaries of the others by their indices, and ends the work."""
     name, account = way
     nodes = [TextNode(text=text) for text in [TEXTS[0], " ", *TEXTS[1:]]]
     extractor = ClovaSummaryExtractor(**account, num_workers=1, show_progress=False)

@@ -11,6 +11,7 @@ import pickle
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
@@ -160,11 +161,49 @@ def test_answer_and_citations_are_there(account: dict[str, Any]) -> None:
     assert (again.answer, ids(again.nodes)) == (result.answer, ids(result.nodes))
 
 
+UNANSWERED = "양자 컴퓨터의 큐비트는 몇 개인가?"
+
+
+@pytest.mark.parametrize("keep", ["if_none_cited", False, True])
+def test_nothing_cited_is_not_nothing_found(account: dict[str, Any], ask: Callable[..., Any], keep: Any) -> None:
+    """Without a citation the default leaves the nodes that were sent, in order; False leaves none, True all."""
+    rerank = ClovaRerank(**account) if keep == "if_none_cited" else ClovaRerank(keep_uncited=keep, **account)
+    given = found()
+    with pytest.warns(UserWarning, match="cited none of 4 documents"):
+        kept = ask(rerank, given, query_str=UNANSWERED)
+    texts = [node.node.get_content() for node in given]
+    expected = {"if_none_cited": [text for text in texts if text.strip()], False: [], True: texts}[keep]
+    assert [node.node.get_content() for node in kept] == expected
+    assert all(node.node.metadata["cited"] is False and "rank" not in node.node.metadata for node in kept)
+    assert ask(rerank, given, query_str=UNANSWERED) == kept  # without a second warning
+    shorter = ClovaRerank(top_n=2, **account)
+    with pytest.warns(UserWarning, match="short"):
+        assert ids(ask(shorter, given, query_str=UNANSWERED)) == ids(given)[:2]
+
+
 def test_no_answer_suggests_other_queries(account: dict[str, Any]) -> None:
-    """When nothing is cited there are no nodes, but suggestions."""
-    result = ClovaRerank(**account).rerank(found(), "양자 컴퓨터의 큐비트는 몇 개인가?")
-    assert result.nodes == []
+    """When nothing is cited there are suggestions, and a hint if documents are short, as the warning says."""
+    with pytest.warns(UserWarning, match="several hundred characters") as caught:
+        result = ClovaRerank(**account).rerank(found(), UNANSWERED)
     assert result.suggested_queries
+    assert result.hint == str(caught[0].message)
+    nodes = [NodeWithScore(node=TextNode(text="고양이는 하루에 열여섯 시간을 잔다. " * 20))]
+    assert ClovaRerank(**account).rerank(nodes, UNANSWERED).hint is None
+    assert ClovaRerank(**account).rerank(found(), QUERY).hint is None
+
+
+def test_longest_answer_is_4096_tokens(account: dict[str, Any]) -> None:
+    """The reranker takes an output cap of 4,096, as clients that send it have seen."""
+    sent: list[Any] = []
+
+    def wire(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content)["maxTokens"])
+        result = {"result": "", "citedDocuments": [{"id": "doc1", "doc": REFUND}], "suggestedQueries": []}
+        return httpx.Response(200, json={"status": {"code": "20000"}, "result": result})
+
+    with httpx.Client(transport=httpx.MockTransport(wire)) as http:
+        ClovaRerank(max_tokens=4_096, http_client=http, **account).rerank(found(), QUERY)
+    assert sent == [4_096]
 
 
 def test_what_is_sent(account: dict[str, Any], ask: Callable[..., Any], server: EmulatorServer) -> None:
@@ -174,7 +213,8 @@ def test_what_is_sent(account: dict[str, Any], ask: Callable[..., Any], server: 
         NodeWithScore(node=TextNode(text=" ")),
         NodeWithScore(node=TextNode(text="나")),
     ]
-    ask(ClovaRerank(max_tokens=99, **account), given, query_bundle=QueryBundle(QUERY))
+    with pytest.warns(UserWarning, match="short"):
+        ask(ClovaRerank(max_tokens=99, **account), given, query_bundle=QueryBundle(QUERY))
     (request,) = server.requests
     assert request.body == {
         "documents": [{"id": "doc1", "doc": "a: 1\n\n가"}, {"id": "doc2", "doc": "나"}],
@@ -347,7 +387,7 @@ def test_unknown_arguments_are_refused(name: str) -> None:
         ClovaRerank(api_key="nv-x", **{name: 1})
 
 
-@pytest.mark.parametrize("settings", [{"top_n": 0}, {"max_tokens": 0}, {"max_tokens": 4096}])
+@pytest.mark.parametrize("settings", [{"top_n": 0}, {"max_tokens": 0}, {"max_tokens": 4097}])
 def test_values_out_of_range_are_refused(settings: dict[str, Any]) -> None:
     """A value that cannot be is refused when the reranker is made."""
     with pytest.raises(ValueError, match=next(iter(settings))):

@@ -175,10 +175,10 @@ def test_domains_say_what_choices_are_called_otherwise(
 @pytest.mark.parametrize(
     ("settings", "choices", "said"),
     [
-        ({"default": "기타"}, CHOICES, "default='기타' is none.*0: '날씨', 1: '여행'"),
-        ({"blocked": 5}, CHOICES, "blocked=5 is none.*4: '거절'"),
-        ({"unsafe": "기타"}, CHOICES, "unsafe='기타' is none"),
-        ({"domains": {"여행": "기타"}}, CHOICES, r"domains\['여행'\]='기타' is none"),
+        ({"default": "기타"}, CHOICES, "default='기타' is not one of.*0: '날씨', 1: '여행'"),
+        ({"blocked": 5}, CHOICES, "blocked=5 is not one of.*4: '거절'"),
+        ({"unsafe": "기타"}, CHOICES, "unsafe='기타' is not one of"),
+        ({"domains": {"여행": "기타"}}, CHOICES, r"domains\['여행'\]='기타' is not one of"),
         ({}, ["여행", "날씨", "여행"], "2 choices are called '여행'.*1: '날씨'"),
         ({}, [ToolMetadata(name="여행", description=text) for text in "ab"], "2 choices are called '여행'"),
         ({}, [ToolMetadata(name="query_engine_tool", description="같음")] * 2, "2 choices are called '같음'"),

@@ -81,7 +81,7 @@ def test_texts_become_one_summary(
 def test_nothing_to_say_is_not_sent(
     synthesizer: Callable[..., ClovaSummarize], server: EmulatorServer, respond: Callable[..., Any], texts: list[str]
 ) -> None:
-    """Of nothing but white space the response is the empty one, and nothing is sent."""
+    """Of blank texts the response is the empty one, and nothing is sent."""
     assert respond(synthesizer(), texts) == "Empty Response"
     assert respond(synthesizer(empty_response="없음"), texts) == "없음"
     assert str(synthesizer(empty_response="없음").synthesize(QUERY, [])) == "없음"

@@ -207,7 +207,7 @@ def test_what_is_broken_fails_the_build(tmp_path: Path) -> None:
         "docs/ko/index.md": ("](readme.md)", "](readme.md#nowhere)"),
         "README.md": ("# clova-studio\n", "# clova-studio\n\n[missing](missing/file.md)\n"),
         "docs/api/segments.md": ("::: clova_studio.TextSpan\n", ""),
-        # An expression is no docstring.
+        # An expression is not a docstring.
         "shared/clova_studio/_retries.py": (
             '        """Return how long a call itself waits',
             '        f"""Return how long a call itself waits',

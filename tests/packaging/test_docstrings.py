@@ -57,7 +57,7 @@ def loaded() -> griffe.GriffeLoader:
 
 
 def public(path: str) -> griffe.Object:
-    """Return what a public name stands for."""
+    """Return the object that a public name means."""
     found = loaded().modules_collection[path]
     return found.final_target if isinstance(found, griffe.Alias) else found
 

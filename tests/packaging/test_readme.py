@@ -17,7 +17,7 @@ import httpx
 import pytest
 from api_table import TABLE
 
-from clova_studio import EMBEDDING_MODELS, MODELS, ClovaStudio, RetryPolicy, Timeouts
+from clova_studio import EMBEDDING_MODELS, MODEL_USE_SOURCES, MODEL_USES, MODELS, ClovaStudio, RetryPolicy, Timeouts
 from clova_studio.adapters import default_output_tokens
 from clova_studio.emulator import serve
 from clova_studio.emulator.server.routes import _PATTERNS, find_route
@@ -38,7 +38,7 @@ EXAMPLES = {
     for number, code in enumerate(codes)
 }
 # The tables of a README in their order.
-EXTRAS, SETTINGS, MODEL, EMBEDDING, APIS, SPEED = range(6)
+EXTRAS, SETTINGS, MODEL, EMBEDDING, USES, APIS, SPEED = range(7)
 # A heading, or a block of code with its language.
 PART = re.compile(r"^(#+) [^\n]+$|^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 PROSE = re.compile("[가-힣]| ")
@@ -50,15 +50,6 @@ STRICT = [
     *("-W", "ignore:The `__fields_set__` attribute:DeprecationWarning"),
     *("-W", "ignore:Accessing the 'model_:DeprecationWarning"),
 ]
-# What an extra alone does not bring, for the first example that imports a package and none of the others.
-FRAMEWORKS = ["langchain", "langchain_core", "langchain_text_splitters", "llama_index"]
-SERVER = ["starlette", "uvicorn", "yaml"]
-FIRST = {
-    "langchain_clova": ["langchain", "langchain_classic", "llama_index", "numpy", "tqdm", *SERVER],
-    "llama_index_clova": ["langchain", "langchain_core", "langchain_text_splitters", "starlette", "uvicorn"],
-    "clova_studio.emulator": [*FRAMEWORKS, "numpy", "tqdm"],
-    "clova_studio": [*FRAMEWORKS, "numpy", "tqdm", *SERVER],
-}
 
 
 class Prose(ast.NodeTransformer):
@@ -149,23 +140,6 @@ def test_example_runs_as_printed(code: str, reader: Path) -> None:
     assert "Warning" not in done.stderr
 
 
-@pytest.mark.parametrize("package", FIRST)
-def test_first_example_of_a_package_needs_its_extra_alone(package: str, reader: Path) -> None:
-    """What a reader tries first runs after the smallest install that promises it, in both languages."""
-    others = [name for name in ("langchain_clova", "llama_index_clova", "clova_studio.emulator") if name != package]
-    programs = {}
-    for codes in PYTHON.values():
-        fitting = (code for code in codes if f"from {package} import" in code)
-        code = next(code for code in fitting if not any(name in code for name in others))
-        programs[ast.dump(ast.parse(code))] = code
-    missing = f"import sys; sys.modules.update(dict.fromkeys({FIRST[package]!r}))\n"
-    for code in programs.values():
-        done = subprocess.run(
-            [sys.executable, *STRICT, "-c", missing + code], capture_output=True, text=True, check=False, cwd=reader
-        )
-        assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.parametrize("readme", READMES)
 @pytest.mark.parametrize("number", [0, 1])
 def test_first_examples_are_ten_lines(number: int, readme: str) -> None:
@@ -206,7 +180,7 @@ def test_table_of_settings_has_the_defaults_of_the_code(readme: str) -> None:
     assert re.findall("`([^`]+)`", rows["model"]) == defaults
     assert re.findall(r"\d+", rows["max_tokens"]) == [str(default_output_tokens(chat.model))]
     numbers = [int(number) for number in re.findall(r"\d+", rows["timeout"])]
-    assert sorted(numbers) == sorted([Timeouts().connect, Timeouts().read, Timeouts().stream])
+    assert sorted(numbers) == sorted([Timeouts().connect, Timeouts().read, Timeouts().stream, Timeouts().total])
     assert rows["max_retries"] == str(RetryPolicy().attempts)
     assert rows["max_wait"].startswith(f"{chat.max_wait:g}")
     code = "".join(path.read_text(encoding="utf-8") for source in SOURCES for path in source.rglob("*.py"))
@@ -234,15 +208,33 @@ def test_tables_of_models_are_the_catalogue(readme: str) -> None:
 
 
 @pytest.mark.parametrize("readme", READMES)
+def test_table_of_uses_is_the_catalogue_s(readme: str) -> None:
+    """Which model for what is said in the words of the catalogue, in both languages, with its sources."""
+    korean = readme == "README.ko.md"
+    names = {"guide": "가이드", "comparison": "비교", "reports": "보고"} if korean else {}
+    assert tables_of(READMES[readme])[USES] == [
+        [
+            use.task_ko if korean else use.task,
+            ", ".join(use.models),
+            use.why_ko if korean else use.why,
+            names.get(use.source, use.source),
+        ]
+        for use in MODEL_USES
+    ]
+    for source in MODEL_USE_SOURCES:
+        assert f"*{names.get(source, source)}*" in READMES[readme]
+
+
+@pytest.mark.parametrize("readme", READMES)
 def test_every_api_of_the_table_exists(readme: str) -> None:
-    """The verbs and classes that the table of APIs names are there, and it leaves out none."""
+    """The methods and classes that the table of APIs names are there, and it leaves out none."""
     import langchain_clova
     import llama_index_clova
 
     rows = tables_of(READMES[readme])[APIS]
     verbs, langchain, llama_index = (set().union(*(names_in(row[column]) for row in rows)) for column in (1, 2, 3))
     assert verbs == {name for name in dir(ClovaStudio) if name[0] != "_"} - {"base_url", "close", "quota"}
-    # What the classes give is no API.
+    # What the classes give is not an API.
     given = re.compile(r"Clova.*(Result|Citation|Answer|Event)")
     assert langchain == {name for name in langchain_clova.__all__ if not given.fullmatch(name)}
     assert llama_index == {name for name in llama_index_clova.__all__ if not given.fullmatch(name)}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from installed import modules_beyond
 from resolutions import EXTRAS, first_examples, requirements_of, words_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.ko.md")
@@ -101,19 +105,32 @@ def test_a_version_that_is_not_the_lowest_is_told() -> None:
     assert "not" not in words_for(wanted, installed, lowest=False)
 
 
-@pytest.mark.parametrize("readme", READMES)
-@pytest.mark.parametrize("extra", [extra for extra in EXTRAS if extra != "all"])
+def examples() -> Iterator[Any]:
+    """Yield the first example of each extra, and that of the other language where it is another program."""
+    seen: set[tuple[str, str]] = set()
+    for readme in READMES:
+        found = first_examples((ROOT / readme).read_text(encoding="utf-8"))
+        for extra in EXTRAS:
+            if extra != "all":
+                [(language, code)] = found[extra]
+                if language == "sh":
+                    words = shlex.split(code, comments=True)[1:]
+                    code = f"from clova_studio._cli import main; sys.exit(main({words!r}))"
+                if (extra, program := ast.dump(ast.parse(code))) not in seen:
+                    seen.add((extra, program))
+                    yield pytest.param(extra, code, id=f"{extra or 'no extra'}, {readme}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("extra", "code"), list(examples()))
 def test_the_first_example_needs_its_extra_alone(
-    extra: str, readme: str, clova_studio_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    extra: str, code: str, clova_studio_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The first example of an extra runs where only what the extra brings can be imported."""
+    """The first example of an extra runs where only what the extra brings can be imported, in both languages."""
     monkeypatch.setenv("CLOVASTUDIO_BASE_URL", clova_studio_server.base_url)
     monkeypatch.setenv("CLOVASTUDIO_API_KEY", clova_studio_server.api_key)
     hidden = modules_beyond([f"clova-studio[{extra}]" if extra else "clova-studio"])
     assert "pytest" in hidden
-    [(language, code)] = first_examples((ROOT / readme).read_text(encoding="utf-8"))[extra]
-    if language == "sh":
-        code = f"from clova_studio._cli import main; sys.exit(main({shlex.split(code, comments=True)[1:]!r}))"
     done = subprocess.run(
         [sys.executable, "-c", HIDING.format(hidden=hidden) + code],
         capture_output=True,

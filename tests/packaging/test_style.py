@@ -30,6 +30,8 @@ FLAT = {
     *(
         "_telemetry",
         "_transport",
+        "_deadlines",
+        "_watchdog",
         "_config",
         "_catalogue",
         "_dataset",
@@ -48,7 +50,7 @@ WORDS = {
     r"\bjudge\(|\bjudges? the (answer|response)": "parse_response",
     r"\bwire_messages\b": "to_clova_messages",
     r"(?<!rules\.)\bchat_request\b": "build_chat_request or chat_options",
-    r"\b(the|a|of|native|compatible|what) verbs?\b(?! ending)": "method, resource",
+    r"\b(the|a|of|native|compatible|what|same|each) verbs?\b(?! ending)": "method, resource",
     r"\bclass Memory\b|_memory: Memory": "WarnOnce, TokenCountCache",
     r"(?<!skill-)\btrainers?\b": "console_apps",
     r"\bunder way\b": "in flight",

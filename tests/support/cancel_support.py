@@ -72,7 +72,7 @@ async def survives(client: cs.AsyncClovaStudio, work: Callable[[], Coroutine[Any
     """Cancel work at its first, second, ... suspension, each time from the start, until it comes to its end.
 
     Args:
-        client: Whose work it is. After each time nothing of it may be under way.
+        client: Whose work it is. After each time nothing of it may be in flight.
         work: Starts it.
         more: How many suspensions later it is cancelled again, while it cleans up.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import uuid
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 SAMPLES = Path(__file__).parents[1] / "client" / "samples"
 MESSAGES = [{"role": "user", "content": "대한민국의 수도는?"}]
 KEY = "nv-test-key"
+# For plain clients of a server on loopback: without it each one loads all certificates, which takes its time.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 OK = b'{"status":{"code":"20000","message":"OK"},"result":'
 
 
@@ -165,7 +168,7 @@ class Both:
         return self.wire.requests
 
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a verb and return its result; a stream is read to its end and returns (chunks, stream)."""
+        """Call a method and return its result; a stream is read to its end and returns (chunks, stream)."""
         if self.kind == "sync":
             return self._sync(verb, args, kwargs)
         return asyncio.run(self._async(verb, args, kwargs))
@@ -199,8 +202,19 @@ class Both:
             return chunks, result
 
 
+def closed(make: Callable[[], Any]) -> Any:
+    """Return an HTTP client that is closed."""
+    http = make()
+    if hasattr(http, "aclose"):
+        asyncio.run(http.aclose())
+    else:
+        http.close()
+    return http
+
+
 def open_sockets(base_url: str) -> int:
     """Return how many connections this process holds open to a server on loopback, as the kernel sees it."""
     port = int(base_url.rsplit(":", 1)[1])
-    held = psutil.Process().net_connections("tcp")
+    # One family alone: the kernel lists every connection of the machine.
+    held = psutil.Process().net_connections("tcp6" if "[" in base_url else "tcp4")
     return sum(bool(connection.raddr) and connection.raddr.port == port for connection in held)

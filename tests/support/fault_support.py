@@ -8,6 +8,7 @@ import json
 import socket
 import struct
 import threading
+import time
 import uuid
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
@@ -29,17 +30,17 @@ STREAM = sample("v3_chat.sse")
 TEXT = json.loads(CHAT)["result"]["message"]["content"]
 EMBEDDED = embedded()
 KINDS = ["sync", "async"]
-# Threads of servers; the emulator lends its loop's helpers, which asyncio names.
-_SERVERS = ("raw-server", "clova-studio-emulator", "asyncio_")
+# Threads of servers; the emulator lends its loop's helpers, which asyncio names. The client's watchdog ends by itself.
+_SERVERS = ("raw-server", "clova-studio-emulator", "asyncio_", "clova-watchdog")
 
 
 def own_threads() -> set[threading.Thread]:
-    """Return the threads of this process that belong to no server."""
+    """Return the threads of this process that belong to no server and would not end by themselves."""
     return {thread for thread in threading.enumerate() if not thread.name.startswith(_SERVERS)}
 
 
 def idle(client: Any) -> bool:
-    """Return whether nothing is under way in a client: no request, and connections only that wait for one."""
+    """Return whether nothing is in flight in a client: no request, and connections only that wait for one."""
     if isinstance(client, cs.ClovaStudio):
         made = [client._http] if client._http is not None else []
     else:
@@ -212,6 +213,13 @@ class RawServer:
                 return
 
 
+def wait_for(done: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    until = time.monotonic() + PATIENCE
+    while not done() and time.monotonic() < until:
+        time.sleep(0.005)
+
+
 class Account:
     """A client, sync or async, over real connections, with short waits and a quota of its own."""
 
@@ -240,7 +248,7 @@ class Account:
         return "".join(chunk.message.content for chunk in self.seen)
 
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a verb. Whether it fails or not, nothing may be left of it: no connection, no task, no thread."""
+        """Call a method. Whether it fails or not, nothing may be left of it: no connection, no task, no thread."""
         threads = own_threads()
         try:
             if self.kind == "sync":

@@ -1,4 +1,4 @@
-"""What the contract tests of the language model share: its ways of asking, and the wire as the judge of its answers."""
+"""What tests of the adapters share: texts, ways of asking, and the wire as the judge of the answers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ STREAMS = ["stream_chat", "astream_chat", "stream_complete", "astream_complete"]
 WITH_TOOLS = [f"{way}_with_tools" for way in CHAT]
 STRUCTURED = ["structured_predict", "astructured_predict", "stream_structured_predict", "astream_structured_predict"]
 QUESTION = "대한민국의 수도는 어디인가요?"
+TEXTS = [f"{i}번째 문장" for i in range(40)]
+LONG = "나" * 60_000
 
-_CONTEXT = ssl.create_default_context()  # made once: httpx would make one for each request, which takes its time
+# Without it httpx loads all certificates for each request, which takes its time.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def run(component: Any, way: str, *args: Any, **kwargs: Any) -> list[Any]:
@@ -51,7 +54,7 @@ def replay(server: EmulatorServer, number: int = -1, **changes: Any) -> dict[str
     request = server.requests[number]
     body = {name: value for name, value in {**request.body, **changes}.items() if value is not None}
     headers = {"Authorization": f"Bearer {server.api_key}"}
-    answer = httpx.post(f"{server.base_url}{request.path}", json=body, headers=headers, verify=_CONTEXT)
+    answer = httpx.post(f"{server.base_url}{request.path}", json=body, headers=headers, verify=NO_TLS)
     result: dict[str, Any] = answer.json()["result"]
     return result
 

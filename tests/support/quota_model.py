@@ -29,7 +29,7 @@ class Cost:
 
 @dataclass
 class Service:
-    """Requests and tokens a window. The window starts with the first request, or slides; refusing uses nothing up."""
+    """Requests and tokens per window. The window starts with the first request, or slides; refusing uses nothing up."""
 
     window: float
     requests: int | None

@@ -51,7 +51,7 @@ class Answer(BaseModel):
 
 
 def sync_calls(client: ClovaStudio) -> None:
-    """Every verb has a result type of its own."""
+    """Every method has a result type of its own."""
     messages = [{"role": "user", "content": "안녕하세요?"}]
     result = client.chat(messages, model="HCX-005", temperature=0.5, stop=["끝"])
     assert_type(result, ChatResult)
@@ -78,7 +78,7 @@ def sync_calls(client: ClovaStudio) -> None:
 
 
 async def async_calls() -> None:
-    """The async client has the same verbs, awaited; its streams are not awaited."""
+    """The async client has the same methods, awaited; its streams are not awaited."""
     client = AsyncClovaStudio(
         "key", region="gov", timeout=Timeouts(read=30), retry=RetryPolicy(attempts=2), rate_limits=RateLimits(window=60)
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-# Name -> (module with add_arguments and run, one line of help). The demo is a LangChain program and lives there; this
-# name is the only thing of the adapter that stands in the client's package.
+# Name -> (module with add_arguments and run, one line of help). The demo is a LangChain program and lives there; its
+# name here is all that the client's package knows of the adapter.
 _COMMANDS = {
     "chat": ("clova_studio._cli.chat", "ask a model; the answer is streamed to stdout"),
     "models": ("clova_studio._cli.models", "list the models and what they can do"),
@@ -31,7 +32,7 @@ _COMMANDS = {
     "tuning": ("clova_studio._cli.tuning", "list, show, create and delete tuning tasks"),
     "doctor": ("clova_studio._cli.doctor", "find out why a key or a connection does not work"),
     "emulator": ("clova_studio.emulator.server.command", "run a local CLOVA Studio on loopback"),
-    "demo": ("langchain_clova._demo", "answer a question over a Korean document, with the passages it rests on"),
+    "demo": ("langchain_clova._demo", "answer a question about a Korean document, with the passages that it used"),
 }
 _BROKEN_PIPE = 141
 
@@ -43,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments without the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0 done, 1 the service or the connection failed, 2 wrong use, 130 interrupted, 141 no one reads
-        the output any more.
+        The exit code: 0 success, 1 the service or the connection failed, 2 wrong use, 130 interrupted, 141 the reader
+        of the output is gone.
 
     Raises:
         SystemExit: With code 2 for arguments that cannot be read, with 0 after ``--help`` and ``--version``.
@@ -53,8 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = argparse.Namespace()
     try:
         arguments = _parser(argv).parse_args(argv)
-        code = int(arguments.run(arguments))
-        # Here and not at exit: only a write shows that no one reads the output any more.
+        with warnings.catch_warnings():
+            # What the client warns of, a user of the command should read; Python's own words are for programmers.
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _show_warning
+            code = int(arguments.run(arguments))
+        # Here and not at exit: only a write shows that the reader of the output is gone.
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_stdout()
@@ -73,6 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain("interrupted")
         return 130
     return code
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    complain(f"warning: {message}")
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -95,7 +104,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """``--version``, which looks the version up only when it is asked for."""
+    """``--version``, which looks up the version only when it is given."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **settings: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **settings)
@@ -108,10 +117,10 @@ class _Version(argparse.Action):
 
 
 def _drop_stdout() -> None:
-    """Send what is still in the buffer nowhere, or the interpreter complains when it exits."""
+    """Discard what is still in the buffer; otherwise the interpreter reports an error when it exits."""
     try:
         descriptor = sys.stdout.fileno()
-    except (OSError, ValueError):  # a stand-in without a file
+    except (OSError, ValueError):  # a replacement without a file
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)

@@ -1,4 +1,4 @@
-"""From an error to what it means. Pure: no I/O."""
+"""Finds out what an error means. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OLD_HOSTS = ("clovastudio.apigw.ntruss.com", "clovastudio.apigw.gov-ntruss.com")
 class Situation:
     """What a diagnosis needs to know besides the error."""
 
-    host: str  # host and port that requests go to
+    host: str  # host and port of the requests
     key_kind: KeyKind = "new"
     source: str = "CLOVASTUDIO_API_KEY"  # the environment variable that holds the key
     region: str | None = None  # "public" or "gov"; None for another address
@@ -47,7 +47,7 @@ class Situation:
 
 
 def diagnose(error: ClovaStudioError, situation: Situation) -> Finding:
-    """Return what an error means."""
+    """Return the finding for an error."""
     if isinstance(error, InvalidResponseError):
         return finding("not_the_service", error, host=situation.host, status=error.status_code)
     if isinstance(error, APIConnectionError):
@@ -124,7 +124,7 @@ def network_id(error: BaseException, *, proxied: bool) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what is behind it."""
+    """Yield an error and its causes."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -134,7 +134,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _limits(limit: Any) -> str:
-    """Return what the headers of a refusal say, as the end of a sentence."""
+    """Return what the headers of a refusal report, as the end of a sentence."""
     if limit is None:
         return ""
     parts = []

@@ -1,4 +1,4 @@
-"""What can be wrong, and what to do about it: the doctor's words, in English and Korean.
+"""What can be wrong, and what to do about it: the doctor's texts, in English and Korean.
 
 Source: the troubleshooting pages of the API guide for the codes, the overview page for keys and hosts, and recorded
 refusals ("Invalid Key" for a key of the old kind, "No Service App" for a service key whose app is not approved).
@@ -22,20 +22,28 @@ class _Words(NamedTuple):
 
 FINDINGS: dict[str, _Words] = {
     "no_key": _Words(
-        "There is no API key.",
+        "There is no API key.{detail}",
         "Make a test key in the CLOVA Studio console under 'API key' and set the environment variable "
         "CLOVASTUDIO_API_KEY to it.",
-        "API 키가 없습니다.",
+        "API 키가 없습니다.{detail_ko}",
         "CLOVA Studio 콘솔의 'API 키' 메뉴에서 테스트 키를 발급받아 환경 변수 CLOVASTUDIO_API_KEY에 설정하세요.",
     ),
     "malformed_key": _Words(
         "The text in {source} cannot be a key: {detail}.",
-        "Copy the key alone from the console: no quotes, no 'Bearer', no blanks.",
+        "Copy only the key from the console: no quotes, no 'Bearer', no white space.",
         "{source}의 값은 키의 형식이 아닙니다.",
         "콘솔에서 키만 복사하세요. 따옴표, 'Bearer', 공백이 있으면 안 됩니다.",
     ),
+    "quoted_key": _Words(
+        "The text in {source} has quotes or blanks around the key. This package removes them; other programs may not.",
+        "Set {source} to the key alone.",
+        "{source}의 값은 키 앞뒤에 따옴표나 공백이 있습니다. 이 패키지는 빼고 쓰지만 다른 프로그램은 그렇지 않을 수 "
+        "있습니다.",
+        "{source}에 키만 설정하세요.",
+        severity="warning",
+    ),
     "old_style_key": _Words(
-        "The key in {source} is not a new one (those start with nv-), and the service refuses it alone.",
+        "The key in {source} is not a new one (new keys start with nv-), and the service refuses it on its own.",
         "Make a test key in the console under 'API key'; or, for an app made before 2025, set NCP_APIGW_API_KEY to the "
         "second key of the old pair.",
         "{source}의 키는 nv-로 시작하는 새 키가 아니며, 이 키만으로는 인증되지 않습니다.",
@@ -51,13 +59,13 @@ FINDINGS: dict[str, _Words] = {
     "wrong_key": _Words(
         "The service does not know this key.",
         "Check in the console that it was not deleted and was copied whole, or make a new one. A key of the {other} "
-        "cloud works only there: --region {region} ('doctor --also {region}' asks there, too).",
+        "cloud works only there: --region {region} ('doctor --also {region}' checks that).",
         "서비스에 등록되지 않은 키입니다.",
         "콘솔에서 키가 삭제되지 않았는지, 전체를 복사했는지 확인하거나 새로 발급받으세요. {other_ko} 클라우드의 "
         "키라면 그쪽에서만 쓸 수 있습니다: --region {region} ('doctor --also {region}'로 확인할 수 있습니다).",
     ),
     "wrong_region": _Words(
-        "The key belongs to another cloud: it is refused at {here} and good at {there}.",
+        "The key belongs to another cloud: {here} refuses it and {there} accepts it.",
         "Use {option}.",
         "다른 클라우드의 키입니다. {here}에서는 거부되고 {there}에서는 인증됩니다.",
         "{option} 옵션을 쓰세요.",
@@ -72,14 +80,14 @@ FINDINGS: dict[str, _Words] = {
         "복사했는지 확인하세요.",
     ),
     "wrong_path_prefix": _Words(
-        "The path prefix is wrong for this key: it is refused with {tried} and good with {works}.",
+        "The path prefix is wrong for this key: it is refused with {tried} and accepted with {works}.",
         "Use --path-prefix {prefix} (path_prefix={prefix!r}); /testapp is for test keys, /serviceapp for service keys.",
         "경로 접두사가 키와 맞지 않습니다. {tried}에서는 거부되고 {works}에서는 인증됩니다.",
         "--path-prefix {prefix}(path_prefix={prefix!r})를 쓰세요. /testapp은 테스트 키용, /serviceapp은 서비스 키용.",
     ),
     "needless_path_prefix": _Words(
-        "The path prefix is wrong for this key: it is refused with {tried} and good without.",
-        "Leave --path-prefix (path_prefix=) out: new apps need none.",
+        "The path prefix is wrong for this key: it is refused with {tried} and accepted without a prefix.",
+        "Leave --path-prefix (path_prefix=) out: new apps do not need it.",
         "경로 접두사가 키와 맞지 않습니다. {tried}에서는 거부되고 접두사가 없으면 인증됩니다.",
         "--path-prefix(path_prefix=)를 지정하지 마세요. 새 앱에는 필요 없습니다.",
     ),
@@ -90,14 +98,14 @@ FINDINGS: dict[str, _Words] = {
         "--base-url과 CLOVASTUDIO_BASE_URL을 지정하지 마세요.",
     ),
     "token_expired": _Words(
-        "The access token has expired: it is one of the older kind.",
-        "Use an API key (nv-...) of the console instead.",
+        "The access token, which is of an old kind, has expired.",
+        "Use an API key (nv-...) from the console instead.",
         "만료된 옛 액세스 토큰입니다.",
         "콘솔에서 발급받은 API 키(nv-...)를 쓰세요.",
     ),
     "broken_authorization": _Words(
         "The service could not read the Authorization header (code {code}).",
-        "A proxy or gateway may change it: try without, and check the key for stray characters.",
+        "A proxy or gateway may change it: try without one, and check the key for stray characters.",
         "서비스가 Authorization 헤더를 해석하지 못했습니다(코드 {code}).",
         "프록시나 게이트웨이가 헤더를 바꾸지 않는지, 키에 불필요한 문자가 없는지 확인하세요.",
     ),
@@ -128,7 +136,7 @@ FINDINGS: dict[str, _Words] = {
         "잠시 뒤 다시 시도하세요.",
     ),
     "model_unavailable": _Words(
-        "The key is good, but the model {model} is not available: {message}.",
+        "The key is valid, but the model {model} is not available: {message}.",
         "Choose another with --model ('clova-studio models' lists them).",
         "키는 유효하지만 {model} 모델을 쓸 수 없습니다: {message}.",
         "--model로 다른 모델을 고르세요('clova-studio models' 참고).",
@@ -146,8 +154,8 @@ FINDINGS: dict[str, _Words] = {
         "기본 URL을 확인하고, 프록시나 방화벽, 로그인 페이지가 대신 응답하는지 확인하세요.",
     ),
     "service_error": _Words(
-        "The service, or a gateway before it, fails (HTTP {status}).",
-        "Try again in some minutes; look at the notices of NAVER Cloud if it lasts.",
+        "The service, or a gateway in front of it, failed (HTTP {status}).",
+        "Try again in a few minutes; if it keeps failing, look at the notices of NAVER Cloud.",
         "서비스 또는 앞단 게이트웨이의 오류입니다(HTTP {status}).",
         "몇 분 뒤 다시 시도하고, 계속되면 네이버 클라우드 공지를 확인하세요.",
     ),
@@ -172,8 +180,8 @@ FINDINGS: dict[str, _Words] = {
         "확인하세요.",
     ),
     "tls": _Words(
-        "No secure connection to {host} comes about.",
-        "Check that the base URL is https where the server is, and that no proxy breaks TLS.",
+        "No secure connection (TLS) to {host} can be made.",
+        "Check whether the server speaks https, and that no proxy interferes with TLS.",
         "{host}와 보안 연결(TLS)을 맺지 못했습니다.",
         "기본 URL의 https 여부와 프록시의 TLS 간섭 여부를 확인하세요.",
     ),
@@ -185,7 +193,7 @@ FINDINGS: dict[str, _Words] = {
     ),
     "timeout": _Words(
         "{host} does not answer within the time limit.",
-        "Check whether a firewall drops the connection, or give more time with --timeout.",
+        "Check whether a firewall drops the connection, or set a longer --timeout.",
         "{host}이(가) 제한 시간 안에 응답하지 않습니다.",
         "방화벽이 연결을 막는지 확인하거나 --timeout을 늘리세요.",
     ),
@@ -196,7 +204,7 @@ FINDINGS: dict[str, _Words] = {
         "네트워크 연결과 VPN을 확인하세요.",
     ),
     "broken_connection": _Words(
-        "The connection to {host} breaks before an answer is there.",
+        "The connection to {host} breaks before an answer arrives.",
         "Check for a firewall or proxy in between, and try again.",
         "{host}와의 연결이 응답 전에 끊어집니다.",
         "중간의 방화벽이나 프록시를 확인하고 다시 시도하세요.",
@@ -208,7 +216,7 @@ FINDINGS: dict[str, _Words] = {
         "{hint_ko}",
     ),
     "second_key_unused": _Words(
-        "NCP_APIGW_API_KEY is set and not used: a key that starts with nv- goes alone.",
+        "NCP_APIGW_API_KEY is set but not used: a key that starts with nv- is sent alone.",
         "Unset it.",
         "NCP_APIGW_API_KEY가 설정되어 있지만 쓰이지 않습니다. nv- 키는 단독으로 쓰입니다.",
         "해당 변수를 해제하세요.",
@@ -223,13 +231,13 @@ FINDINGS: dict[str, _Words] = {
     ),
     "two_keys": _Words(
         "CLOVASTUDIO_API_KEY and NCP_CLOVASTUDIO_API_KEY hold different keys; the first is used.",
-        "Unset the one that is not meant.",
+        "Unset the one that you do not want to use.",
         "CLOVASTUDIO_API_KEY와 NCP_CLOVASTUDIO_API_KEY의 키가 서로 다릅니다. 첫 번째 키가 쓰입니다.",
         "쓰지 않을 변수를 해제하세요.",
         "warning",
     ),
     "not_encrypted": _Words(
-        "The base URL is http: the key goes over the network in the clear.",
+        "The base URL is http: the key is sent over the network unencrypted.",
         "Use https.",
         "기본 URL이 http입니다. 키가 암호화되지 않은 채 전송됩니다.",
         "https를 쓰세요.",
@@ -240,16 +248,16 @@ FINDINGS: dict[str, _Words] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, and the way out, in English and Korean."""
+    """One problem and its remedy, in English and Korean."""
 
     id: str  # its name for scripts, such as wrong_key
-    severity: str  # "error", or "warning" for what does not stop requests
+    severity: str  # "error", or "warning" for a problem that does not stop requests
     problem: dict[str, str]
     remedy: dict[str, str]
     status_code: int | None = None
     code: str | None = None  # the service's
     message: str | None = None  # the service's message, or the connection's error
-    request_id: str | None = None  # for questions to the support
+    request_id: str | None = None  # for questions to NAVER's support
 
 
 def finding(name: str, error: BaseException | None = None, **facts: Any) -> Finding:

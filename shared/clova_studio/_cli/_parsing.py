@@ -1,4 +1,4 @@
-"""What the subcommands' parsers share: form of the help, options of the connection, and the refusal of keys."""
+"""What the subcommands' parsers share: the form of the help, the connection options, and the refusal of keys."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clova_studio._cli._terminal import scrub
-from clova_studio._config import KEY_VARIABLES
 from clova_studio._errors import ConfigurationError
+from clova_studio._secrets import clean_key, key_variable, no_key_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
 __all__ = ["EXIT_CODES", "Parser", "add_connection_options", "connect", "key_settings", "refuse_secret"]
 
 EXIT_CODES = (
-    "exit codes: 0 good, 1 the service refused or could not be reached, 2 wrong use, 130 interrupted,\n"
+    "exit codes: 0 success, 1 the service refused or could not be reached, 2 wrong use, 130 interrupted,\n"
     "            141 the reader of the output is gone"
 )
 _ENVIRONMENT = """\
 environment:
   CLOVASTUDIO_API_KEY   the key (nv-...); else NCP_CLOVASTUDIO_API_KEY
-  NCP_APIGW_API_KEY     the second key of the old pair; used only beside a key that does not start with nv-
+  NCP_APIGW_API_KEY     the second key of the old pair; used only with a key that does not start with nv-
   CLOVASTUDIO_BASE_URL  another address, such as that of the emulator
   NO_COLOR              no colours"""
 _NEW_KEY = "nv-"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that keeps the lines of its help, guesses no option, and repeats no key in its errors."""
+    """A parser that keeps the line breaks of its help, takes no abbreviations, and repeats no key in its errors."""
 
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave with code 2."""
+        """Print what is wrong and exit with code 2."""
         if message.startswith("unrecognized arguments:"):
             # Without their values: one of them may be a key.
             words = message.removeprefix("unrecognized arguments:").split()
             names = [word.partition("=")[0] for word in words if word.startswith("-")]
             message = f"unrecognized arguments: {' '.join(names)}" if names else "too many arguments (quote the text?)"
         if message.endswith(("required: COMMAND", "required: ACTION")):
-            # A user who names no command is shown which ones there are.
+            # Without a command, the help shows which ones there are.
             self.print_help(sys.stderr)
             self.exit(2)
         super().error(scrub(message))
@@ -61,7 +61,7 @@ class _RefusedSecret(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, _namespace: Any, _values: Any, option: str | None = None
     ) -> None:
-        parser.error(f"{option} is not accepted: arguments show in process lists and shell histories. {self.const}")
+        parser.error(f"{option} is not accepted: arguments appear in process lists and shell histories. {self.const}")
 
 
 def refuse_secret(parser: argparse.ArgumentParser, *options: str, instead: str) -> None:
@@ -76,7 +76,10 @@ def add_connection_options(parser: argparse.ArgumentParser, *, retries: bool = T
     where.add_argument("--region", choices=("public", "gov"), help="cloud of the account (default: public)")
     where.add_argument("--base-url", metavar="URL", help="another address (default: CLOVASTUDIO_BASE_URL)")
     group.add_argument(
-        "--path-prefix", choices=("testapp", "serviceapp"), default="", help="for apps that have it in their paths"
+        "--path-prefix",
+        choices=("testapp", "serviceapp"),
+        default="",
+        help="for apps with a prefix in their paths",
     )
     group.add_argument("--timeout", type=float, metavar="SECONDS", help="time limit of each read of an answer")
     if retries:
@@ -91,11 +94,11 @@ def key_settings() -> dict[str, str]:
 
     The second key of the old pair often stays set after a new key was made: a new key is used without it.
     """
-    name = next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
+    name = key_variable()
     if name is None:
         return {}
-    settings = {"api_key": os.environ[name].strip()}
-    second = os.environ.get("NCP_APIGW_API_KEY", "").strip()
+    settings = {"api_key": clean_key(name, os.environ[name])}
+    second = clean_key("NCP_APIGW_API_KEY", os.environ.get("NCP_APIGW_API_KEY", ""))
     if second and not settings["api_key"].startswith(_NEW_KEY):
         settings["apigw_api_key"] = second
     return settings
@@ -113,9 +116,11 @@ def connect(arguments: argparse.Namespace, **settings: Any) -> ClovaStudio:
     keys = key_settings()
     if not keys and "api_key" not in settings:
         raise ConfigurationError(
-            "no API key: set the environment variable CLOVASTUDIO_API_KEY (keys are made in the CLOVA Studio console "
-            "under 'API key'; 'clova-studio doctor' helps). / API 키가 없습니다. 환경 변수 CLOVASTUDIO_API_KEY를 "
-            "설정하세요."
+            no_key_message(
+                "set the environment variable CLOVASTUDIO_API_KEY (keys are made in the CLOVA Studio console under "
+                "'API key'; 'clova-studio doctor' helps).",
+                "환경 변수 CLOVASTUDIO_API_KEY를 설정하세요.",
+            )
         )
     options: dict[str, Any] = {
         "region": arguments.region or "public",

@@ -17,9 +17,10 @@ from clova_studio._cli._diagnosis import KeyKind, Situation, diagnose
 from clova_studio._cli._findings import Finding, finding
 from clova_studio._cli._parsing import connect, key_settings
 from clova_studio._cli._report import Report
-from clova_studio._config import BASE_URLS, KEY_VARIABLES, make_request_id
+from clova_studio._config import BASE_URLS, make_request_id
 from clova_studio._errors import RateLimitError
 from clova_studio._responses import transport_error
+from clova_studio._secrets import KEY_VARIABLES, key_variable, similar_key_words, tidied
 from clova_studio._transport import make_client
 
 if TYPE_CHECKING:
@@ -31,16 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 _PREFIXES = ("", "testapp", "serviceapp")
-# Only to find out where requests would go, before the key is read; it is never sent.
+# Shows where requests would go, before the key is read; it is never sent.
 _NO_KEY = "none"
 _ONCE: dict[str, Any] = {"max_retries": 0, "max_wait": 0.0}
 _HELLO = {"role": "user", "content": "안녕"}
-_QUOTES = "\"'\u201c\u2018"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def examine(arguments: argparse.Namespace) -> Report:
-    """Find out what is wrong."""
+    """Return the report of all checks."""
     with connect(arguments, api_key=_NO_KEY, apigw_api_key=None) as client:
         base_url = client.base_url
     also = _also(arguments.also)
@@ -66,15 +66,15 @@ def examine(arguments: argparse.Namespace) -> Report:
     report.findings += _local_findings(parts.scheme, parts.hostname or "", kind)
     reached = _reach(base_url, arguments.timeout, situation, report)
     if kind == "none":
-        report.findings.append(finding("no_key"))
+        english, korean = (words and f" {words}." for words in similar_key_words())
+        report.findings.append(finding("no_key", detail=english, detail_ko=korean))
     elif reached:
         _ask_with_key(arguments, situation, also, report)
     return report
 
 
 def _key_kind() -> tuple[KeyKind, str | None]:
-    source = next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), None)
-    keys = key_settings()
+    source, keys = key_variable(), key_settings()
     if not keys:
         return "none", None
     if keys["api_key"].startswith("nv-"):
@@ -102,9 +102,11 @@ def _proxy(scheme: str, netloc: str) -> str | None:
 def _local_findings(scheme: str, host: str, kind: KeyKind) -> list[Finding]:
     """Return what is known without a request."""
     found = []
-    values = {os.environ[name].strip() for name in KEY_VARIABLES if os.environ.get(name, "").strip()}
+    values = {key for name in KEY_VARIABLES if (key := tidied(os.environ.get(name, "")))}
     if len(values) > 1:
         found.append(finding("two_keys"))
+    texts = {name: os.environ.get(name, "") for name in (*KEY_VARIABLES, "NCP_APIGW_API_KEY")}
+    found += [finding("quoted_key", source=name) for name, text in texts.items() if tidied(text) != text]
     if kind == "new" and os.environ.get("NCP_APIGW_API_KEY", "").strip():
         found.append(finding("second_key_unused"))
     if kind != "none" and scheme == "http" and host not in _LOOPBACK:
@@ -113,7 +115,7 @@ def _local_findings(scheme: str, host: str, kind: KeyKind) -> list[Finding]:
 
 
 def _reach(base_url: str, timeout: float, situation: Situation, report: Report) -> bool:
-    """Ask without a key, which any refusal of the service answers, and return whether it is worth going on."""
+    """Ask without a key and return whether the service answered; a refusal is an answer too."""
     request_id = make_request_id()
     started = time.perf_counter()
     try:
@@ -156,11 +158,9 @@ def _is_object(body: bytes) -> bool:
 
 def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str | None, report: Report) -> None:
     try:
-        if key_settings()["api_key"][0] in _QUOTES:
-            raise ConfigurationError("it is in quotation marks")
         client = connect(arguments, **_ONCE)
     except ConfigurationError as error:
-        # The environment does not hold a valid key: the options were good without it.
+        # The key in the environment is not valid: the options passed their checks without it.
         second = error.message.startswith("apigw_api_key")
         source = "NCP_APIGW_API_KEY" if second else situation.source
         detail = error.message.removeprefix("apigw_api_key ").removeprefix("api_key ")
@@ -174,7 +174,7 @@ def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str
             failure = _try(report, name, quota, functools.partial(send, client, arguments.model))
             if failure is not None:
                 report.findings.append(_diagnosed(failure, arguments, replace(situation, quota=quota), also))
-                # The chat has a quota of its own; after every other failure it would only fail again.
+                # The chat has a quota of its own; after any other failure it would fail too.
                 if not isinstance(failure, RateLimitError):
                     return
     if situation.key_kind == "old pair" and report.ok:
@@ -210,7 +210,7 @@ def _check(
 def _diagnosed(
     error: ClovaStudioError, arguments: argparse.Namespace, situation: Situation, also: str | None
 ) -> Finding:
-    """Return what an error means, after other requests where these help to find the cause."""
+    """Return what an error means; send more requests where these help to find the cause."""
     found = diagnose(error, situation)
     # A test key on /serviceapp was reported as a plain 400.
     if found.id in {"service_key_without_app", "wrong_path"} or (
@@ -247,7 +247,7 @@ def _count(client: ClovaStudio, model: str) -> Result:
 
 
 def _chat(client: ClovaStudio, model: str) -> Result:
-    # One token of output is accepted (observed). A model that thinks would spend it on thinking.
+    # One token of output is accepted (observed). A thinking model would spend it on thinking.
     info = model_info(model)
     options: dict[str, Any] = {"thinking": "none"} if info.known and info.thinking else {}
     return client.chat([_HELLO], model=model, max_tokens=1, **options)

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._config import KEY_VARIABLES
 from clova_studio._errors import AuthenticationError, ConfigurationError, redact
+from clova_studio._secrets import KEY_VARIABLES, tidied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,21 +42,21 @@ _hidden: set[str] = set()
 
 
 def hide(secret: str) -> str:
-    """Return a secret that was typed in; from now on `scrub` knows it."""
+    """Return a secret that was typed in; from now on ``scrub`` masks it."""
     _hidden.add(secret)
     return secret
 
 
 def scrub(text: str) -> str:
-    """Return a text without keys, which a service or a gateway may repeat in its answers."""
-    for secret in [*_hidden, *(os.environ.get(name, "").strip() for name in SECRET_VARIABLES)]:
+    """Return a text with keys masked: a service or a gateway may repeat them in its answers."""
+    for secret in [*_hidden, *(tidied(os.environ.get(name, "")) for name in SECRET_VARIABLES)]:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
     return redact(text)
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a stream is a terminal; False also for a stream that is closed or missing."""
+    """Return whether a stream is a terminal; False for a stream that is closed or missing."""
     try:
         return stream.isatty()
     except (AttributeError, ValueError):
@@ -64,26 +64,26 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:
-    """Colour a text for a terminal; with NO_COLOR, on a dumb terminal and in a file it stays as it is."""
+    """Return a text in colour; unchanged with NO_COLOR, on a dumb terminal and where the stream is not a terminal."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not is_terminal(stream):
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
 def say(text: str = "", *, end: str = "\n") -> None:
-    """Write to stdout, at once."""
+    """Write to stdout and flush it."""
     sys.stdout.write(text + end)
     sys.stdout.flush()
 
 
 def note(text: str, *, end: str = "\n", colour: str | None = None) -> None:
-    """Write to stderr what is not the result."""
+    """Write a text that is not part of the result to stderr."""
     sys.stderr.write((paint(text, colour, sys.stderr) if colour else text) + end)
     sys.stderr.flush()
 
 
 def complain(problem: BaseException | str) -> None:
-    """Write an error to stderr, with its hint and where more help is."""
+    """Write an error to stderr, with its hint and a pointer to more help."""
     text, hint = str(problem), getattr(problem, "hint", None)
     if isinstance(problem, OSError) and problem.filename is not None and problem.strerror:
         text = f"{problem.filename}: {problem.strerror}"
@@ -96,7 +96,7 @@ def complain(problem: BaseException | str) -> None:
 
 def no_text(raw: bytes, name: str | None) -> str:
     """Return what to do about a file that is not UTF-8 text, from its bytes and its path (None for stdin)."""
-    # What a shell takes as it is, before and after the program that converts.
+    # The ends of a command that can be pasted into a shell.
     source, target = ("", "") if name is None else (f" {shlex.quote(name)}", " > utf8.txt")
     said = f"{name or 'stdin'} is not UTF-8 text"
     if raw.startswith(b"%PDF-"):
@@ -106,12 +106,12 @@ def no_text(raw: bytes, name: str | None) -> str:
         )
     if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return (
-            f"{said} but a document of an office program, or an archive: save it there as plain text in UTF-8 / "
+            f"{said} but an office document or an archive: save it as plain text in UTF-8 / "
             "문서 프로그램의 파일이거나 압축 파일입니다. UTF-8 텍스트로 저장하세요."
         )
     encoding = _encoding_of(raw)
     if encoding is None:
-        return f"{said}: save it as one / UTF-8 텍스트가 아닙니다. UTF-8로 저장하세요."
+        return f"{said}: save it as UTF-8 / UTF-8 텍스트가 아닙니다. UTF-8로 저장하세요."
     return (
         f"{said} but in {encoding}: convert it with iconv -f {encoding} -t utf-8{source}{target} / "
         f"{encoding} 인코딩입니다. 위 명령으로 UTF-8로 바꾸세요."
@@ -119,7 +119,7 @@ def no_text(raw: bytes, name: str | None) -> str:
 
 
 def _encoding_of(raw: bytes) -> str | None:
-    """Return the encoding of a Korean text that is not UTF-8, None where it is unknown."""
+    """Return the encoding of a Korean text that is not UTF-8, None if it is unknown."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     try:
@@ -135,7 +135,7 @@ def say_json(value: Any) -> None:
 
 
 def read_text(path: str | None) -> str:
-    """Return the text of a file; of stdin for None and ``-``. UTF-8, with or without BOM."""
+    """Return the text of a file, or of stdin for None and ``-``. It must be UTF-8, with or without a BOM."""
     if path is not None and path != "-":
         return Path(path).read_text(encoding="utf-8-sig")
     if is_terminal(sys.stdin):
@@ -149,7 +149,7 @@ def read_text(path: str | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return rows in columns, one line each, numbers to the right."""
+    """Return rows as aligned columns, one line per row, with numbers aligned to the right."""
     lines = [list(head), *(list(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     right = [all(row[i].replace(",", "").isdigit() for row in lines[1:]) and len(lines) > 1 for i in range(len(head))]

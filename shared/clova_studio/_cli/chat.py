@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clova_studio._cli._parsing import add_connection_options, connect
 from clova_studio._cli._terminal import complain, is_terminal, note, read_text, say, say_json
 from clova_studio._errors import AuthenticationError, ClovaStudioError, ConfigurationError
+from clova_studio.adapters._empty_answers import thinking_tokens, why_empty
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-# The client's names of the model's options -> how they are given here.
+# Options by the client's names -> their settings as command-line options.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "thinking": {"choices": ("none", "low", "medium", "high"), "help": "how much HCX-007 thinks"},
     "max_tokens": {"type": int, "metavar": "N", "help": "output cap, thinking included"},
@@ -33,9 +34,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clova-studio chat``."""
     parser.description = (
-        "Ask a model. The answer goes to stdout as it comes; thinking and the tokens used go to stderr.\n"
+        "Ask a model. The answer goes to stdout as it arrives; thinking and the tokens used go to stderr.\n"
         "The prompt is the argument or stdin; on a terminal without an argument it is a conversation,\n"
-        "in which /new starts afresh and Ctrl-D ends."
+        "in which /new starts over and Ctrl-D ends."
     )
     parser.epilog = """\
 examples:
@@ -45,18 +46,18 @@ examples:
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="what to ask; '-' reads stdin")
     parser.add_argument("--model", default="HCX-005", help="the chat model (default: %(default)s)")
     parser.add_argument("--system", metavar="TEXT", help="a system message")
-    parser.add_argument("--task-id", metavar="ID", help="a tuned model, whose base is --model")
-    options = parser.add_argument_group("options of the model (what is left out is left to the service)")
+    parser.add_argument("--task-id", metavar="ID", help="tuning task of a tuned model, whose base is --model")
+    options = parser.add_argument_group("model options (the service's defaults apply to what is left out)")
     for name, settings in _OPTIONS.items():
         options.add_argument(f"--{name.replace('_', '-')}", **settings)
     output = parser.add_argument_group("output")
-    output.add_argument("--json", action="store_true", help="print the whole answer as JSON at its end")
-    output.add_argument("--quiet", action="store_true", help="nothing but the answer: no thinking, no usage")
+    output.add_argument("--json", action="store_true", help="print the complete answer as JSON")
+    output.add_argument("--quiet", action="store_true", help="print only the answer: no thinking, no usage")
     add_connection_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run ``clova-studio chat``; of an answer that breaks off, what came is printed."""
+    """Run ``clova-studio chat``; if an answer breaks off, what had arrived is printed."""
     talks = arguments.prompt is None and is_terminal(sys.stdin)
     if talks and arguments.json:
         raise ConfigurationError("--json is for one answer: give a PROMPT")
@@ -73,13 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             result = _answer(client, messages, arguments)
             _report(result, arguments)
+        _warn_if_empty(result, arguments)
     return 0
 
 
 def _converse(client: ClovaStudio, arguments: argparse.Namespace) -> int:
-    """Talk until the end of stdin. A turn that fails or is interrupted is taken back."""
+    """Hold a conversation until the end of stdin. A turn that fails or is interrupted does not count."""
     messages: list[Any] = _system(arguments)
-    note(f"{arguments.model}; /new starts afresh, Ctrl-D ends", colour="dim")
+    note(f"{arguments.model}; /new starts over, Ctrl-D ends", colour="dim")
     while True:
         try:
             prompt = _ask()
@@ -100,8 +102,10 @@ def _converse(client: ClovaStudio, arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             note("[interrupted]", colour="dim")
         else:
-            messages = [*turn, result.message]
             _report(result, arguments)
+            _warn_if_empty(result, arguments)
+            if not result.is_empty:  # the service takes no empty turns back
+                messages = [*turn, result.message]
 
 
 def _ask() -> str:
@@ -138,7 +142,7 @@ def _answer(client: ClovaStudio, messages: list[Any], arguments: argparse.Namesp
 
 
 def _report(result: ChatResult, arguments: argparse.Namespace) -> None:
-    """Say on stderr what the answer cost and why it ended."""
+    """Write to stderr what the answer cost and why it ended."""
     if arguments.quiet:
         return
     facts = [arguments.model]
@@ -150,11 +154,22 @@ def _report(result: ChatResult, arguments: argparse.Namespace) -> None:
         if thought:
             spent += f" ({thought:,} of them thinking)"
         facts.append(f"{spent} = {usage.total_tokens:,} tokens")
-    if result.finish_reason == "length":
+    if result.is_empty:
+        facts.append("length")
+    elif result.finish_reason == "length":
         facts.append("cut off at the output cap: raise --max-tokens")
     elif result.finish_reason:
         facts.append(result.finish_reason)
     note(f"[{'; '.join(facts)}]", colour="dim")
+
+
+def _warn_if_empty(result: ChatResult, arguments: argparse.Namespace) -> None:
+    """Say on stderr, also with --quiet and --json, why there is no answer."""
+    if result.is_empty:
+        thought = bool(result.message.thinking_content or thinking_tokens(result.usage))
+        names = ("--max-tokens", "--thinking")
+        why = why_empty(arguments.model, arguments.max_tokens, result.usage, thought=thought, names=names)
+        complain(f"warning: {why}")
 
 
 def _system(arguments: argparse.Namespace) -> list[Any]:

@@ -1,8 +1,9 @@
-"""``clova-studio doctor``: what is wrong with a key or a connection, and what to do."""
+"""``clova-studio doctor``: finds out what is wrong with a key or a connection, and what to do."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clova-studio doctor``."""
     parser.description = (
         "Find out why a key or a connection does not work: kind of the key, whether the service is reached and how\n"
-        "fast, whether it takes the key, what is left of the quota, versions. Each problem has one hint, in English\n"
+        "fast, whether it accepts the key, what is left of the quota, versions. Each problem has a hint in English\n"
         "and Korean. Sends one request without the key, one to the token calculator, and a chat of one output token;\n"
         "a refused path is tried with the other prefixes. Exit code 1 means that something is wrong."
     )
@@ -52,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``clova-studio doctor``; return 0 if requests work, 1 if not."""
     from clova_studio._cli._probes import examine
 
-    report = examine(arguments)
+    with warnings.catch_warnings():
+        # A finding says so.
+        warnings.filterwarnings("ignore", message=r"\w+: quotes and blanks")
+        report = examine(arguments)
     report.versions = _versions()
     if arguments.json:
         say_json({"ok": report.ok, **asdict(report)})

@@ -20,8 +20,9 @@ _ABILITIES = ("tools", "images", "thinking", "structured_output")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clova-studio models``."""
     parser.description = (
-        "List the models that this package knows, with their limits in tokens and their abilities.\n"
-        "With a key also those that the service lists for it (OpenAI-compatible path 'models')."
+        "List the models that this package knows, with their limits in tokens and their abilities, and which model to\n"
+        "begin with for what.\n"
+        "With a key, also those that the service lists for it (OpenAI-compatible path 'models')."
     )
     parser.add_argument("--local", action="store_true", help="do not ask the service")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -32,12 +33,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``clova-studio models``; return 1 when the service did not list its models. The catalogue is always shown."""
     from dataclasses import asdict
 
-    from clova_studio import EMBEDDING_MODELS, MODELS
+    from clova_studio import EMBEDDING_MODELS, MODEL_USES, MODELS
 
     listed, code = _listed(arguments)
     if arguments.json:
         chat = [{name: value for name, value in asdict(info).items() if name != "known"} for info in MODELS.values()]
-        say_json({"chat": chat, "embedding": [asdict(info) for info in EMBEDDING_MODELS.values()], "listed": listed})
+        say_json(
+            {
+                "chat": chat,
+                "embedding": [asdict(info) for info in EMBEDDING_MODELS.values()],
+                "uses": [asdict(use) for use in MODEL_USES],
+                "listed": listed,
+            }
+        )
         return code
     mark = [] if listed is None else ["LISTED"]
     head = ["CHAT MODEL", "API", "CONTEXT", "INPUT", "OUTPUT", *mark, "ABILITIES"]
@@ -47,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         for info in EMBEDDING_MODELS.values()
     ]
     say("\n" + table(["EMBEDDING MODEL", "INPUT", "DIMENSIONS", *mark], rows))
+    say("\n" + _uses())
     others = [name for name in listed or [] if name not in MODELS and name not in EMBEDDING_MODELS]
     if others:
         say("\nalso listed by the service: " + ", ".join(others))
@@ -71,6 +80,15 @@ def _listed(arguments: argparse.Namespace) -> tuple[list[str] | None, int]:
     except ClovaStudioError as error:
         complain(error)
         return None, 1
+
+
+def _uses() -> str:
+    """Return the table of which model for what, and where its reasons are from."""
+    from clova_studio import MODEL_USE_SOURCES, MODEL_USES
+
+    rows = [[use.task, ", ".join(use.models), use.source, use.why] for use in MODEL_USES]
+    sources = "\n".join(f"{name}: {text}" for name, text in MODEL_USE_SOURCES.items())
+    return f"{table(['FOR', 'MODEL', 'SOURCE', 'BECAUSE'], rows)}\n\n{sources}"
 
 
 def _limits(info: ModelInfo) -> list[str]:

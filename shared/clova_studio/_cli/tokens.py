@@ -31,7 +31,7 @@ examples:
     parser.add_argument("--system", metavar="TEXT", help="a system message to count too")
     parser.add_argument("--embedding", action="store_true", help="count for embedding v2 (bge-m3) instead of a chat")
     parser.add_argument(
-        "--local", action="store_true", help="estimate by script without asking the service; needs no key"
+        "--local", action="store_true", help="estimate by kind of letters, without the service; needs no key"
     )
     parser.add_argument("--json", action="store_true", help="print JSON with the counts of the parts")
     add_connection_options(parser)
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.text is not None and arguments.file is not None:
         raise ConfigurationError("TEXT and --file are both given: leave one of them out")
     if arguments.embedding and arguments.system is not None:
-        raise ConfigurationError("--system belongs to a chat: leave it or --embedding out")
+        raise ConfigurationError("--system is for a chat: leave it or --embedding out")
     text = read_text(arguments.file) if arguments.text in {None, "-"} else str(arguments.text)
     if not text.strip():
         raise ConfigurationError("the text is empty")

@@ -54,18 +54,16 @@ def _finish(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_wait(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--wait", action="store_true", help="wait until the task ends; exit code 1 if it failed")
     parser.add_argument(
-        "--wait", action="store_true", help="wait until the task has ended; a failed one is exit code 1"
+        "--poll-interval", type=float, default=30.0, metavar="SECONDS", help="between two polls (default: 30)"
     )
-    parser.add_argument(
-        "--poll-interval", type=float, default=30.0, metavar="SECONDS", help="between two questions (default: 30)"
-    )
-    parser.add_argument("--max-wait", type=float, metavar="SECONDS", help="give up waiting then, with exit code 1")
+    parser.add_argument("--max-wait", type=float, metavar="SECONDS", help="give up after this time, with exit code 1")
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--page", type=int, default=0, metavar="N", help="the page, from 0")
-    parser.add_argument("--size", type=int, default=20, metavar="N", help="tasks a page, 1 to 100 (default: 20)")
+    parser.add_argument("--size", type=int, default=20, metavar="N", help="tasks per page, 1 to 100 (default: 20)")
     parser.add_argument("--all", action="store_true", help="all pages")
     _finish(parser)
 
@@ -86,7 +84,7 @@ example:
     parser.add_argument("--bucket", required=True, help="the Object Storage bucket")
     parser.add_argument("--model", required=True, help="HCX-005, HCX-DASH-002, HCX-003 or HCX-DASH-001")
     parser.add_argument("--check", metavar="FILE", help="a local copy of the dataset, checked before anything is sent")
-    parser.add_argument("--name", help="a name; else the service makes one from the date")
+    parser.add_argument("--name", help="a name (default: made by the service from the date)")
     parser.add_argument("--train-epochs", type=int, metavar="N", help="1 to 20 (service default: 8)")
     parser.add_argument("--learning-rate", type=float, metavar="X", help="up to 1 (service default: 1e-4)")
     parser.add_argument("--validation-split-ratio", type=float, metavar="X", help="0 to 0.1 (service default: 0)")
@@ -100,7 +98,7 @@ example:
 
 def _add_delete(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task_ids", nargs="+", metavar="ID", help="the tasks")
-    parser.add_argument("--yes", action="store_true", help="do not ask first; needed where no one can answer")
+    parser.add_argument("--yes", action="store_true", help="do not ask first; required without a terminal")
     _finish(parser)
 
 
@@ -133,7 +131,7 @@ def _get(arguments: argparse.Namespace) -> int:
 def _create(arguments: argparse.Namespace) -> int:
     if arguments.check is not None:
         _check(arguments.check)
-    # The client first: without a key there is no point in asking for those of the bucket.
+    # The client first: without its key there is no point in asking for the keys of the bucket.
     with connect(arguments) as client:
         task = client.tuning.create(
             model=arguments.model,
@@ -155,7 +153,7 @@ def _create(arguments: argparse.Namespace) -> int:
 def _delete(arguments: argparse.Namespace) -> int:
     if not arguments.yes:
         if not is_terminal(sys.stdin):
-            raise ConfigurationError("deleting asks first, and there is no terminal to answer in: give --yes")
+            raise ConfigurationError("deleting asks for confirmation, and there is no terminal: give --yes")
         note(f"delete {', '.join(arguments.task_ids)}? [y/N] ", end="")
         if input().strip().lower() not in {"y", "yes"}:
             note("nothing was deleted")
@@ -174,7 +172,7 @@ _ACTIONS = {"list": _list, "get": _get, "create": _create, "delete": _delete}
 
 
 def _check(path: str) -> None:
-    """Check a dataset, and say what is fine, advised or wrong."""
+    """Check a dataset and print advice; raise if something is wrong."""
     from clova_studio import validate_dataset
 
     report = validate_dataset(path)
@@ -213,7 +211,7 @@ def _wait(client: ClovaStudio, arguments: argparse.Namespace) -> TuningTask:
 
 
 class _Progress:
-    """How a task goes, on stderr: a bar on a terminal that has tqdm, else a line for each new status."""
+    """Shows the progress of a task on stderr: a bar on a terminal with tqdm, else a line for each new status."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -227,7 +225,7 @@ class _Progress:
             self._bar.close()
 
     def show(self, task: TuningTask) -> None:
-        """Show where a task is."""
+        """Show the progress of a task."""
         info = task.status_info
         if info.total_train_steps and self._bar is None and is_terminal(sys.stderr):
             self._bar = _bar(info.total_train_steps)

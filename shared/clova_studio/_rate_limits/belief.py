@@ -1,4 +1,4 @@
-"""Which numbers of an answer a rate limiter is told of: a number from the wire may be anything."""
+"""Decides which numbers of an answer reach a rate limiter: a number from the wire may be anything."""
 
 from __future__ import annotations
 

@@ -5,8 +5,11 @@ at the service, which lies between sending and the answer. So no window holds mo
 service's windows slide or start with a request.
 
 * A refusal closes the quota for everybody until its reset and takes its permit back: a refused request uses up nothing.
-* From then on, what got through in the window of the refusal bounds the next ones (``Bound``), and so do the limits
-  that headers reported. Given limits hold from the start.
+  A reset says when one request may pass, not that the window is empty: what was sent goes on counting.
+* From then on, what got through in the window of the refusal bounds the next ones, and so do the limits that headers
+  reported (``Bound``). Given limits hold from the start, and so does what headers say is left.
+* What was inferred is a guess: after each closing one request looks whether more gets through, and where far more does
+  than a quota lets through, the guess bounds nothing (``Reopening``, ``Doubt``).
 * After a refusal fewer requests are in flight at once: half of them, and one more after each that got through, until
   there are as many as before.
 * First come, first served, by the arrival of the call: a retry comes before calls that arrived later. A permit that is
@@ -18,11 +21,10 @@ from __future__ import annotations
 import itertools
 import threading
 from bisect import bisect_left, insort
-from collections import deque
 from typing import TYPE_CHECKING
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._rate_limits.learnt import Bound
+from clova_studio._rate_limits.budget import LONGEST_CLOSING, Budget
 from clova_studio._rate_limits.permits import Permit, Wait
 from clova_studio._rate_limits.status import QuotaStatus
 
@@ -33,17 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RateLimiter"]
 
-# How far the arrival of a request at the service may lie after its sending, if its answer is not there earlier: so many
-# seconds, but no more of a short window and no less of a long one than these shares.
-_ARRIVAL = 1.0
-_MOST_ARRIVAL = 0.1
-_LEAST_ARRIVAL = 0.02
-# Share of a window by which a permit counts longer, so that clocks may differ.
-_MARGIN = 0.005
 # Seconds after which a permit that is next and does not ask is passed over; the others ask that often.
 _PATIENCE = 1.0
-# What an estimate of tokens is multiplied with until an answer has shown the real number.
-_CAUTION = 1.2
 
 _sequence = itertools.count()
 
@@ -57,27 +50,29 @@ class RateLimiter:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.window = 60.0
+        self._budget = Budget()
         self._window_given = False
-        self.requests = Bound()
-        self.tokens = Bound()
         # Re-entrant: a dropped stream returns its permit from wherever Python collects it.
         self._lock = threading.RLock()
         self._now = float("-inf")
         self._closed_until = float("-inf")
-        self._refused = False
-        self._counting: deque[Permit] = deque()
-        self._expired: deque[Permit] = deque()
         self._queue: list[Permit] = []
         self._in_flight = 0
         # Requests that may be in flight at once after a refusal (None: any number), and how many there were before.
         self._most: int | None = None
         self._peak = 0
         self._halved = float("-inf")
-        self._ratio = _CAUTION
-        self._measured = False
 
     # Limits.
+
+    @property
+    def window(self) -> float:
+        """Seconds in which the service counts."""
+        return self._budget.usage.window
+
+    @window.setter
+    def window(self, seconds: float) -> None:
+        self._budget.usage.window = seconds
 
     def give(self, limit: Limit, window: float) -> str | None:
         """Take the limits that a client was given, and the window that they are counted in.
@@ -87,7 +82,9 @@ class RateLimiter:
         """
         with self._lock:
             clash = None
-            for bound, value, what in zip((self.requests, self.tokens), limit, ("requests", "tokens"), strict=True):
+            for bound, value, what in zip(
+                (self._budget.requests, self._budget.tokens), limit, ("requests", "tokens"), strict=True
+            ):
                 if value is None:
                     continue
                 if bound.given is not None and bound.given != value:
@@ -168,36 +165,30 @@ class RateLimiter:
             now = self._tick(now)
             if not self._end_flight(permit):
                 return
+            permit.time = max(permit.time, min(now, permit.sent + self._budget.usage.arrival))
             if reported is not None:
-                self._take_reported(reported)
-            permit.time = max(permit.time, min(now, permit.sent + self._arrival))
+                self._budget.report(reported, permit, now)
+            self._budget.landed(permit, now)
             if self._most is not None and permit.sent > self._halved:
                 # An answer to what was sent before the refusal says nothing of what may be sent after it.
                 self._most += 1
                 if self._most >= self._peak:
                     self._most = None
-            for bound in (self.requests, self.tokens):
-                bound.confirm(now, self.window)
             self._wake()
 
     def settle(self, permit: Permit, input_tokens: int) -> None:
         """Take the service's count of a request's input, which corrects later estimates."""
         with self._lock:
-            less = permit.settle(input_tokens)
-            if permit.estimate:
-                ratio = min(5.0, max(0.2, input_tokens / permit.estimate))
-                # Cautious at first, then by what the last answers had.
-                self._ratio = ratio if not self._measured else 0.8 * self._ratio + 0.2 * ratio
-                self._measured = True
-            if less:
+            if self._budget.settle(permit, input_tokens):
                 self._wake()
 
     def drop(self, permit: Permit) -> None:
         """Note that a request ended in some other way: the service may or may not have counted it."""
         with self._lock:
             if self._end_flight(permit):
-                permit.time = permit.sent + self._arrival  # it may have been counted as late as any other
-                permit.let_go(self._ratio)
+                permit.time = permit.sent + self._budget.usage.arrival  # as late as any other may have been counted
+                self._budget.cost_in_tokens(permit)
+                permit.let_go()
                 self._wake()
 
     def refuse(
@@ -216,27 +207,25 @@ class RateLimiter:
             now = self._tick(now)
             in_flight = self._in_flight
             self._end_flight(permit)
-            for permits in (self._counting, self._expired):
-                if permit in permits:
-                    permits.remove(permit)
-                    break
-            self._refused = True
-            self._closed_until = max(self._closed_until, now + seconds)
+            self._budget.usage.remove(permit)
+            self._budget.refused = True
+            believed = 0 <= seconds <= LONGEST_CLOSING * self.window
+            self._closed_until = max(self._closed_until, now + (seconds if believed else self.window))
             if reported is not None:
-                self._take_reported(reported)
-            if permit.sent > self._halved:
+                self._budget.report(reported, permit, now)
+            burst = permit.sent <= self._halved
+            if not burst:
                 # Once per burst: what was sent before the last halving says nothing new.
                 self._peak = max(in_flight, self._peak if self._most is not None else 0)
                 self._most = max(1, in_flight // 2)
                 self._halved = now
-            if reset_known:
-                # What the service has counted so far it forgets at the reset.
-                forgotten = now + seconds - self._held
-                for landed in self._counting:
-                    if not landed.in_flight:
-                        landed.time = min(landed.time, forgotten)
-            else:
-                self._infer(permit, now)
+            if not believed:
+                self._most = 1
+            closed = self._closed_until - now
+            known = reset_known and believed
+            if not self._budget.refuse(permit, now, closed, reported, burst=burst, reset_known=known) and not known:
+                # One at a time looks for what there is.
+                self._most = 1
             # The next in the queue may have to wait for less now.
             self._wake()
 
@@ -244,14 +233,16 @@ class RateLimiter:
         """Return what is known of the quota."""
         with self._lock:
             now = self._tick(now)
-            requests, tokens = (bound.limit(refused=True) for bound in (self.requests, self.tokens))
+            requests, tokens = (bound.limit(refused=True) for bound in (self._budget.requests, self._budget.tokens))
             return QuotaStatus(
                 name=self.name,
                 limit_requests=None if requests is None else int(requests),
                 limit_tokens=None if tokens is None else int(tokens),
-                remaining_requests=None if requests is None else max(0, int(requests) - len(self._counting)),
-                remaining_tokens=None if tokens is None else max(0, int(tokens - self._charged())),
-                source=self.requests.source or self.tokens.source,
+                remaining_requests=None
+                if requests is None
+                else max(0, int(requests) - len(self._budget.usage.counting)),
+                remaining_tokens=None if tokens is None else max(0, int(tokens - self._budget.charged())),
+                source=self._budget.requests.source or self._budget.tokens.source,
                 closed_for=max(0.0, self._closed_until - now),
                 waiting=len(self._queue),
                 in_flight=self._in_flight,
@@ -260,38 +251,14 @@ class RateLimiter:
 
     # What follows is called with the lock held.
 
-    @property
-    def _held(self) -> float:
-        """Seconds for which a permit counts."""
-        return self.window * (1 + _MARGIN)
-
-    @property
-    def _arrival(self) -> float:
-        return max(self.window * _LEAST_ARRIVAL, min(_ARRIVAL, self.window * _MOST_ARRIVAL))
-
     def _tick(self, now: float) -> float:
         """Return the time, which never runs backwards, and retire the permits whose window is over."""
         self._now = now = max(now, self._now)
-        held = self._held
-        while self._counting and self._end(self._counting[0]) <= now:
-            self._expired.append(self._counting.popleft())
-        while self._expired and self._expired[0].time + 2 * held <= now:
-            self._expired.popleft()
+        self._budget.usage.tick(now)
         return now
 
-    def _end(self, permit: Permit) -> float:
-        """Return when a permit stops counting: while its request is in flight it may not have arrived yet."""
-        return permit.time + self._held + (self._arrival if permit.in_flight else 0.0)
-
-    def _busy(self) -> int:
-        """Return how many requests are in flight; one that is not answered within a window may never be."""
-        return sum(permit.in_flight for permit in self._counting)
-
-    def _charged(self) -> float:
-        return sum(permit.tokens(self._ratio) for permit in self._counting)
-
     def _refuse_the_impossible(self, permit: Permit) -> None:
-        most = self.tokens.given  # a reported limit is a hint: beyond it the service decides
+        most = self._budget.tokens.given
         if most is None:
             return
         estimate, output = permit.input_tokens(), permit.output_tokens()
@@ -310,26 +277,10 @@ class RateLimiter:
 
     def _wait(self, permit: Permit, now: float) -> Wait | None:
         """Return how long the next permit has to wait, None if not at all."""
-        least = self._closed_until - now
-        requests = self.requests.limit(refused=self._refused)
-        if requests is not None and len(self._counting) >= int(requests):
-            self.requests.press(now, self.window)
-            # Permits expire in the order of sending, so each counts at least as long as those before it.
-            excess = len(self._counting) - int(requests) + 1
-            least = max(least, max(map(self._end, itertools.islice(self._counting, excess))) - now)
-        tokens = self.tokens.limit(refused=self._refused)
-        if tokens is not None and self._counting:
-            over = self._charged() + permit.tokens(self._ratio) - tokens
-            if over > 0:
-                self.tokens.press(now, self.window)
-                for counting in self._counting:
-                    over -= counting.tokens(self._ratio)
-                    least = max(least, self._end(counting) - now)
-                    if over <= 0:
-                        break
+        least = max(self._closed_until, self._budget.opens(permit, now)) - now
         if least > 0:
             return Wait(least, least)
-        if self._most is not None and self._busy() >= self._most:
+        if self._most is not None and self._budget.usage.in_flight() >= self._most:
             # How long that takes is not known: the one that lands wakes the next.
             return Wait(0.0, _PATIENCE)
         return None
@@ -337,26 +288,28 @@ class RateLimiter:
     def _least(self, index: int, permit: Permit, now: float) -> float:
         """Return how long a permit with others before it has to wait at least."""
         least = self._closed_until - now
-        held = self._held
-        requests = self.requests.limit(refused=self._refused)
+        held, counting = self._budget.usage.held, self._budget.usage.counting
+        requests = self._budget.requests.hard(refused=self._budget.refused)
         if requests is not None:
-            rounds, rest = divmod(len(self._counting) + index - int(requests), int(requests))
+            rounds, rest = divmod(len(counting) + index - int(requests), int(requests))
             if rounds >= 0:
-                left = self._counting[rest].time + held - now if rest < len(self._counting) else 0.0
+                left = counting[rest].time + held - now if rest < len(counting) else 0.0
                 least = max(least, rounds * held + max(0.0, left))
-        tokens = self.tokens.limit(refused=self._refused)
-        if tokens is not None and self.tokens.given is not None:
-            ahead = sum(waiting.tokens(self._ratio) for waiting in itertools.islice(self._queue, index))
-            windows = int((ahead + permit.tokens(self._ratio)) // tokens) - 1
+        tokens = self._budget.tokens.given
+        if tokens is not None:
+            ahead = sum(map(self._budget.cost_in_tokens, itertools.islice(self._queue, index)))
+            windows = int((ahead + self._budget.cost_in_tokens(permit)) // tokens) - 1
             least = max(least, windows * held)
         return max(0.0, least)
 
     def _grant(self, permit: Permit, now: float) -> None:
         permit.grant(now)
         if permit.estimate is not None:
-            permit.tokens(self._ratio)  # keeps them as they are estimated now
-        self._counting.append(permit)
+            self._budget.cost_in_tokens(permit)  # keeps them as they are estimated now
+        self._budget.look(now)
+        self._budget.usage.counting.append(permit)
         self._in_flight += 1
+        self._budget.reopening.sent += 1
 
     def _end_flight(self, permit: Permit) -> bool:
         """Count a request out; return False for one that was counted out before."""
@@ -365,32 +318,6 @@ class RateLimiter:
         permit.in_flight = False
         self._in_flight -= 1
         return True
-
-    def _take_reported(self, reported: RateLimit) -> None:
-        for bound, limit in ((self.requests, reported.limit_requests), (self.tokens, reported.limit_tokens)):
-            if limit is not None and limit > 0:
-                bound.reported = limit
-
-    def _infer(self, refused: Permit, now: float) -> None:
-        """Take what got through in the window of a refusal for the window's size."""
-        # When it was refused, between sending and answer, is not known; what is still in flight counts as let through
-        # until it is refused as well, so that the last refusal of a burst gives the number.
-        first = refused.sent - self.window
-        last = min(now, refused.sent + self.window / 2)
-        through = [
-            permit
-            for permits in (self._expired, self._counting)
-            for permit in permits
-            if first < min(permit.time, now) <= last
-        ]
-        if not through:
-            # Another process used it up, and how much there is cannot be seen from here: one at a time looks for it.
-            self._most = 1
-            return
-        self.requests.infer(len(through), now)
-        tokens = sum(permit.tokens(self._ratio) for permit in through)
-        if tokens:
-            self.tokens.infer(tokens, now)
 
     def _wake(self) -> None:
         for permit in self._queue:

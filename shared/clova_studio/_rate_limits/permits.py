@@ -78,17 +78,16 @@ class Permit:
             self._tokens = tokens
         return tokens
 
-    def let_go(self, ratio: float) -> None:
-        """Keep what the request is charged, and not the request."""
-        self.tokens(ratio)
+    def let_go(self) -> None:
+        """Let go of the request, whose tokens were asked for before."""
         self._charge = None
 
-    def settle(self, input_tokens: int) -> bool:
-        """Take the service's count of the input, and let go of the request; return whether it is charged less now."""
+    def settle(self, input_tokens: int) -> float:
+        """Take the service's count of the input, and let go of the request; return how much more it is charged now."""
         before, charge, self._charge = self._tokens, self._charge, None
         if charge is not None:
             self._tokens = input_tokens + charge.output_tokens()
-        return before is not None and self._tokens is not None and self._tokens < before
+        return 0.0 if before is None or self._tokens is None else self._tokens - before
 
 
 class Wait(NamedTuple):

@@ -1,40 +1,89 @@
 """The rate limiters of the process, one per quota.
 
 The service counts per main account and model, so one refused call must hold back all others: there is one limiter for
-every client, adapter, thread and event loop.
+every client, adapter, thread and event loop. What no client holds and nobody has used for a while is forgotten.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
+import weakref
+from typing import TYPE_CHECKING
 
 from clova_studio._rate_limits.limiter import RateLimiter
 
-__all__ = ["clear", "limiter_of"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-# By process: a forked one has a copy of its parent's limiters, whose locks a thread of the parent may hold.
-_limiters: dict[tuple[int, str, str, str], RateLimiter] = {}
-_lock = threading.Lock()
+__all__ = ["Registry", "clear", "limiter_of"]
+
+# Windows after which all that a service may still count is over.
+_IDLE_WINDOWS = 5
+_MOST = 1_000
 
 
-def limiter_of(base_url: str, group: str, name: str) -> RateLimiter:
-    """Return the rate limiter of a model or tool, the same one for every client of the account in this process.
+class Registry:
+    """Rate limiters by their quotas.
+
+    A limiter that a client holds is always found. Of the others 1,000 at most are kept, for clients that live for one
+    call: when there are more, those go that were idle for five windows, and a tenth at least, the longest idle first.
 
     Args:
-        base_url: Where the account is.
-        group: The client's ``quota_group``, or a hash of its key.
-        name: The model or the tool.
+        clock: Returns monotonic seconds.
     """
-    key = (os.getpid(), base_url, group, name)
-    limiter = _limiters.get(key)
-    if limiter is None:
-        with _lock:
-            limiter = _limiters.setdefault(key, RateLimiter(name))
-    return limiter
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all limiters and what they learnt; clients that hold one keep it."""
+        self._lock = threading.Lock()
+        self._known: weakref.WeakValueDictionary[tuple[str, str, str], RateLimiter] = weakref.WeakValueDictionary()
+        # Those of them that are kept, and when they were asked for first.
+        self._kept: dict[tuple[str, str, str], tuple[RateLimiter, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def limiter_of(self, base_url: str, group: str, name: str) -> RateLimiter:
+        """Return the rate limiter of a model or tool, the same one for every client of the account in this process.
+
+        Args:
+            base_url: Where the account is.
+            group: The client's ``quota_group``, or a hash of its key.
+            name: The model or the tool.
+        """
+        key = (base_url, group, name)
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                return kept[0]
+            limiter = self._known.get(key)
+            if limiter is None:
+                limiter = self._known[key] = RateLimiter(name)
+            # Dropped when the lock is free again.
+            dropped = self._forget() if len(self._kept) >= _MOST else []
+            self._kept[key] = limiter, self._clock()
+        del dropped
+        return limiter
+
+    def _forget(self) -> list[RateLimiter]:
+        """Keep no longer what is idle, and a tenth at least; return them."""
+        now = self._clock()
+        used = {key: max(asked, limiter._now) for key, (limiter, asked) in self._kept.items()}  # noqa: SLF001  when last asked
+        return [
+            self._kept.pop(key)[0]
+            for index, key in enumerate(sorted(used, key=used.__getitem__))
+            if index < _MOST // 10 or used[key] + _IDLE_WINDOWS * self._kept[key][0].window <= now
+        ]
 
 
-def clear() -> None:
-    """Forget all limiters and what they learnt; clients that hold one keep it."""
-    with _lock:
-        _limiters.clear()
+_registry = Registry()
+limiter_of = _registry.limiter_of
+clear = _registry.clear
+if hasattr(os, "register_at_fork"):
+    # A forked process has a copy of its parent's limiters, whose locks a thread of the parent may hold.
+    os.register_at_fork(after_in_child=_registry.clear)

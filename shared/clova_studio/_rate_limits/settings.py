@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from clova_studio._catalogue import model_info
+from clova_studio._catalogue import EMBEDDING_MODELS, MODELS, model_info
 from clova_studio._errors import ConfigurationError
 
-__all__ = ["Limit", "RateLimits", "rate_limits_of"]
+__all__ = ["Limit", "RateLimits", "patience_of", "rate_limits_of"]
+
+# Windows.
+_PATIENCE = 5
 
 Limit = tuple[int | None, int | None]
 """Requests and tokens per window; None where the number is not known."""
@@ -41,7 +45,7 @@ class RateLimits:
         >>> RateLimits({"HCX-005": (60, 60_000), "bge-m3": (60, None)}).of("HCX-005")
         (60, 60000)
 
-    ``rate_limits="test"`` and ``"service"`` stand for what is documented of the two kinds of keys. Without limits calls
+    ``rate_limits="test"`` and ``"service"`` are the documented limits of the two kinds of keys. Without limits calls
     are sent at once, and a refusal holds back the others; from then on the limits that refusals and headers show apply.
 
     Attributes:
@@ -97,6 +101,15 @@ class RateLimits:
         return dict(self.limits).get(_known(name), (None, None))
 
 
+def patience_of(limits: RateLimits | None) -> float:
+    """Return the seconds without any success after which a batch ends: five windows.
+
+    Args:
+        limits: The client's, None for none.
+    """
+    return _PATIENCE * (limits or RateLimits()).window
+
+
 def rate_limits_of(given: RateLimits | str | None) -> RateLimits:
     """Return limits in any form that a client takes.
 
@@ -120,6 +133,13 @@ def _known(name: str) -> str:
     return info.name if info.known else name
 
 
+def _nearest(name: str) -> str | None:
+    # Here, since it is not needed for names that are known.
+    from clova_studio._requests.names import nearest
+
+    return nearest(name, (*MODELS, *EMBEDDING_MODELS))
+
+
 def _checked(name: Any, limit: Any) -> tuple[str, Limit]:
     if not isinstance(name, str):
         raise ConfigurationError(f"rate_limits: the name of a model or tool must be a string, got {name!r}")
@@ -130,5 +150,10 @@ def _checked(name: Any, limit: Any) -> tuple[str, Limit]:
         raise ConfigurationError(
             f"rate_limits: {name} must be (requests, tokens) per window, each a whole number from 1 or None; got "
             f"{limit!r}"
+        )
+    if not model_info(name).known and name not in EMBEDDING_MODELS and (near := _nearest(name)) is not None:
+        warnings.warn(
+            f"rate_limits: {name!r} is not known, so its limit may hold for nothing: did you mean {near!r}?",
+            stacklevel=2,
         )
     return _known(name), pair

@@ -12,6 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clova_studio._concurrency import CancelSignal
     from clova_studio._retries import Attempts
 
 __all__ = ["LoopWaiter", "ThreadWaiter"]
@@ -40,9 +43,19 @@ class ThreadWaiter:
         woken.wait(seconds)
         woken.clear()
 
-    def pause(self, seconds: float) -> None:
-        """Sleep."""
-        self.sleep(seconds, threading.Event())
+    def pause(self, seconds: float, signal: CancelSignal) -> None:
+        """Sleep.
+
+        Raises:
+            ClovaStudioError: A signal ended it.
+        """
+        woken = threading.Event()
+        signal.add(woken.set)
+        try:
+            self.sleep(seconds, woken)
+        finally:
+            signal.remove(woken.set)
+        signal.check()
 
 
 class LoopWaiter:
@@ -54,14 +67,8 @@ class LoopWaiter:
         """Async variant of ``ThreadWaiter.wait``."""
         if not attempts.wait_time():
             return
-        loop, woken = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            # Called from any thread; a loop that is closed waits for nothing.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(woken.set)
-
-        with attempts.woken_by(wake):
+        woken = asyncio.Event()
+        with attempts.woken_by(_waker(woken)):
             while seconds := attempts.wait_time():
                 await self.sleep(seconds, woken)
 
@@ -72,6 +79,25 @@ class LoopWaiter:
                 await woken.wait()
         woken.clear()
 
-    async def pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float, signal: CancelSignal) -> None:
         """Async variant of ``ThreadWaiter.pause``."""
-        await self.sleep(seconds, asyncio.Event())
+        woken = asyncio.Event()
+        wake = _waker(woken)
+        signal.add(wake)
+        try:
+            await self.sleep(seconds, woken)
+        finally:
+            signal.remove(wake)
+        signal.check()
+
+
+def _waker(woken: asyncio.Event) -> Callable[[], None]:
+    """Return what sets an event of the running loop, from any thread."""
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        # A loop that is closed waits for nothing.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(woken.set)
+
+    return wake

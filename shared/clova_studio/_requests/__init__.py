@@ -1,7 +1,7 @@
-"""Every API as a pure function that returns one ``Call``: what to send, and what comes back. One module a family.
+"""One pure function per API that returns a ``Call``: what to send and what comes back. One module per family.
 
-Modules are loaded when they are first used: they and the pydantic models of their results are most of what importing
-the client would cost, and no program uses all of them.
+Modules are loaded on first use: they and the pydantic models of their results would be most of the client's import
+time, and no program uses all of them.
 """
 
 from __future__ import annotations

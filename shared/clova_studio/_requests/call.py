@@ -21,6 +21,7 @@ __all__ = [
     "Call",
     "Nothing",
     "fresh_or_given",
+    "post",
     "present",
 ]
 
@@ -36,7 +37,7 @@ class Nothing(Result):
 
     @classmethod
     def without_content(cls) -> Nothing:
-        """Return it."""
+        """Return the result, which has no content."""
         return cls()
 
 
@@ -47,19 +48,20 @@ class Call(Generic[ResultT]):
     Attributes:
         method: The HTTP method.
         path: The path without prefix, percent-encoded, with its query.
-        body: The body, None for none. Not in the repr: it may hold Object Storage keys.
-        result_type: What the ``result`` of the answer is.
-        quota: The name of the quota that it counts on: the model, or the tool.
-        in_doubt: What may have been done when a request has reached the service and no result came, and how to look;
-            empty for a call that is idempotent, which can be repeated.
-        native: Whether the answer has the native envelope and the path takes the ``testapp``/``serviceapp`` prefix;
-            neither is so on the OpenAI-compatible paths.
-        gone_is_done: Whether "not found" on a repetition means that the attempt before it did the work.
+        body: The body, None for a request without one. Not in the repr: it may hold Object Storage keys.
+        result_type: The type of the answer's ``result``.
+        quota: The name of the quota that it counts on: the model or the tool.
+        in_doubt: For a call that is not idempotent: what the service may have done if a request reached it and no
+            result came, and how to check. Empty for an idempotent call, which can be retried.
+        native: Whether the answer has the native envelope and the path takes the ``testapp``/``serviceapp`` prefix.
+            The OpenAI-compatible paths have neither.
+        gone_is_done: Whether "not found" on a retry means that an earlier attempt did the work.
         assembler: Makes the assembler of a streamed answer from the request id; None for an API that is not streamed.
-        check: Returns what is wrong with a result that could be read, None for nothing.
-        request_id: The id that goes with it and its repetitions.
+        check: Returns what is wrong with a parsed result, None if nothing is.
+        request_id: The id that goes with all attempts of the call.
         timeout: Time limits of this call, None for the client's.
-        default_output: The output cap that the service takes where the body has none.
+        default_output: The output cap in tokens that the service applies when the body sets none.
+        model_hint: What to add to a refusal of its model, in English and Korean; empty for nothing.
         secrets: Values of the body that are masked in errors.
     """
 
@@ -76,14 +78,15 @@ class Call(Generic[ResultT]):
     request_id: str = field(default_factory=make_request_id)
     timeout: Any = None
     default_output: int = 0
+    model_hint: str = ""
     secrets: Secrets | None = field(default=None, repr=False, compare=False)
 
     def input_tokens(self) -> int:
-        """Return about how many tokens the input has."""
+        """Return an estimate of the tokens in the input."""
         return estimate_body_tokens(self.body or {})
 
     def output_tokens(self) -> int:
-        """Return the requested maximum output: the service charges it whatever the answer has."""
+        """Return the output cap in tokens: the service counts it in full, however short the answer is."""
         body = self.body or {}
         for name in _CAPS:
             cap = body.get(name)
@@ -95,7 +98,7 @@ class Call(Generic[ResultT]):
         """Return the body as JSON in UTF-8.
 
         Raises:
-            ConfigurationError: It cannot be written as JSON in UTF-8, or is over 50 MB.
+            ConfigurationError: The body cannot be written as JSON in UTF-8, or is over 50 MB.
         """
         if self.body is None:
             return None
@@ -103,7 +106,7 @@ class Call(Generic[ResultT]):
         try:
             content = json.dumps(self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         except UnicodeEncodeError:
-            pass  # that exception holds the whole request, so no error of ours may hold it
+            pass  # the exception holds the whole request, so no error of ours is chained to it
         except (TypeError, ValueError, RecursionError) as exc:
             raise ConfigurationError(f"the request cannot be written as JSON: {exc}") from exc
         if content is None:
@@ -123,5 +126,20 @@ def fresh_or_given(request_id: str | None) -> str:
 
 
 def present(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body without the fields that are left to the service."""
+    """Return a body without the fields that are None, for which the service has defaults."""
     return {name: value for name, value in body.items() if value is not None}
+
+
+def post(
+    path: str,
+    body: Mapping[str, Any],
+    result_type: type[ResultT],
+    *,
+    quota: str,
+    request_id: str | None,
+    timeout: Any,
+    **fields: Any,
+) -> Call[ResultT]:
+    """Return a POST request; ``fields`` are the other fields of ``Call``."""
+    given = fresh_or_given(request_id)
+    return Call("POST", path, body, result_type, quota=quota, request_id=given, timeout=timeout, **fields)

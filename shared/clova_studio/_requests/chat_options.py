@@ -1,7 +1,7 @@
-"""The body of a chat request: options in the words of this package -> the words, ranges and rules of v1 or v3.
+"""Builds the body of a chat request: options by this package's names, checked and renamed for v1 or v3.
 
 Source: the parameter tables of the Chat Completions v1, v3, v3 thinking, v3 function calling and v3 structured outputs
-pages of the API guide; what excludes what, also from observed refusals (40001).
+pages of the API guide; for options that exclude each other, observed refusals (40001) too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from clova_studio._catalogue import ModelInfo, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.messages import check_tool_turns, to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, integer, number, strings
 
 __all__ = [
@@ -32,7 +32,7 @@ MAX_SEED = 4_294_967_295
 
 
 class ChatOptions(TypedDict, total=False):
-    """Options of ``chat`` and ``stream_chat``; what is left out is left to the service.
+    """Options of ``chat`` and ``stream_chat``; the service's defaults apply to what is left out.
 
     Source: the Chat Completions v1 and v3 pages of the API guide.
 
@@ -41,15 +41,15 @@ class ChatOptions(TypedDict, total=False):
         top_p: Above 0, up to 1; service default 0.8.
         top_k: 0 to 128; service default 0.
         max_tokens: Output cap in tokens, thinking included: 1 to 4,096, HCX-007 to 32,768; at least 1,024 with tools.
-            Service default: v1 100; HCX-007 by effort 512, 5,120, 10,240, 20,480; the guide names none for the others
-            of v3.
-        max_completion_tokens: The same under its other name; the wire's name follows the model.
+            Service default: 100 on v1; 512, 5,120, 10,240 or 20,480 for HCX-007, by effort; not documented for the
+            other models of v3.
+        max_completion_tokens: Another name of ``max_tokens``; the model decides which one is sent.
         repetition_penalty: v3 above 0, up to 2, default 1.1; v1 above 0, up to 10, default 5.
-        repeat_penalty: The same under v1's name.
-        stop: Strings at which the answer ends. Not while HCX-007 thinks.
+        repeat_penalty: Another name of ``repetition_penalty``, that of v1.
+        stop: Strings at which the answer ends. HCX-007 refuses them while it thinks.
         seed: 0 (random) to 4294967295.
         include_ai_filters: Whether to run the AI filter; service default False (v3 True in older pages).
-        thinking: HCX-007: ``"none"``, ``"low"`` (its default), ``"medium"``, ``"high"``, or ``{"effort": ...}``.
+        thinking: HCX-007: ``"none"``, ``"low"`` (the default), ``"medium"``, ``"high"``, or ``{"effort": ...}``.
         tools: Tools as ``{"type": "function", "function": {"name", "description", "parameters"}}``.
         tool_choice: ``"auto"``, ``"none"`` or ``{"type": "function", "function": {"name": ...}}``.
         response_format: HCX-007: ``{"type": "json", "schema": {...}}``.
@@ -82,7 +82,11 @@ def build_chat_request(
     task_id: str | None = None,
     api_version: Literal["v1", "v2", "v3"] | None = None,
 ) -> tuple[str, ModelInfo, dict[str, Any]]:
-    """Return the API version, what is known of the model, and the body of a chat request."""
+    """Return the API version, the model's catalogue entry, and the body of a chat request.
+
+    Raises:
+        ConfigurationError: An argument breaks a rule of the API.
+    """
     check_names(options, _OPTION_NAMES, "chat")
     info = model_info(model)
     version = api_version or info.api
@@ -98,6 +102,7 @@ def build_chat_request(
     _check_abilities(info, options, tools, response_format, v1=v1, task_id=task_id)
     text_only = text_only_reason(tools=tools, response_format=response_format, tuned=is_tuned(model, task_id))
     wire = to_clova_messages(messages, info=info, v1=v1, text_only=text_only)
+    check_tool_turns(wire, calls="toolCalls", call_id="toolCallId")
     effort = _effort(info, options, tools=tools, response_format=response_format, history=wire, task_id=task_id)
     body: dict[str, Any] = {"messages": wire}
     body.update(_sampling(options, v1=v1))
@@ -111,7 +116,7 @@ def build_chat_request(
 
 
 def text_only_reason(*, tools: Any, response_format: Any, tuned: bool) -> str | None:
-    """Return why a chat cannot carry images whatever its model takes, None if it can."""
+    """Return what rules out images in a chat, whatever its model; None if nothing does."""
     if tools:
         return "tools"
     if response_format:
@@ -123,19 +128,19 @@ def refuse_tools_with_format(tools: Any, response_format: Any, hint: str = "") -
     """Refuse tools and a response format in one request.
 
     Args:
-        tools: The tools, empty or None for none.
-        response_format: The response format, None for none.
-        hint: What else to do instead, appended to the message.
+        tools: The tools; empty or None without any.
+        response_format: The response format; None without one.
+        hint: Another way out, appended to the message.
 
     Raises:
         ConfigurationError: Both are given.
     """
     if tools and response_format:
-        raise ConfigurationError(f"tools and response_format cannot go together: leave one of them out{hint}")
+        raise ConfigurationError(f"tools and response_format cannot be combined: leave one of them out{hint}")
 
 
 def tools_and_format(options: ChatOptions) -> dict[str, Any]:
-    """Return the body fields of tools and response format alone, as the token calculator wants them."""
+    """Return only the body fields of tools and response format."""
     tools, tool_choice = _tools(options)
     return _named(tools, tool_choice, _response_format(options))
 
@@ -154,9 +159,7 @@ def _check_abilities(
     v1: bool,
     task_id: str | None,
 ) -> None:
-    """Refuse features that the model, the API or another feature rules out."""
-    if task_id is not None and (not isinstance(task_id, str) or not task_id):
-        raise ConfigurationError(f"task_id must be the id of a tuning task, got {task_id!r}")
+    """Refuse features that the model, the API version or another feature rules out."""
     wanted: list[tuple[str, bool, str]] = [
         ("tools", bool(tools) and not (info.tools and not v1), "use HCX-005, HCX-007 or HCX-DASH-002"),
         ("thinking", options.get("thinking") is not None and not (info.thinking and not v1), "use HCX-007"),
@@ -164,12 +167,12 @@ def _check_abilities(
     ]
     for name, refused, way_out in wanted:
         if refused:
-            raise ConfigurationError(f"{name} cannot go to {info.name}: {way_out}, or leave {name} out")
+            raise ConfigurationError(f"{info.name} does not take {name}: {way_out}, or leave {name} out")
     refuse_tools_with_format(tools, response_format)
     if task_id is not None:
         for name in ("tools", "thinking", "response_format"):
             if options.get(name):
-                raise ConfigurationError(f"{name} cannot go to a tuned model (task_id): leave {name} out")
+                raise ConfigurationError(f"a tuned model (task_id) does not take {name}: leave {name} out")
 
 
 def _effort(
@@ -183,8 +186,8 @@ def _effort(
 ) -> str | None:
     """Return the thinking effort to send, None to send none.
 
-    A thinking model thinks by default, and while it does it refuses tools, structured output and stop strings. For
-    these, thinking is switched off, unless the caller asked for it: that contradiction is the caller's to resolve.
+    A thinking model thinks by default, and then refuses tools, structured output and stop strings. With any of these,
+    thinking is switched off. If the caller asked for thinking, that is an error.
     """
     given = options.get("thinking")
     effort = given.get("effort") if isinstance(given, Mapping) else given
@@ -207,7 +210,7 @@ def _effort(
     if effort in {None, "none"}:
         return "none" if info.thinking and info.known and task_id is None else cast("str | None", effort)
     raise ConfigurationError(
-        f"thinking={effort!r} cannot go together with {excluded_by[0]}: set thinking to 'none', or leave "
+        f"thinking={effort!r} cannot be combined with {excluded_by[0]}: set thinking to 'none', or leave "
         f"{excluded_by[0]} out"
     )
 
@@ -257,7 +260,7 @@ def _tools(options: ChatOptions) -> tuple[list[dict[str, Any]] | None, Any]:
     tools = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(given)]
     names = [tool["function"]["name"] for tool in tools]
     if len(set(names)) != len(names):
-        raise ConfigurationError(f"tools has two tools of the same name: {sorted(names)}")
+        raise ConfigurationError(f"tools has two tools with the same name: {sorted(names)}")
     if choice is None or (isinstance(choice, str) and choice in {"auto", "none"}):
         return tools, choice
     wanted = choice.get("function", {}).get("name") if isinstance(choice, Mapping) else None
@@ -267,7 +270,7 @@ def _tools(options: ChatOptions) -> tuple[list[dict[str, Any]] | None, Any]:
             f"{choice!r}: the service has no 'required'"
         )
     if wanted not in names:
-        raise ConfigurationError(f"tool_choice names {wanted!r}, which is none of the tools: {', '.join(names)}")
+        raise ConfigurationError(f"tool_choice names {wanted!r}, which is not one of the tools: {', '.join(names)}")
     return tools, {"type": "function", "function": {"name": wanted}}
 
 
@@ -283,7 +286,7 @@ def _tool(tool: Any, where: str) -> dict[str, Any]:
         raise ConfigurationError(f"{where}.function.parameters must be a JSON Schema object")
     unknown = set(function) - {"name", "description", "parameters"}
     if unknown:
-        raise ConfigurationError(f"{where}.function has fields that the service does not have: {sorted(unknown)}")
+        raise ConfigurationError(f"{where}.function has fields that the service does not know: {sorted(unknown)}")
     return {"type": "function", "function": dict(function)}
 
 

@@ -1,12 +1,13 @@
-"""Legacy completions and their token calculator. Withdrawn: the pages are gone since the end of 2025."""
+"""Legacy completions and their token calculator. The API and its pages were withdrawn at the end of 2025."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.chat_options import MAX_SEED
+from clova_studio._requests.names import check_task_id
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, path_segment, strings
 from clova_studio.types.completions import CompletionResult
 from clova_studio.types.tokens import TokenCount
@@ -18,7 +19,7 @@ __all__ = ["CompletionOptions", "complete", "count_completion_tokens"]
 
 
 class CompletionOptions(TypedDict, total=False):
-    """Options of ``complete``; what is left out is left to the service.
+    """Options of ``complete``; the service's defaults apply to what is left out.
 
     Source: the Completions page of the API guide, withdrawn with its models at the end of 2025.
 
@@ -32,9 +33,9 @@ class CompletionOptions(TypedDict, total=False):
         restart: Text to put before the next input.
         max_tokens: Output cap in tokens, 1 to 2,048; service default 100.
         seed: 0 (random) to 4294967295.
-        include_tokens: Whether the tokens themselves come back.
-        include_ai_filters: Whether to run the AI filter; service default True, by an old page.
-        include_probs: Whether probabilities come back.
+        include_tokens: Whether to return the tokens themselves.
+        include_ai_filters: Whether to run the AI filter; service default True, according to an old page.
+        include_probs: Whether to return probabilities.
     """
 
     temperature: float | None
@@ -84,18 +85,18 @@ def complete(
             "includeProbs": boolean("include_probs", options.get("include_probs")),
         }
     )
-    path = f"/v1/completions/{path_segment('model', model)}"
+    path, quota = f"/v1/completions/{path_segment('model', model)}", model
     if task_id is not None:
-        path = f"/v1/tasks/{path_segment('task_id', task_id)}/completions"
-    return Call(
-        "POST",
+        task_id = check_task_id(task_id)
+        path, quota = f"/v1/tasks/{path_segment('task_id', task_id)}/completions", f"task {task_id}"
+    return post(
         path,
         body,
         CompletionResult,
-        quota=model if task_id is None else f"task {task_id}",
-        default_output=_DEFAULT_OUTPUT,
-        request_id=fresh_or_given(request_id),
+        quota=quota,
+        request_id=request_id,
         timeout=timeout,
+        default_output=_DEFAULT_OUTPUT,
     )
 
 
@@ -106,13 +107,6 @@ _DEFAULT_OUTPUT = 100
 def count_completion_tokens(
     text: str, *, model: str, request_id: str | None = None, timeout: Any = None
 ) -> Call[TokenCount]:
-    """Return a token count request for a completion. In no current page; the path is that of public code."""
-    return Call(
-        "POST",
-        f"/v1/api-tools/tokenize/{path_segment('model', model)}",
-        {"text": check_text("text", text)},
-        TokenCount,
-        quota="tokenize",
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
-    )
+    """Return a token count request for a completion. No current page has it; the path is taken from public code."""
+    path, body = f"/v1/api-tools/tokenize/{path_segment('model', model)}", {"text": check_text("text", text)}
+    return post(path, body, TokenCount, quota="tokenize", request_id=request_id, timeout=timeout)

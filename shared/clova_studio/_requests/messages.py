@@ -1,4 +1,4 @@
-"""Messages as the caller gives them -> messages as the wire wants them. Pure; the caller's objects are never changed.
+"""Translates the caller's messages to the wire's form. Pure; the caller's objects are never changed.
 
 Source: the ``messages`` tables of the Chat Completions v1 and v3 pages of the API guide, and observed traffic for the
 data URI of images.
@@ -6,6 +6,7 @@ data URI of images.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,15 @@ from clova_studio.types._json import parse_json
 if TYPE_CHECKING:
     from clova_studio._catalogue import ModelInfo
 
-__all__ = ["MAX_IMAGES", "ClovaMessages", "kind_of", "to_clova_messages"]
+__all__ = ["MAX_IMAGES", "ClovaMessage", "ClovaMessages", "check_tool_turns", "kind_of", "to_clova_messages"]
 
 MAX_IMAGES = 5
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 
 _ROLES_V1 = ("system", "user", "assistant")
 _ROLES_V3 = ("system", "user", "assistant", "tool")
-# Known fields by the names that callers may use; thinking_content is what a result's message brings back and the
-# service refuses, so it is left behind.
+# The names that callers may use -> the wire's names. A result's message has thinking_content, which the service
+# refuses, so it is not sent.
 _FIELDS = {
     "role": "role",
     "content": "content",
@@ -37,23 +38,48 @@ _FIELDS = {
 }
 
 
-class ClovaMessages(list[dict[str, Any]]):
-    """Messages in the wire's form, made by an adapter: only what depends on the request is checked, nothing copied.
+class ClovaMessage(dict[str, Any]):
+    """A message that an adapter has put into the wire's form, with its name in the caller's list.
 
-    Contents are strings, or lists of parts with an image among them; v3's names are used for all fields.
+    Attributes:
+        where: What errors call it, such as ``messages[2]``: system messages that are joined change the indices.
+    """
+
+    __slots__ = ("where",)
+
+    def __init__(self, where: str, **fields: Any) -> None:
+        super().__init__(fields)
+        self.where = where
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self.where, dict(self))
+
+
+def _rebuilt(where: str, fields: dict[str, Any]) -> ClovaMessage:
+    return ClovaMessage(where, **fields)
+
+
+class ClovaMessages(list[dict[str, Any]]):
+    """Messages that an adapter has already put into the wire's form; they are checked, but not copied.
+
+    Contents are strings, or lists of parts with at least one image; the field names are v3's.
     """
 
 
 def kind_of(messages: Sequence[Any]) -> type[list[dict[str, Any]]]:
-    """Return the list type for more messages of the same kind: made by an adapter, or still to be translated."""
+    """Return the list type for a longer list of the same kind: ``ClovaMessages`` or a plain list."""
     return ClovaMessages if isinstance(messages, ClovaMessages) else list
 
 
 def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: str | None) -> list[dict[str, Any]]:
-    """Return the messages of a request: ``role`` and ``content``, as a string or on v3 a list of parts, in order.
+    """Return the messages of a request in the wire's form, checked and in order.
 
-    A part is a text, or an image in the service's form or OpenAI's. ``text_only`` says why images cannot go with this
-    request. Then, and on v1, each content is one string, as the pages of tools and structured outputs ask for.
+    A content is a string or, on v3, a list of parts: texts, and images in the service's form or OpenAI's.
+    ``text_only`` says what rules out images in this request, None if nothing does. Then, and on v1, each content is
+    sent as one string, as the pages on tools and structured outputs require.
+
+    Raises:
+        ConfigurationError: A message breaks a rule of the API; the error names its index.
     """
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         raise ConfigurationError(
@@ -64,7 +90,7 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
         raise ConfigurationError("messages is empty: give at least one message")
     wire: list[dict[str, Any]] = messages if isinstance(messages, ClovaMessages) else _translated(messages)
     for i, message in enumerate(wire):
-        _check_message(message, f"messages[{i}]", v1=v1)
+        _check_message(message, _where(message, i), v1=v1)
     systems = sum(message["role"] == "system" for message in wire)
     if systems > 1 and not v1:
         raise ConfigurationError(f"messages has {systems} system messages: v3 takes one, join their texts")
@@ -76,8 +102,51 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
     return wire
 
 
+def check_tool_turns(messages: Sequence[Mapping[str, Any]], *, calls: str, call_id: str) -> None:
+    """Refuse the result of a tool whose call is missing, and warn of calls without a result.
+
+    Source: the function calling page of the API guide, which has a result's id link to a call before it. Whether a call
+    may stay without a result is said nowhere.
+
+    Args:
+        messages: The messages of a request in the form of either API.
+        calls: The name of the field with the calls.
+        call_id: The name of the field with the id of the call that a result answers.
+
+    Raises:
+        ConfigurationError: A result answers no call before it; the error names the message.
+    """
+    open_calls: dict[Any, str] = {}
+    made = set()
+    for i, message in enumerate(messages):
+        for call in message.get(calls) or ():
+            if isinstance(call, Mapping) and isinstance(call.get("id"), str):
+                made.add(call["id"])
+                open_calls[call["id"]] = _where(message, i)
+        if message["role"] == "tool":
+            answered = message.get(call_id)
+            if answered not in made:
+                raise ConfigurationError(
+                    f"{_where(message, i)} is the result of a tool (tool_call_id={answered!r}) whose call is in no "
+                    "message before it, which the service refuses: keep the assistant's message with the call, or drop "
+                    "the result too; a history that is cut begins with the user's message"
+                )
+            open_calls.pop(answered, None)
+    if open_calls:
+        call, where = next(iter(open_calls.items()))
+        warnings.warn(
+            f"{where} has a tool call without a result (id {call!r}): add the tool's message, or leave the call out",
+            stacklevel=2,
+        )
+
+
+def _where(message: Mapping[str, Any], i: int) -> str:
+    """Return what errors call a message, by the index that the caller knows."""
+    return getattr(message, "where", None) or f"messages[{i}]"
+
+
 def _check_message(message: dict[str, Any], where: str, *, v1: bool) -> None:
-    """Check a message in the wire's form, whoever made it."""
+    """Check a message in the wire's form, from a caller or from an adapter."""
     role, content, calls = message["role"], message["content"], message.get("toolCalls")
     roles = _ROLES_V1 if v1 else _ROLES_V3
     if role not in roles:
@@ -89,7 +158,7 @@ def _check_message(message: dict[str, Any], where: str, *, v1: bool) -> None:
         _check_tool_call(call, f"{where}.tool_calls[{i}]")
     call_id = message.get("toolCallId")
     if role == "tool" and (not isinstance(call_id, str) or not call_id):
-        raise ConfigurationError(f"{where}.tool_call_id is missing: name the id of the call that this answers")
+        raise ConfigurationError(f"{where}.tool_call_id is missing: give the id of the call that this answers")
     if role != "tool" and call_id:
         raise ConfigurationError(f"{where}.tool_call_id belongs to a message with role 'tool', not {role!r}")
     if _is_blank(content) and role != "tool" and not calls:
@@ -100,7 +169,7 @@ def _check_tool_call(call: dict[str, Any], where: str) -> None:
     name, arguments = call["function"]["name"], call["function"]["arguments"]
     for field, value in (("id", call["id"]), ("function.name", name)):
         if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"{where}.{field} is missing: repeat the call as the model sent it")
+            raise ConfigurationError(f"{where}.{field} is missing: send the call as the model made it")
     if not isinstance(arguments, Mapping):
         raise ConfigurationError(f"{where}.function.arguments must be an object or the JSON text of one")
 
@@ -132,7 +201,7 @@ def _check_images(wire: list[dict[str, Any]], *, info: ModelInfo, v1: bool, text
         images = [j for j, part in enumerate(parts) if part["type"] == "image_url"]
         if not images:
             continue
-        where = f"messages[{i}]"
+        where = _where(message, i)
         for j in images:
             _check_image(parts[j], f"{where}.content[{j}]")
         if v1:
@@ -141,11 +210,11 @@ def _check_images(wire: list[dict[str, Any]], *, info: ModelInfo, v1: bool, text
             )
         total += len(images)
         if message["role"] != "user":
-            raise ConfigurationError(f"{where}: images go in user messages, not in {message['role']!r}")
+            raise ConfigurationError(f"{where}: images belong in user messages, not in {message['role']!r}")
         if not info.images:
-            raise ConfigurationError(f"{where} has an image, {info.name} takes text only: use HCX-005")
+            raise ConfigurationError(f"{where} has an image, but {info.name} takes text only: use HCX-005")
         if text_only is not None:
-            raise ConfigurationError(f"{where} has an image: images cannot go together with {text_only}")
+            raise ConfigurationError(f"{where} has an image: images cannot be combined with {text_only}")
         if len(images) > 1:
             raise ConfigurationError(f"{where} has {len(images)} images: a turn may have one, spread them over turns")
     if total > MAX_IMAGES:
@@ -159,7 +228,7 @@ def _is_blank(content: str | list[dict[str, Any]]) -> bool:
 
 
 def _translated(messages: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return a caller's messages in the wire's form, as far as they can be read."""
+    """Return a caller's messages in the wire's form; ``_check_message`` then finds what is wrong or missing."""
     wire: list[dict[str, Any]] = []
     for i, message in enumerate(messages):
         given = _fields_of(message, f"messages[{i}]")
@@ -182,7 +251,7 @@ def _fields_of(message: Any, where: str) -> dict[str, Any]:
             )
         return {_FIELDS[name]: value for name, value in message.items()}
     if hasattr(message, "role") and hasattr(message, "content"):
-        # A Message of a result, sent back as history: what it has beyond the API's fields stays behind.
+        # A Message of a result, sent back as history: its other fields are not sent.
         return {
             "role": message.role,
             "content": message.content,
@@ -238,7 +307,7 @@ def _tool_call(call: Any) -> dict[str, Any]:
     inner = function if isinstance(function, Mapping) else getattr(function, "__dict__", {})
     arguments = inner.get("arguments")
     if isinstance(arguments, str):
-        # A JSON text as the OpenAI-compatible API has it; the native API wants the object.
+        # JSON text, as in the OpenAI-compatible API; the native API takes an object.
         with suppress(ValueError):
             arguments = parse_json(arguments or "{}")
     if isinstance(arguments, Mapping):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from clova_studio._catalogue import TUNED_MODEL_PREFIX, model_info
+from clova_studio._catalogue import EMBEDDING_MODELS, TUNED_MODEL_PREFIX, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.call import Call, fresh_or_given, post, present
 from clova_studio._requests.chat_options import MAX_SEED, MIN_TOKENS_WITH_TOOLS
+from clova_studio._requests.messages import check_tool_turns
+from clova_studio._requests.names import tell_of_model
 from clova_studio._requests.validation import check_names, check_text, integer, number, strings
 from clova_studio._requests.vectors import VectorCheck
 from clova_studio._streaming.openai_assembler import OpenAIAssembler
@@ -40,24 +42,24 @@ _UNSUPPORTED = frozenset(
 
 
 class OpenAIChatOptions(TypedDict, total=False):
-    """Options of ``openai.chat`` and ``openai.stream_chat``; what is left out is left to the service.
+    """Options of ``openai.chat`` and ``openai.stream_chat``; the service's defaults apply to what is left out.
 
     Source: the OpenAI compatibility page of the API guide.
 
     Attributes:
         temperature: 0 to 1.
         top_p: Above 0, up to 1.
-        top_k: 0 to 128; not OpenAI's, CLOVA Studio's own.
+        top_k: 0 to 128; an option of CLOVA Studio that OpenAI does not have.
         max_tokens: Output cap in tokens; service default 512. At least 1,024 with tools.
-        max_completion_tokens: The same; for HCX-007.
+        max_completion_tokens: Output cap in tokens, for HCX-007; give one of the two.
         repeat_penalty: Models of v1: above 0, up to 10.
         repetition_penalty: Models of v3: above 0, up to 2.
         stop: A string or strings at which the answer ends.
         seed: 0 (random) to 4294967295.
-        n: Answers to give; 1 is all that the service takes.
-        tools: Tools as OpenAI has them.
+        n: Number of answers; the service takes only 1.
+        tools: Tools in OpenAI's form.
         tool_choice: ``"auto"``, ``"none"`` or ``{"type": "function", "function": {"name": ...}}``.
-        parallel_tool_calls: True is all that the service takes.
+        parallel_tool_calls: The service takes only True.
         reasoning_effort: HCX-007: ``"none"``, ``"low"``, ``"medium"``, ``"high"``.
         response_format: HCX-007: ``{"type": "json_schema", "json_schema": {"schema": {...}}}``.
     """
@@ -119,17 +121,17 @@ def chat(
             "response_format": _response_format(options.get("response_format")),
         }
     )
-    return Call(
-        "POST",
+    return post(
         f"{_PATH}/chat/completions",
         body,
         OpenAIChatResult,
-        quota=info.name,
+        quota=f"task {info.name}" if is_tuned(model) else info.name,
+        request_id=request_id,
+        timeout=timeout,
         native=False,
         assembler=OpenAIAssembler,
         default_output=_DEFAULT_OUTPUT,
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
+        model_hint="" if info.known or is_tuned(model) else tell_of_model(model),
     )
 
 
@@ -138,20 +140,20 @@ _DEFAULT_OUTPUT = 512
 
 
 def embed(input: str, *, model: str, request_id: str | None = None, timeout: Any = None) -> Call[OpenAIEmbeddings]:
-    """Return an embedding request for one text: lists are not documented to work."""
+    """Return an embedding request for one text: the API guide documents no lists."""
     if not isinstance(input, str):
         raise ConfigurationError(f"input must be one string, got {type(input).__name__}: for many use embed_many")
     body = {"model": check_text("model", model), "input": check_text("input", input), "encoding_format": "float"}
-    return Call(
-        "POST",
+    return post(
         f"{_PATH}/embeddings",
         body,
         OpenAIEmbeddings,
         quota=model,
-        check=VectorCheck(model),
-        native=False,
-        request_id=fresh_or_given(request_id),
+        request_id=request_id,
         timeout=timeout,
+        native=False,
+        check=VectorCheck(model),
+        model_hint="" if model in EMBEDDING_MODELS else tell_of_model(model, embedding=True),
     )
 
 
@@ -187,6 +189,7 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
             raise ConfigurationError(f"messages[{i}] must be a mapping with role and content, got {message!r}")
         # The service refuses null, which the OpenAI SDK puts in turns that only call tools.
         wire.append({**message, "content": "" if message.get("content") is None else message["content"]})
+    check_tool_turns(wire, calls="tool_calls", call_id="tool_call_id")
     return wire
 
 

@@ -8,23 +8,24 @@ from typing import Any, TypedDict
 
 from clova_studio._catalogue import ModelInfo
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.chat_options import MAX_SEED, ChatOptions, tools_and_format
-from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.messages import check_tool_turns, to_clova_messages
 from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, strings
 from clova_studio.types.reasoning import ReasoningResult
 from clova_studio.types.reranking import RerankResult
 
 __all__ = ["ReasoningOptions", "reason", "rerank"]
 
-# "Less than 4096", say both pages.
-_MAX_TOKENS = 4_095
+# Both pages say "less than 4096"; clients of the reranker send 4096 and get answers (observed).
+_MAX_RERANK_TOKENS = 4_096
+_MAX_REASONING_TOKENS = 4_095
 _MIN_REASONING_TOKENS = 1_024
 _REASONER = ModelInfo("RAG reasoning", tools=True)
 
 
 class ReasoningOptions(TypedDict, total=False):
-    """Options of ``reason``; what is left out is left to the service.
+    """Options of ``reason``; the service's defaults apply to what is left out.
 
     Source: the RAG reasoning page of the API guide.
 
@@ -64,18 +65,17 @@ def rerank(
         {
             "documents": _documents(documents),
             "query": check_text("query", query),
-            "maxTokens": integer("max_tokens", max_tokens, 1, _MAX_TOKENS),
+            "maxTokens": integer("max_tokens", max_tokens, 1, _MAX_RERANK_TOKENS),
         }
     )
-    return Call(
-        "POST",
+    return post(
         "/v1/api-tools/reranker",
         body,
         RerankResult,
         quota="reranker",
-        default_output=_DEFAULT_OUTPUT,
-        request_id=fresh_or_given(request_id),
+        request_id=request_id,
         timeout=timeout,
+        default_output=_DEFAULT_OUTPUT,
     )
 
 
@@ -90,19 +90,21 @@ def reason(
     """Return a RAG reasoning request. Source: the RAG reasoning page of the API guide."""
     check_names(options, tuple(ReasoningOptions.__annotations__), "reason")
     if not tools:
-        raise ConfigurationError("tools is empty: RAG reasoning needs the search tool, in every step")
+        raise ConfigurationError("tools is empty: RAG reasoning needs the search tool in every step")
     chat_options: ChatOptions = {"tools": tools, "tool_choice": options.get("tool_choice")}
     named = tools_and_format(chat_options)
     for i, tool in enumerate(named["tools"]):
         if not isinstance(tool["function"].get("parameters"), Mapping):
             raise ConfigurationError(f"tools[{i}].function.parameters is missing: RAG reasoning requires it")
+    wire = to_clova_messages(_with_search_results(messages), info=_REASONER, v1=False, text_only="tools")
+    check_tool_turns(wire, calls="toolCalls", call_id="toolCallId")
     body = present(
         {
-            "messages": to_clova_messages(_with_search_results(messages), info=_REASONER, v1=False, text_only="tools"),
+            "messages": wire,
             **named,
             "topP": number("top_p", options.get("top_p"), 0, 1, above=True),
             "topK": integer("top_k", options.get("top_k"), 0, 128),
-            "maxTokens": integer("max_tokens", options.get("max_tokens"), _MIN_REASONING_TOKENS, _MAX_TOKENS),
+            "maxTokens": integer("max_tokens", options.get("max_tokens"), _MIN_REASONING_TOKENS, _MAX_REASONING_TOKENS),
             "temperature": number("temperature", options.get("temperature"), 0, 1, above=True),
             "repetitionPenalty": number("repetition_penalty", options.get("repetition_penalty"), 0, 2, above=True),
             "stop": strings("stop", options.get("stop")),
@@ -110,15 +112,14 @@ def reason(
             "includeAiFilters": boolean("include_ai_filters", options.get("include_ai_filters")),
         }
     )
-    return Call(
-        "POST",
+    return post(
         "/v1/api-tools/rag-reasoning",
         body,
         ReasoningResult,
         quota="rag-reasoning",
-        default_output=_DEFAULT_OUTPUT,
-        request_id=fresh_or_given(request_id),
+        request_id=request_id,
         timeout=timeout,
+        default_output=_DEFAULT_OUTPUT,
     )
 
 
@@ -135,7 +136,7 @@ def _documents(documents: Any) -> list[dict[str, str]]:
     for i, document in enumerate(documents):
         where = f"documents[{i}]"
         if isinstance(document, str):
-            # The answer cites by index, "doc1" being the first, so this is the name that fits.
+            # The answer cites documents as doc1, doc2 and so on, counted from 1: this id is the same.
             wire.append({"id": f"doc{i + 1}", "doc": check_text(where, document)})
             continue
         if not isinstance(document, Mapping) or set(document) != {"id", "doc"}:
@@ -147,10 +148,10 @@ def _documents(documents: Any) -> list[dict[str, str]]:
 
 
 def _with_search_results(messages: Any) -> Any:
-    """Return the messages with the search results of tool messages as the JSON text that the wire wants.
+    """Return the messages with the search results in tool messages as JSON text, which the wire requires.
 
-    The pages show ``{"search_result": [{"id", "doc"}]}`` and the same in a list; both are taken, as objects or as text,
-    and a plain list of documents is put into the first form.
+    The pages show ``{"search_result": [{"id", "doc"}]}`` and the same in a list. Both are accepted, as objects or as
+    text, and a plain list of documents is put into the first form.
     """
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
         return messages

@@ -1,4 +1,4 @@
-"""Routers and skillsets: what is configured in the console and called by id and version."""
+"""Routers and skillsets, which are configured in the console and called by id and version."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given, present
+from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.validation import boolean, check_text, path_segment, shown
 from clova_studio._streaming.skillset_assembler import SkillsetAssembler
 from clova_studio.types.routing import RouteResult
@@ -14,11 +14,11 @@ from clova_studio.types.skillsets import SkillsetResult
 
 __all__ = ["route", "skillset"]
 
-# All routers and skillsets of an account, in all versions, are counted together.
+# All routers and skillsets of an account, in all versions, share one quota.
 _QUOTA = "router"
 _IN_DOUBT = (
-    "the request is not sent again, because the skills may have called their APIs: look there what they have done "
-    "before you run the skillset again"
+    "the request is not sent again, because the skills may have called their APIs: check there what they did before "
+    "you run the skillset again"
 )
 _MAX_VERSION = 2**31 - 1
 
@@ -36,18 +36,11 @@ def route(
     body = present(
         {
             "query": check_text("query", query),
-            "chatHistory": _history(chat_history, ("user",), "the router knows earlier messages of the user only"),
+            "chatHistory": _history(chat_history, ("user",), "the router takes only earlier messages of the user"),
         }
     )
-    return Call(
-        "POST",
-        f"/v1/routers/{path_segment('router_id', router_id)}/versions/{_version(version)}/route",
-        body,
-        RouteResult,
-        quota=_QUOTA,
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
-    )
+    path = f"/v1/routers/{path_segment('router_id', router_id)}/versions/{_version(version)}/route"
+    return post(path, body, RouteResult, quota=_QUOTA, request_id=request_id, timeout=timeout)
 
 
 def skillset(
@@ -63,7 +56,7 @@ def skillset(
 ) -> Call[SkillsetResult]:
     """Return a skillset request. Source: the skillset final answer page of the API guide.
 
-    Sent again only where no skill was begun: skills call APIs of the user, which may do things.
+    It is retried only if no skill has started: skills call the user's APIs, which may have side effects.
     """
     body = present(
         {
@@ -74,16 +67,15 @@ def skillset(
         }
     )
     path = f"/v1/skillsets/{path_segment('skillset_id', skillset_id)}/versions/{_version(version, latest=True)}"
-    return Call(
-        "POST",
+    return post(
         f"{path}/final-answer",
         body,
         SkillsetResult,
         quota=_QUOTA,
+        request_id=request_id,
+        timeout=timeout,
         in_doubt=_IN_DOUBT,
         assembler=SkillsetAssembler,
-        request_id=fresh_or_given(request_id),
-        timeout=timeout,
     )
 
 
@@ -116,12 +108,12 @@ _OVERRIDES = {"header": "header", "query": "query", "request_body": "requestBody
 
 
 def _override(given: Any) -> dict[str, Any] | None:
-    """Return the overrides of the skills' API calls in the wire's words."""
+    """Return the overrides of the skills' API calls under the wire's names."""
     if given is None:
         return None
     names = {"base_operation": "baseOperation", "baseOperation": "baseOperation", "operations": "operations"}
     if not isinstance(given, Mapping) or set(given) - set(names):
-        raise ConfigurationError(f"request_override has base_operation and operations, got {given!r}")
+        raise ConfigurationError(f"request_override takes base_operation and operations, got {given!r}")
     wire: dict[str, Any] = {}
     for name, value in given.items():
         if names[name] == "baseOperation":
@@ -139,10 +131,10 @@ def _operation(given: Any, where: str, *, needs_id: bool) -> dict[str, Any]:
     ids = {"operation_id": "operationId", "operationId": "operationId"} if needs_id else {}
     names = {**_OVERRIDES, **ids}
     if not isinstance(given, Mapping) or set(given) - set(names):
-        raise ConfigurationError(f"{where} has the fields {', '.join(n for n in names if '_' in n or n.islower())}")
+        raise ConfigurationError(f"{where} takes the fields {', '.join(n for n in names if '_' in n or n.islower())}")
     wire = {names[name]: value for name, value in given.items()}
     if needs_id and not isinstance(wire.get("operationId"), str):
-        raise ConfigurationError(f"{where}.operation_id is missing: name the operation that it is for")
+        raise ConfigurationError(f"{where}.operation_id is missing: give the id of the operation to override")
     for name in ("header", "query", "requestBody"):
         if name in wire and not isinstance(wire[name], Mapping):
             raise ConfigurationError(f"{where}.{name} must be a mapping, got {wire[name]!r}")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from clova_studio._catalogue import EMBEDDING_MODELS, model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, fresh_or_given
+from clova_studio._requests.call import Call, post
 from clova_studio._requests.messages import to_clova_messages
+from clova_studio._requests.names import tell_of_model
 from clova_studio._requests.validation import boolean, check_text, integer, path_segment
 from clova_studio._requests.vectors import VectorCheck
-from clova_studio.types._base import Result
 from clova_studio.types.embeddings import Embedding
 from clova_studio.types.segmentation import Segmentation
 from clova_studio.types.sliding import SlidingWindow
@@ -28,9 +28,8 @@ __all__ = [
     "summarize",
 ]
 
-ResultT = TypeVar("ResultT", bound=Result)
-
 MAX_SEGMENTATION_CHARACTERS = 120_000
+"""Characters that one request to segmentation takes. Source: the segmentation page of the API guide."""
 MAX_SUMMARIZATION_CHARACTERS = 35_000
 """Characters that one request to summarization takes. Source: the summarization page of the API guide."""
 _MAX_COUNTED_CHARACTERS = 10_000
@@ -52,17 +51,20 @@ def embed(
     Args:
         text: The text.
         model: The model.
-        check: The check that the requests of a batch share, so that their vectors have one length.
-        request_id: The caller's id.
-        timeout: The time limits of this call.
+        check: The check that the requests of a batch share, so that all their vectors have the same length.
+        request_id: The caller's id, None for a fresh one.
+        timeout: The time limits of this call, None for the client's.
     """
     if not isinstance(model, str) or not model:
         raise ConfigurationError(f"model must be the name of an embedding model, got {model!r}")
     info = EMBEDDING_MODELS.get(model)
-    # v1 has the model in its path, so a model that this version does not know goes there.
+    # v1 has the model in its path, so a model that this package does not know is sent there.
     path = info.path if info else f"/v1/api-tools/embedding/{path_segment('model', model)}"
-    checked = check or VectorCheck(model)
-    return _post(path, {"text": check_text("text", text)}, Embedding, model, request_id, timeout, check=checked)
+    body, checked = {"text": check_text("text", text)}, check or VectorCheck(model)
+    hint = "" if info else tell_of_model(model, embedding=True)
+    return post(
+        path, body, Embedding, quota=model, request_id=request_id, timeout=timeout, check=checked, model_hint=hint
+    )
 
 
 def segment(
@@ -97,7 +99,8 @@ def segment(
         "postProcessMaxSize": post_process_max_size,
         "postProcessMinSize": post_process_min_size,
     }
-    return _post("/v1/api-tools/segmentation", body, Segmentation, "segmentation", request_id, timeout)
+    path = "/v1/api-tools/segmentation"
+    return post(path, body, Segmentation, quota="segmentation", request_id=request_id, timeout=timeout)
 
 
 def summarize(
@@ -139,7 +142,8 @@ def summarize(
         "segMinSize": seg_min_size,
         "includeAiFilters": include_ai_filters,
     }
-    return _post("/v1/api-tools/summarization/v2", body, Summary, "summarization", request_id, timeout)
+    path = "/v1/api-tools/summarization/v2"
+    return post(path, body, Summary, quota="summarization", request_id=request_id, timeout=timeout)
 
 
 def slide(
@@ -154,14 +158,15 @@ def slide(
     info = model_info(model)
     if info.known and info.api != "v1":
         raise ConfigurationError(
-            f"the sliding window is for v1 models (HCX-003, HCX-DASH-001), not {info.name}: drop the oldest turns by "
-            "count_chat_tokens(), which knows v3 models"
+            f"the sliding window is for v1 models (HCX-003, HCX-DASH-001), not {info.name}: drop the oldest turns "
+            "until count_chat_tokens(), which takes v3 models, shows that the rest fits"
         )
     if integer("max_tokens", max_tokens, 1, _MAX_SLIDING_TOKENS) is None:
         raise ConfigurationError("max_tokens is required: the output cap of the chat that follows")
     body = {"maxTokens": max_tokens, "messages": to_clova_messages(messages, info=info, v1=True, text_only=None)}
     path = f"/v1/api-tools/sliding/chat-messages/{path_segment('model', info.name)}"
-    return _post(path, body, SlidingWindow, "sliding", request_id, timeout)
+    hint = "" if info.known else tell_of_model(info.name)
+    return post(path, body, SlidingWindow, quota="sliding", request_id=request_id, timeout=timeout, model_hint=hint)
 
 
 def count_embedding_tokens(text: str, *, request_id: str | None = None, timeout: Any = None) -> Call[TokenCount]:
@@ -174,19 +179,5 @@ def count_embedding_tokens(text: str, *, request_id: str | None = None, timeout:
         raise ConfigurationError(
             f"text has {len(text):,} characters, the calculator takes {_MAX_COUNTED_CHARACTERS:,}: count it in parts"
         )
-    return _post(
-        "/v1/api-tools/embedding/v2/tokenize", {"text": text}, TokenCount, "embedding-tokenize", request_id, timeout
-    )
-
-
-def _post(
-    path: str,
-    body: dict[str, Any],
-    result: type[ResultT],
-    quota: str,
-    request_id: str | None,
-    timeout: Any,
-    check: Callable[[ResultT], str | None] | None = None,
-) -> Call[ResultT]:
-    given = fresh_or_given(request_id)
-    return Call("POST", path, body, result, quota=quota, request_id=given, timeout=timeout, check=check)
+    path, body = "/v1/api-tools/embedding/v2/tokenize", {"text": text}
+    return post(path, body, TokenCount, quota="embedding-tokenize", request_id=request_id, timeout=timeout)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clova_studio._catalogue import model_info
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.call import Call, Nothing, fresh_or_given, present
+from clova_studio._requests.call import Call, Nothing, fresh_or_given, post, present
+from clova_studio._requests.names import check_task_id, tell_of_model
 from clova_studio._requests.validation import check_text, integer, number, path_segment
 from clova_studio._secrets import Secrets
 from clova_studio.types.tuning import TuningTask, TuningTaskPage
@@ -40,8 +42,8 @@ def create_task(
     request_id: str | None = None,
     timeout: Any = None,
 ) -> Call[TuningTask]:
-    """Return a request for a new tuning task. Sent again only where no task was begun: a task costs money."""
-    # Held by the call; here already for the messages of the checks.
+    """Return a request for a new tuning task. It is retried only if no task was created: a task costs money."""
+    # Made before the checks, whose messages it masks; the call then holds it.
     secrets = Secrets(map(_revealed, (training_dataset_access_key, training_dataset_secret_key)))
     if not isinstance(learning_rate, (int, float, type(None))) or isinstance(learning_rate, bool):
         raise ConfigurationError(f"learning_rate must be a number, got {learning_rate!r}")
@@ -63,16 +65,16 @@ def create_task(
             "loraAlpha": integer("lora_alpha", lora_alpha, 2, 512),
         }
     )
-    return Call(
-        "POST",
+    return post(
         _PATH,
         body,
         TuningTask,
         quota=_QUOTA,
-        in_doubt=_IN_DOUBT,
-        request_id=fresh_or_given(request_id),
+        request_id=request_id,
         timeout=timeout,
+        in_doubt=_IN_DOUBT,
         secrets=secrets,
+        model_hint="" if model_info(model).known else tell_of_model(model),
     )
 
 
@@ -101,7 +103,7 @@ def list_tasks(
 
 
 def delete_task(task_id: str, *, request_id: str | None = None, timeout: Any = None) -> Call[Nothing]:
-    """Return a request to delete a task. The guide prints two paths; this is the one of its runnable sample."""
+    """Return a request to delete a task. The guide has two paths; this is the one in its runnable sample."""
     return Call(
         "DELETE",
         _path(task_id),
@@ -115,7 +117,7 @@ def delete_task(task_id: str, *, request_id: str | None = None, timeout: Any = N
 
 
 def _path(task_id: Any) -> str:
-    return f"{_PATH}/{path_segment('task_id', task_id)}"
+    return f"{_PATH}/{path_segment('task_id', check_task_id(task_id))}"
 
 
 def _secret(name: str, value: Any) -> str:

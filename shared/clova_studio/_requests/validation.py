@@ -1,4 +1,4 @@
-"""Checks of arguments: each names the parameter, the rule and, where there is one, the way out."""
+"""Checks of arguments. Each error names the parameter, the rule and, where there is one, the way out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["boolean", "check_names", "check_text", "integer", "number", "path_se
 
 
 def shown(value: Any) -> str:
-    """Return the repr of a value for a message; Python refuses to write a whole number of too many digits."""
+    """Return the repr of a value for a message; Python has none for an integer with thousands of digits."""
     try:
         return repr(value)
     except ValueError:
@@ -22,7 +22,7 @@ def shown(value: Any) -> str:
 
 
 def check_names(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> None:
-    """Refuse an argument that does not exist, by name, with the nearest one that does."""
+    """Refuse an argument that does not exist, by name, and suggest the nearest name that does."""
     for name in given:
         if name not in allowed:
             near = difflib.get_close_matches(name, allowed, n=1)
@@ -31,7 +31,7 @@ def check_names(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> 
 
 
 def check_text(name: str, text: Any) -> str:
-    """Return a text that is not empty, or refuse it by name."""
+    """Return a text that is not blank, or refuse it by name."""
     if not isinstance(text, str):
         raise ConfigurationError(f"{name} must be a string, got {type(text).__name__}")
     if not text.strip():
@@ -42,11 +42,11 @@ def check_text(name: str, text: Any) -> str:
 def path_segment(name: str, value: Any) -> str:
     """Return a name as one percent-encoded segment of a path, or refuse it by name.
 
-    The only way for a name into a path. ``.`` and ``..`` have no encoding that an HTTP library would not resolve.
+    Every name in a path passes through here. ``.`` and ``..`` are refused: HTTP libraries resolve them in any encoding.
     """
     text = check_text(name, value)
     if text in {".", ".."}:
-        raise ConfigurationError(f"{name} must be the name or id of something, got {text!r}, which means another path")
+        raise ConfigurationError(f"{name} must be a name or an id, got {text!r}, which leads to another path")
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
@@ -55,10 +55,10 @@ def path_segment(name: str, value: Any) -> str:
 
 
 def number(name: str, value: Any, low: float, high: float, *, above: bool = False) -> float | None:
-    """Return a number in its range (``above``: its low end excluded), None for None, or refuse it by name."""
+    """Return a number in its range (``above`` excludes the low end), None for None, or refuse it by name."""
     if value is None:
         return None
-    # A whole number is finite, and one of 400 digits has no float to tell that by.
+    # An integer is always finite, and one with 400 digits cannot be converted to a float.
     endless = isinstance(value, float) and not math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or endless:
         raise ConfigurationError(f"{name} must be a number, got {shown(value)}")
@@ -71,7 +71,7 @@ def number(name: str, value: Any, low: float, high: float, *, above: bool = Fals
 def integer(
     name: str, value: Any, low: int, high: int | None = None, *, of: str = "", also: int | None = None
 ) -> int | None:
-    """Return a whole number in its range (or the one allowed beside it), None for None, or refuse it by name."""
+    """Return a whole number that is in its range or equal to ``also``, None for None, or refuse it by name."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -91,9 +91,9 @@ def boolean(name: str, value: Any) -> bool | None:
 
 
 def strings(name: str, value: Any) -> list[str] | None:
-    """Return a list of strings that are not empty, None for None or none, or refuse it by name."""
+    """Return a list of non-empty strings, None for None or an empty list, or refuse it by name."""
     if value is None:
         return None
     if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(s, str) and s for s in value):
-        raise ConfigurationError(f"{name} must be a list of strings that are not empty, got {value!r}")
+        raise ConfigurationError(f"{name} must be a list of non-empty strings, got {value!r}")
     return list(value) or None

@@ -14,7 +14,7 @@ __all__ = ["VectorCheck"]
 
 
 class VectorCheck:
-    """Finds vectors of a wrong length: not of the model's, or, for an unknown model, not of the first vector's.
+    """Finds vectors of the wrong length. The first vector sets the length of an unknown model.
 
     Args:
         model: The model that makes the vectors.

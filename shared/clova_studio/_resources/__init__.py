@@ -1,1 +1,1 @@
-"""What a client can be asked, one module a family, each with both twins."""
+"""The resources of a client: one module per family of API methods, each with both twins."""

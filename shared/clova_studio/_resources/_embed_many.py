@@ -1,4 +1,4 @@
-"""What ``embed_many`` adds to a queue: its arguments, the names of its texts, what to do with one that is too long."""
+"""What ``embed_many`` adds to the work queue: checks of its arguments, names of the texts, shortening of long ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from clova_studio._base_client import check_max_wait
 from clova_studio._catalogue import EMBEDDING_MODELS
 from clova_studio._concurrency import WorkQueue
 from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError
+from clova_studio._rate_limits.settings import patience_of
 from clova_studio._requests.text import embed
 from clova_studio._requests.validation import check_text
 from clova_studio._requests.vectors import VectorCheck
@@ -21,19 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbedBatch"]
 
-# Fewest tokens per character that any text was seen to have (English, 0.19): what is longer cannot fit.
+# Below the fewest tokens per character seen in any text (0.19, English): a text that exceeds a limit by it cannot fit.
 _TOKENS_PER_CHARACTER = 0.15
 _SHORTEN = 0.8
-# A quota that lets no request through for so many windows ends a batch.
-_WINDOWS = 5
-_WINDOW = 60.0
 
 
 class EmbedBatch:
-    """The texts of one ``embed_many`` as a queue, and the request for each. A context, which closes the progress bar.
+    """The texts of one ``embed_many`` as a queue, and the request for each. As a context it closes the progress bar.
 
     Raises:
-        ConfigurationError: A text is empty or an argument wrong.
+        ConfigurationError: A text is blank, or an argument is wrong.
     """
 
     def __init__(
@@ -65,14 +63,14 @@ class EmbedBatch:
             check_text(f"texts[{index}]", text)
         self._model = model
         self._timeout = timeout
-        # One for all texts: those of an unknown model must have the length of the first.
+        # One for all texts: with an unknown model, all vectors must have the length of the first.
         self._check = VectorCheck(model)
         self._bar = _progress_bar(len(texts)) if show_progress else None
         self.queue: WorkQueue[str, Embedding] = WorkQueue(
             texts,
             max_concurrency=max_concurrency,
             return_errors=on_error == "return",
-            patience=_WINDOWS * (_WINDOW if limits is None else limits.window),
+            patience=patience_of(limits),
             name="texts[{}]".format,
             revise=self._shorter if on_too_long == "truncate" else None,
             on_result=None if self._bar is None else self._bar.update,

@@ -1,4 +1,4 @@
-"""What the resources need of their client."""
+"""What the resources need from their client."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Any, TypeVar
 
+    from clova_studio._base_client import ClosingSignal
     from clova_studio._concurrency import CancelSignal
     from clova_studio._rate_limits.settings import RateLimits
     from clova_studio._rate_limits.waiters import LoopWaiter, ThreadWaiter
@@ -25,6 +26,7 @@ class Sender:
 
     if TYPE_CHECKING:
         _waiter: ThreadWaiter
+        _closing: ClosingSignal
 
         def _send(
             self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None
@@ -36,10 +38,11 @@ class Sender:
 
 
 class AsyncSender:
-    """Sends calls, awaited."""
+    """Async variant of ``Sender``."""
 
     if TYPE_CHECKING:
         _waiter: LoopWaiter
+        _closing: ClosingSignal
 
         async def _send(
             self, call: Call[ResultT], max_wait: float | EllipsisType | None = ..., cancel: CancelSignal | None = None

@@ -33,14 +33,14 @@ class ChatResource(Sender):
         timeout: Any = None,
         **options: Unpack[ChatOptions],
     ) -> ChatResult:
-        """Answer a conversation. Source: the Chat Completions v1 and v3 pages of the API guide.
+        """Return the answer to a conversation. Source: the Chat Completions v1 and v3 pages of the API guide.
 
         Args:
             messages: ``{"role": "system" | "user" | "assistant" | "tool", "content": ...}`` in order, or the
                 ``message`` of an earlier result. Content is a string or, on v3, a list of text and image parts.
-            model: HCX-005, HCX-007 and HCX-DASH-002 go to v3, HCX-003 and HCX-DASH-001 to v1; an unknown name to v3.
-            task_id: The task of a tuned model, whose base is ``model``.
-            base_model: The model on whose quota a tuned one counts; else it has a quota of its own.
+            model: The model. HCX-003 and HCX-DASH-001 go to v1; HCX-005, HCX-007, HCX-DASH-002 and unknown names to v3.
+            task_id: The id of the tuning task, to call a tuned model whose base is ``model``.
+            base_model: The model whose quota a tuned model counts on; None for a quota of its own.
             api_version: Overrides the API that the model's name implies, for names that this package does not know and
                 for tuned models on ``/v2/tasks``.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
@@ -48,12 +48,12 @@ class ChatResource(Sender):
             **options: See ``ChatOptions``.
 
         Returns:
-            The whole answer.
+            The whole answer, its usage and its finish reason.
 
         Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: An argument breaks a rule of the API; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(
             _requests.chat.chat(
@@ -80,10 +80,10 @@ class ChatResource(Sender):
         timeout: Any = None,
         **options: Unpack[ChatOptions],
     ) -> ChatStream:
-        """Answer a conversation piece by piece. Source: the Chat Completions v1 and v3 pages of the API guide.
+        """Stream the answer to a conversation. Source: the Chat Completions v1 and v3 pages of the API guide.
 
-        The request is sent when the stream is entered or first iterated, and repeated like any call until the first
-        chunk is there, never after.
+        The request is sent when the stream is entered or first iterated. It is retried like any call until the first
+        chunk arrives, never after. Tool calls come complete, with the last chunk: see ``ChatChunk``.
 
         Args:
             messages: As in ``chat``.
@@ -99,8 +99,8 @@ class ChatResource(Sender):
             An iterator of ``ChatChunk`` and context manager; its ``result()`` is the final ``ChatResult``.
 
         Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
+            ConfigurationError: An argument breaks a rule of the API; nothing was sent.
+            StreamInterruptedError: While iterating: the stream broke after its first chunk. What had arrived is on
                 ``partial``. Before the first chunk the errors are those of ``chat``.
         """
         from clova_studio._streaming.streams import ChatStream
@@ -127,7 +127,7 @@ class ChatResource(Sender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> TokenCount:
-        """Count the tokens of a conversation. Source: the chat v1 and v3 token calculator pages of the API guide.
+        """Return the token count of a conversation. Source: the chat v1 and v3 token calculator pages of the API guide.
 
         Args:
             messages: As in ``chat``.
@@ -141,9 +141,9 @@ class ChatResource(Sender):
             The count of each message, of tools and response format, and their ``total``.
 
         Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: An argument breaks a rule of the API; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(
             _requests.chat.count_chat_tokens(

@@ -38,20 +38,20 @@ class CompletionResource(Sender):
         Source: the Completions page of the API guide, withdrawn with its models at the end of 2025.
 
         Args:
-            text: The prompt.
+            text: The prompt, not blank.
             model: LK-D2 or LK-B.
-            task_id: The task of a tuned model.
+            task_id: The id of the tuning task, to call a tuned model.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``CompletionOptions``.
 
         Returns:
-            The text, its end reason and its usage.
+            The text, its stop reason and its usage.
 
         Raises:
             ConfigurationError: An option does not exist or is out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses; "fade out" once the model is gone.
-            APIConnectionError: No whole answer came.
+            APIStatusError: The service refused the request, see the subclasses; "fade out" if the model is withdrawn.
+            APIConnectionError: No complete answer arrived.
         """
         warnings.warn(COMPLETIONS_DEPRECATED, DeprecationWarning, stacklevel=2)
         return self._send(
@@ -63,12 +63,12 @@ class CompletionResource(Sender):
     def count_completion_tokens(
         self, text: str, *, model: str = "LK-D2", request_id: str | None = None, timeout: Any = None
     ) -> TokenCount:
-        """Count the tokens of a text for legacy completions.
+        """Return the token count of a text for legacy completions.
 
-        Source: no current page of the API guide has this calculator; its path is that of public code.
+        Source: no current page of the API guide has this calculator; the path is taken from public code.
 
         Args:
-            text: Not empty.
+            text: The text, not blank.
             model: The completion model.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
@@ -77,9 +77,9 @@ class CompletionResource(Sender):
             The count as ``total``.
 
         Raises:
-            ConfigurationError: The text is empty; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: The text is blank; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(
             _requests.completions.count_completion_tokens(text, model=model, request_id=request_id, timeout=timeout)

@@ -18,7 +18,7 @@ __all__ = ["AsyncOpenAICompatible", "OpenAICompatible"]
 
 
 class OpenAICompatible:
-    """The OpenAI-compatible paths; ``client.openai``. They never carry a path prefix and take ``nv-`` keys only."""
+    """The OpenAI-compatible paths; ``client.openai``. They have no path prefix and take only ``nv-`` keys."""
 
     def __init__(self, client: Sender) -> None:
         self._client = client
@@ -32,22 +32,22 @@ class OpenAICompatible:
         timeout: Any = None,
         **options: Unpack[OpenAIChatOptions],
     ) -> OpenAIChatResult:
-        """Answer a conversation. Source: the OpenAI compatibility page of the API guide.
+        """Return the answer to a conversation. Source: the OpenAI compatibility page of the API guide.
 
         Args:
-            messages: Messages as OpenAI has them; a ``content`` of None is sent as ``""``, which the service wants.
-            model: Any chat model, or ``ft:`` and the id of a tuning task.
+            messages: Messages in OpenAI's form. A ``content`` of None is sent as ``""``: the service refuses null.
+            model: Any chat model, or the name of a tuned one, which starts with ``ft:``.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
             **options: See ``OpenAIChatOptions``; what the service does not support is refused by name.
 
         Returns:
-            The whole answer.
+            The whole answer, its usage and its finish reason.
 
         Raises:
             ConfigurationError: An option is unsupported or out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._client._send(
             _requests.openai.chat(
@@ -64,7 +64,10 @@ class OpenAICompatible:
         timeout: Any = None,
         **options: Unpack[OpenAIChatOptions],
     ) -> OpenAIChatStream:
-        """Answer a conversation piece by piece. Source: the OpenAI compatibility page of the API guide.
+        """Stream the answer to a conversation. Source: the OpenAI compatibility page of the API guide.
+
+        The request is sent when the stream is entered or first iterated. It is retried like any call until the first
+        chunk arrives, never after.
 
         Args:
             messages: As in ``chat``.
@@ -78,7 +81,7 @@ class OpenAICompatible:
 
         Raises:
             ConfigurationError: An option is unsupported or out of range; nothing was sent.
-            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
+            StreamInterruptedError: While iterating: the stream broke after its first chunk. What had arrived is on
                 ``partial``. Before the first chunk the errors are those of ``chat``.
         """
         client = self._client
@@ -95,18 +98,18 @@ class OpenAICompatible:
         """Return the vector of a text. Source: the OpenAI compatibility page of the API guide.
 
         Args:
-            input: One text; lists are not documented to work (``embed_many`` embeds many).
+            input: One text, not blank. The API guide documents no lists; ``embed_many`` takes many texts.
             model: ``bge-m3``, ``clir-emb-dolphin`` or ``clir-sts-dolphin``.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
-            1,024 floats, asked for as floats: the service has no base64.
+            One vector, on ``embedding``: 1,024 floats, not of unit length.
 
         Raises:
-            ConfigurationError: The input is empty or not a string; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: The input is blank or not a string; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._client._send(_requests.openai.embed(input, model=model, request_id=request_id, timeout=timeout))
 
@@ -118,8 +121,8 @@ class OpenAICompatible:
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._client._send(_requests.openai.models(request_id=request_id, timeout=timeout))
 

@@ -1,4 +1,4 @@
-"""Verbs on documents. Both twins side by side: they differ in what is awaited."""
+"""The resource of the reranker and RAG reasoning. Both twins side by side: they differ in what is awaited."""
 
 from __future__ import annotations
 
@@ -29,24 +29,26 @@ class RetrievalResource(Sender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> RerankResult:
-        """Answer a query from documents and say which were cited. Source: the reranker page of the API guide.
+        """Return an answer from documents, and which of them it cites. Source: the reranker page of the API guide.
 
         Args:
             query: What to answer.
-            documents: ``{"id": ..., "doc": ...}``, or strings, whose ids are then ``doc1``, ``doc2`` and so on. Input
-                may have 128,000 tokens.
-            max_tokens: Output cap in tokens, 1 to 4,095; service default 1,024.
+            documents: ``{"id": ..., "doc": ...}``, or strings, whose ids are then ``doc1``, ``doc2`` and so on. The
+                input may have up to 128,000 tokens. Passages of several hundred characters are cited best; documents of
+                one line were seen not to be cited although they held the answer.
+            max_tokens: Output cap in tokens, 1 to 4,096; service default 1,024.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
-            The answer with its cited documents in order (without scores: the service has none), or suggested queries
-            when the documents hold no answer.
+            The answer and the documents that it cites, in order and without scores, which the service does not give;
+            or suggested queries if the service finds no answer. That nothing is cited does not mean that the documents
+            do not contain it.
 
         Raises:
-            ConfigurationError: A text is empty or an argument out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: A text is blank, or an argument is out of range; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(
             _requests.retrieval.rerank(query, documents, max_tokens=max_tokens, request_id=request_id, timeout=timeout)
@@ -61,13 +63,13 @@ class RetrievalResource(Sender):
         timeout: Any = None,
         **options: Unpack[ReasoningOptions],
     ) -> ReasoningResult:
-        """Take one step of RAG reasoning: searches to make, or the answer.
+        """Return the next step of RAG reasoning: searches to make, or the answer.
 
         Source: the RAG reasoning page of the API guide.
 
-        First ask with the question alone; the result's ``message.tool_calls`` are searches. Then ask with that message
-        and one tool message for each call, whose content is ``{"search_result": [{"id": ..., "doc": ...}]}`` (as an
-        object or as JSON text, also in a list) or a list of such documents.
+        First ask with the question alone; the result's ``message.tool_calls`` are searches. Then ask again with that
+        message and one tool message per call. The content of a tool message is ``{"search_result": [{"id": ...,
+        "doc": ...}]}`` (an object or JSON text, also in a list) or a list of such documents.
 
         Args:
             messages: The conversation; contents are text.
@@ -78,12 +80,12 @@ class RetrievalResource(Sender):
             **options: See ``ReasoningOptions``.
 
         Returns:
-            The step. In an answer, citations are marked ``<id>...</id>`` with the id of the document.
+            The step. An answer marks its citations as ``<id>...</id>`` with the id of the document.
 
         Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: An argument breaks a rule of the API; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(
             _requests.retrieval.reason(messages, tools=tools, request_id=request_id, timeout=timeout, options=options)

@@ -30,24 +30,24 @@ class RoutingResource(Sender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> RouteResult:
-        """Find the domain of a query, and its filters that the query hits. Source: the router page of the API guide.
+        """Return the domain of a query and the filters that it hits. Source: the router page of the API guide.
 
         Args:
             router_id: The router's id in the console.
             version: Its version, from 1.
             query: What to classify.
-            chat_history: Earlier messages of the user (one is what the console allows), no other roles.
+            chat_history: Earlier messages of the user, no other roles; the console allows one.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
-            The domain (``""`` for none), and the content and safety filters that were hit. Without a domain no filter
-            is looked at.
+            The domain (``""`` for none), and the content and safety filters that were hit. Without a domain the service
+            checks no filter.
 
         Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: An argument breaks a rule of the API; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(
             _requests.routing.route(
@@ -66,10 +66,10 @@ class RoutingResource(Sender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> SkillsetResult:
-        """Answer a query with a skillset. Source: the skillset final answer page of the API guide.
+        """Return a skillset's answer to a query. Source: the skillset final answer page of the API guide.
 
-        Skills call APIs of yours, so the request is sent again only after a 429 and where no connection was made. After
-        any other failure the skills may have done their work.
+        Skills call your APIs, so the request is retried only after a 429 or if no connection was made. After any other
+        failure the skills may have done their work.
 
         Args:
             skillset_id: The skillset's id in the console.
@@ -85,9 +85,9 @@ class RoutingResource(Sender):
             The final answer and the calls that the skills made.
 
         Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: An argument breaks a rule of the API; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(
             _requests.routing.skillset(
@@ -113,7 +113,10 @@ class RoutingResource(Sender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> SkillsetStream:
-        """Answer a query with a skillset, step by step. Source: the skillset final answer page of the API guide.
+        """Stream a skillset's answer to a query. Source: the skillset final answer page of the API guide.
+
+        The request is sent when the stream is entered or first iterated. It is retried as in ``run_skillset``, and
+        never after the first chunk.
 
         Args:
             skillset_id: The skillset's id in the console.
@@ -122,7 +125,7 @@ class RoutingResource(Sender):
             chat_history: Earlier messages of user and assistant.
             request_override: ``{"base_operation": {"header", "query", "request_body"}, "operations": [{"operation_id",
                 "header", "query", "request_body"}]}`` for the calls of the skills' APIs.
-            token_stream: Whether the answer comes token by token, too.
+            token_stream: Whether the answer also arrives token by token.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
@@ -131,8 +134,8 @@ class RoutingResource(Sender):
             is the final ``SkillsetResult``.
 
         Raises:
-            ConfigurationError: A rule of the API is broken; nothing was sent.
-            StreamInterruptedError: While iterating: the stream broke after its first chunk; what had arrived is on
+            ConfigurationError: An argument breaks a rule of the API; nothing was sent.
+            StreamInterruptedError: While iterating: the stream broke after its first chunk. What had arrived is on
                 ``partial``. Before the first chunk the errors are those of ``run_skillset``.
         """
         from clova_studio._streaming.streams import SkillsetStream

@@ -1,4 +1,4 @@
-"""Verbs on texts. Both twins side by side: they differ in what is awaited."""
+"""The text resource. Both twins side by side: they differ in what is awaited."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class TextResource(Sender):
         """Return the vector of a text. Source: the embedding and embedding v2 pages of the API guide.
 
         Args:
-            text: Not empty; up to 8,192 tokens for ``bge-m3`` (v2), 500 for the v1 models.
-            model: ``bge-m3``, or ``clir-emb-dolphin`` or ``clir-sts-dolphin`` of v1.
+            text: The text, not blank; up to 8,192 tokens for ``bge-m3`` (v2), 500 for the v1 models.
+            model: ``bge-m3`` (v2), ``clir-emb-dolphin`` or ``clir-sts-dolphin`` (v1).
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
-            1,024 finite floats, not of unit length.
+            The vector, on ``embedding``: 1,024 finite floats, not of unit length.
 
         Raises:
-            ConfigurationError: The text is empty; nothing was sent.
+            ConfigurationError: The text is blank; nothing was sent.
             ContextLengthError: The text is too long.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(_requests.text.embed(text, model=model, request_id=request_id, timeout=timeout))
 
@@ -56,28 +56,29 @@ class TextResource(Sender):
         max_wait: float | None = None,
         timeout: Any = None,
     ) -> list[Embedding]:
-        """Return the vectors of many texts in their order, several requests at a time.
+        """Return the vectors of many texts in input order, with several requests in flight.
 
         Source: the embedding and embedding v2 pages of the API guide; they take one text per request. A text that is
-        refused for the quota goes back to the queue as long as others get through, so a full quota costs time, not
-        vectors.
+        refused because the quota is used up is queued again as long as other texts get through, so a full quota costs
+        time, not vectors.
 
         Args:
-            texts: Not empty ones; an empty one is named by its index before anything is sent. No texts give no vectors.
+            texts: The texts. A blank one is refused by its index before anything is sent. An empty list sends nothing.
             model: As in ``embed``.
             max_concurrency: Requests in flight at once, at most.
             show_progress: Whether to draw a progress bar (needs ``tqdm``).
-            on_error: ``"raise"`` stops at the first error and raises it, with what succeeded on ``partial`` (None where
-                nothing came); ``"return"`` goes on and puts each error at its text's index.
+            on_error: ``"raise"`` stops at the first error and raises it, with what succeeded on ``partial`` (None for a
+                text without a result); ``"return"`` goes on and puts each error at its text's index.
             on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
-            max_wait: Seconds a request may wait for the quota; None, the default for batches, for no bound.
+            max_wait: Seconds a request may wait for the quota; None for no bound. A batch in which no text succeeds for
+                five windows of the quota ends with ``RateLimitError`` all the same.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
 
         Returns:
-            One ``Embedding`` a text, in input order.
+            One ``Embedding`` per text, in input order.
 
         Raises:
-            ConfigurationError: A text is empty or an argument wrong; nothing was sent.
+            ConfigurationError: A text is blank, or an argument is wrong; nothing was sent.
             ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
         """
         from clova_studio._concurrency import run_threads
@@ -97,10 +98,12 @@ class TextResource(Sender):
             return run_threads(batch.queue, lambda text: self._send(batch.call(text), **batch.options))
 
     def count_embedding_tokens(self, text: str, *, request_id: str | None = None, timeout: Any = None) -> TokenCount:
-        """Count the tokens of an embedding v2 text. Source: the embedding v2 token calculator page of the API guide.
+        """Return the token count of an embedding v2 text.
+
+        Source: the embedding v2 token calculator page of the API guide.
 
         Args:
-            text: 1 to 10,000 characters; the embedding itself takes 8,192 tokens.
+            text: 1 to 10,000 characters, not blank. The embedding itself takes up to 8,192 tokens.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
@@ -108,9 +111,9 @@ class TextResource(Sender):
             The count as ``total``.
 
         Raises:
-            ConfigurationError: The text is empty or too long; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: The text is blank or too long; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(_requests.text.count_embedding_tokens(text, request_id=request_id, timeout=timeout))
 
@@ -126,26 +129,26 @@ class TextResource(Sender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> Segmentation:
-        """Split a text into topic paragraphs. Source: the segmentation page of the API guide.
+        """Return a text in topic paragraphs. Source: the segmentation page of the API guide.
 
         Args:
-            text: 1 to 120,000 characters.
-            alpha: Threshold from -1.5 to 1.5, larger gives more paragraphs; -100 lets the model choose (the service's
-                own default is 0).
+            text: 1 to 120,000 characters, not blank.
+            alpha: Threshold from -1.5 to 1.5; a larger one gives more paragraphs. -100 lets the model choose (the
+                service's own default is 0).
             seg_cnt: Wanted number of paragraphs from 1; -1 is automatic.
-            post_process: Whether to merge and split afterwards towards the two sizes.
-            post_process_max_size: Characters of a paragraph from 1, a soft bound: sentences are never cut.
+            post_process: Whether to merge and split the paragraphs towards the two sizes.
+            post_process_max_size: Characters of a paragraph from 1; a soft bound, since sentences are never cut.
             post_process_min_size: Characters of a paragraph from 0 to ``post_process_max_size``; -1 is automatic.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
-            The paragraphs as lists of sentences. ``align_segments`` finds them in the source again.
+            The paragraphs as lists of sentences. ``align_segments`` finds their spans in the source.
 
         Raises:
             ConfigurationError: An argument is out of its range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(
             _requests.text.segment(
@@ -172,11 +175,11 @@ class TextResource(Sender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> Summary:
-        """Summarize texts into one summary. Source: the summarization page of the API guide.
+        """Return one summary of one or several texts. Source: the summarization page of the API guide.
 
         Args:
-            texts: One text or several, 1 to 35,000 characters together.
-            auto_sentence_splitter: Whether to split into paragraphs first, by the three ``seg_*`` arguments.
+            texts: One text or several, none blank, up to 35,000 characters together.
+            auto_sentence_splitter: Whether to split the texts into paragraphs first, by the three ``seg_*`` arguments.
             seg_count: Wanted number of paragraphs from 1; -1 is automatic.
             seg_max_size: Characters of a paragraph, 1 to 3,000.
             seg_min_size: Characters of a paragraph, 0 to ``seg_max_size``.
@@ -188,9 +191,9 @@ class TextResource(Sender):
             The summary, mostly lines that start with ``- ``.
 
         Raises:
-            ConfigurationError: A text is empty, they are too long, or an argument is out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: A text is blank, they are too long, or an argument is out of range; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._send(
             _requests.text.summarize(
@@ -214,22 +217,22 @@ class TextResource(Sender):
         request_id: str | None = None,
         timeout: Any = None,
     ) -> list[Message]:
-        """Drop the oldest turns until a chat fits. Source: the sliding window page of the API guide.
+        """Return a chat without its oldest turns, so that it fits. Source: the sliding window page of the API guide.
 
         Args:
             messages: The conversation; system, user and assistant messages with text.
             model: The v1 model of the chat that follows (HCX-003, HCX-DASH-001).
-            max_tokens: Its output cap, 1 to 4,096: input and cap together may have 4,096 tokens.
+            max_tokens: The output cap of that chat, 1 to 4,096; input and cap together may have 4,096 tokens.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Returns:
-            The messages that are left, in order; the oldest turns after the system message went first.
+            The messages that are left, in order. The oldest turns after the system message are dropped first.
 
         Raises:
-            ConfigurationError: A rule of the API is broken, or the model is one of v3; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            ConfigurationError: An argument breaks a rule of the API, or the model is one of v3; nothing was sent.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         call = _requests.text.slide(
             messages, model=model, max_tokens=max_tokens, request_id=request_id, timeout=timeout

@@ -22,7 +22,7 @@ _DAY = 86_400.0
 
 
 class Waiting:
-    """How long to wait for a task, and what its end means. Pure."""
+    """Decides how long to wait for a task, and what its final status means. Pure."""
 
     def __init__(self, poll_interval: float, max_wait: float | None) -> None:
         number("poll_interval", poll_interval, 0, _DAY, above=True)
@@ -33,11 +33,11 @@ class Waiting:
         self._waited = 0.0
 
     def pause(self, task: TuningTask) -> float | None:
-        """Return the seconds to wait before the next question, None if the task has succeeded.
+        """Return the seconds to wait before the next poll, None if the task has succeeded.
 
         Raises:
-            TuningTaskError: It has failed.
-            APITimeoutError: The time is up.
+            TuningTaskError: The task has failed.
+            APITimeoutError: The task has not ended within ``max_wait``.
         """
         if task.status == "SUCCEEDED":
             return None
@@ -87,18 +87,18 @@ class Tuning:
         request_id: str | None = None,
         timeout: Any = None,
     ) -> TuningTask:
-        """Start a tuning task. Source: the tuning task creation page of the API guide.
+        """Start a tuning task and return it. Source: the tuning task creation page of the API guide.
 
-        A task costs money, so the request is sent again only after a 429 and where no connection was made. After any
-        other failure the task may exist: look with ``list``. ``validate_dataset`` checks a dataset before its upload.
+        A task costs money, so the request is retried only after a 429 or if no connection was made. After any other
+        failure the task may exist: look with ``list``. ``validate_dataset`` checks a dataset before its upload.
 
         Args:
             model: HCX-005, HCX-DASH-002, HCX-003 or HCX-DASH-001.
             training_dataset_file_path: The path of the dataset in the Object Storage bucket.
             training_dataset_bucket: The bucket.
-            training_dataset_access_key: Its access key.
-            training_dataset_secret_key: Its secret key.
-            name: A name; else one is made from the date.
+            training_dataset_access_key: The access key of the bucket.
+            training_dataset_secret_key: The secret key of the bucket.
+            name: A name; None lets the service make one from the date.
             tuning_type: ``"PEFT"``, the service's default.
             train_epochs: 1 to 20; service default 8.
             learning_rate: Above 0, up to 1; service default 1e-4.
@@ -113,8 +113,8 @@ class Tuning:
 
         Raises:
             ConfigurationError: An argument is missing or out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._client._send(
             _requests.tuning.create_task(
@@ -145,8 +145,8 @@ class Tuning:
 
         Raises:
             NotFoundError: There is no such task.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._client._send(_requests.tuning.get_task(task_id, request_id=request_id, timeout=timeout))
 
@@ -163,8 +163,8 @@ class Tuning:
 
         Raises:
             ConfigurationError: An argument is out of range; nothing was sent.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         return self._client._send(
             _requests.tuning.list_tasks(page=page, size=size, request_id=request_id, timeout=timeout)
@@ -179,8 +179,8 @@ class Tuning:
 
         Raises:
             ConfigurationError: While iterating: ``size`` is out of range; nothing was sent.
-            APIStatusError: While iterating: the service refused, in its subclasses.
-            APIConnectionError: While iterating: no whole answer came.
+            APIStatusError: While iterating: the service refused the request; see the subclasses.
+            APIConnectionError: While iterating: no complete answer arrived.
         """
         number, pages = 0, 1
         while number < pages:
@@ -196,13 +196,13 @@ class Tuning:
         max_wait: float | None = None,
         on_progress: Callable[[TuningTask], object] | None = None,
     ) -> TuningTask:
-        """Ask for a task until it has ended. Source: the tuning task page of the API guide.
+        """Poll a task until it ends, and return it. Source: the tuning task page of the API guide.
 
         Args:
             task_id: Its id.
-            poll_interval: Seconds between two questions, above 0, up to a day.
+            poll_interval: Seconds between two polls, above 0, up to a day.
             max_wait: Seconds to wait at most, from 0; None for no bound.
-            on_progress: Called with the task after every answer.
+            on_progress: Called with the task after every poll.
 
         Returns:
             The task, with status ``SUCCEEDED``.
@@ -210,9 +210,9 @@ class Tuning:
         Raises:
             ConfigurationError: ``poll_interval`` or ``max_wait`` is out of range; nothing was sent.
             TuningTaskError: The task failed, with the service's reason on ``reason``; the task is on ``partial``.
-            APITimeoutError: It has not ended within ``max_wait``; the task is on ``partial``.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            APITimeoutError: The task has not ended within ``max_wait``; it is on ``partial``.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         waiting = Waiting(poll_interval, max_wait)
         while True:
@@ -222,20 +222,20 @@ class Tuning:
             pause = waiting.pause(task)
             if pause is None:
                 return task
-            self._client._waiter.pause(pause)
+            self._client._waiter.pause(pause, self._client._closing)
 
     def delete(self, task_id: str, *, request_id: str | None = None, timeout: Any = None) -> None:
         """Delete a task. Source: the tuning task deletion page of the API guide.
 
         Args:
-            task_id: Its id. A running task cannot be stopped here, only in the console.
+            task_id: Its id. A running task can be stopped only in the console.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
 
         Raises:
-            NotFoundError: There is no such task; on a repetition it means that the request before did its work.
-            APIStatusError: The service refused, in its subclasses.
-            APIConnectionError: No whole answer came.
+            NotFoundError: There is no such task. Not raised on a retry: the attempt before has then deleted it.
+            APIStatusError: The service refused the request; see the subclasses.
+            APIConnectionError: No complete answer arrived.
         """
         self._client._send(_requests.tuning.delete_task(task_id, request_id=request_id, timeout=timeout))
 
@@ -322,7 +322,7 @@ class AsyncTuning:
             pause = waiting.pause(task)
             if pause is None:
                 return task
-            await self._client._waiter.pause(pause)
+            await self._client._waiter.pause(pause, self._client._closing)
 
     async def delete(self, task_id: str, *, request_id: str | None = None, timeout: Any = None) -> None:
         """Async variant of ``delete``."""

@@ -10,6 +10,8 @@ from clova_studio._errors import InvalidResponseError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from clova_studio._deadlines import Deadline
+
 __all__ = ["ACCEPTED_ENCODINGS", "MAX_ANSWER_BYTES", "apieces_of", "aread_body", "pieces_of", "read_body"]
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -39,11 +41,11 @@ class _Decoder:
         self._begun = False
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Yield what a piece decodes to."""
+        """Yield what a piece decodes to, at least once: with each piece time is counted."""
         if self._inflater is None:
             yield piece
             return
-        part = b""
+        part, empty = b"", True
         # After a full step there may be more in the inflater, although it has taken the whole piece.
         while (piece or len(part) == _STEP) and not self._inflater.eof:
             try:
@@ -60,7 +62,10 @@ class _Decoder:
                 self._begun = len(self._frame) >= _FRAME
             piece = self._inflater.unconsumed_tail
             if part:
+                empty = False
                 yield part
+        if empty:
+            yield b""
 
     def check(self, size: int) -> None:
         """Refuse a whole answer that is too large."""
@@ -100,14 +105,16 @@ async def apieces_of(response: Any, request_id: str) -> AsyncIterator[bytes]:
             yield part
 
 
-def read_body(response: Any, request_id: str) -> bytes:
+def read_body(response: Any, request_id: str, deadline: Deadline) -> bytes:
     """Return the whole body of an answer, decoded, and close it.
 
     Args:
         response: An httpx (or httpx2) response that was sent for with ``stream=True``.
         request_id: The id of the request.
+        deadline: How long it may take, for HTTP clients that do not keep it themselves.
 
     Raises:
+        APITimeoutError: The time is over.
         InvalidResponseError: The body is encoded wrongly, or larger than ``MAX_ANSWER_BYTES``.
     """
     try:
@@ -120,12 +127,13 @@ def read_body(response: Any, request_id: str) -> bytes:
                 parts.append(part)
                 size += len(part)
                 decoder.check(size)
+                deadline.check()
         return b"".join(parts)
     finally:
         response.close()
 
 
-async def aread_body(response: Any, request_id: str) -> bytes:
+async def aread_body(response: Any, request_id: str, deadline: Deadline) -> bytes:
     """Async variant of ``read_body``."""
     try:
         if response.is_stream_consumed:
@@ -137,6 +145,7 @@ async def aread_body(response: Any, request_id: str) -> bytes:
                 parts.append(part)
                 size += len(part)
                 decoder.check(size)
+                deadline.check()
         return b"".join(parts)
     finally:
         await response.aclose()

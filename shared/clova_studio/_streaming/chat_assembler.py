@@ -1,19 +1,24 @@
 """Events of a chat stream -> chunks -> the final result. Pure.
 
-Tokens are deltas, ``result`` repeats the whole answer: it gives usage, finish reason and the truth about tool calls,
-and only what no token brought is passed on from it, so that nothing is doubled and nothing is missing. After ``result``
-the stream is complete; ``signal`` may or may not follow.
+Tokens are deltas, ``result`` repeats the whole answer: it gives usage, finish reason and the tool calls, and of its
+text only what no token brought is passed on, so that nothing is doubled and nothing is missing. After ``result`` the
+stream is complete; ``signal`` may or may not follow.
+
+No tool call is passed on before ``result``. The fragments of calls can differ from it (observed), they do not say to
+which call they belong, and what was passed on cannot be taken back: half an argument, repaired by whoever reads it,
+runs a tool. They are there for those who show progress, apart from the calls.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ValidationError
 
 from clova_studio._responses import parse_payload, refuse_error_event
-from clova_studio.types._json import parse_json
+from clova_studio._streaming.call_fragments import CallFragments
 from clova_studio.types.chat import ChatChunk, ChatResult, Message, ToolCall, ToolCallFunction
 
 if TYPE_CHECKING:
@@ -33,7 +38,7 @@ class _LastChatChunk(ChatChunk):
 class ChatAssembler:
     """Collects one streamed answer."""
 
-    __slots__ = ("_calls", "_fragments", "_request_id", "_text", "_thinking", "_validate", "result")
+    __slots__ = ("_fragments", "_request_id", "_text", "_thinking", "_validate", "result")
 
     def __init__(self, request_id: str) -> None:
         self._request_id = request_id
@@ -41,8 +46,7 @@ class ChatAssembler:
         self._validate: Callable[[bytes], ChatChunk] = ChatChunk.__pydantic_validator__.validate_json
         self._text: list[str] = []
         self._thinking: list[str] = []
-        self._calls: list[ToolCall] = []
-        self._fragments: list[list[str]] = []
+        self._fragments = CallFragments()
         self.result: ChatResult | None = None
 
     def feed(self, event: ServerSentEvent) -> ChatChunk | None:
@@ -56,7 +60,7 @@ class ChatAssembler:
             try:
                 chunk = self._validate(event.data)
             except ValidationError:
-                chunk = parse_payload(ChatChunk, event.data, self._request_id)
+                chunk = self._without_fragments(event.data)
             # Past __setattr__, which would check what needs no check.
             vars(chunk)["request_id"] = self._request_id
             chunk.__pydantic_fields_set__.add("request_id")
@@ -66,8 +70,7 @@ class ChatAssembler:
             if message.thinking_content:
                 self._thinking.append(message.thinking_content)
             if message.tool_calls:
-                for call in message.tool_calls:
-                    self._take_fragment(call)
+                self._take_fragments(chunk)
             return chunk
         if event.event == "result":
             result = parse_payload(ChatResult, event.data, self._request_id)
@@ -75,16 +78,26 @@ class ChatAssembler:
         refuse_error_event(event, self._request_id)
         return None
 
+    def says(self, chunk: ChatChunk) -> bool:
+        """Return whether a chunk has something for the caller: text or a part of a tool call."""
+        message = chunk.message
+        return bool(message.content or message.thinking_content) or any(
+            call.id or call.function.name or call.function.partial_json for call in message.tool_calls or ()
+        )
+
     def finish(self, result: ChatResult) -> ChatChunk:
         """Take the whole answer and return the last chunk: what no token brought, and what comes only at the end."""
         result.request_id = self._request_id
         self.result = result
         message = result.message
+        if result.finish_reason == "length":
+            message.invalid_tool_calls = [*(message.invalid_tool_calls or ()), *self._cut_calls(message)] or None
         delta = Message(
             role=message.role,
             content=_rest("".join(self._text), message.content),
             thinking_content=_rest("".join(self._thinking), message.thinking_content or "") or None,
-            tool_calls=self._missing_calls(message.tool_calls or []) or None,
+            tool_calls=[_with_text(call) for call in message.tool_calls or ()] or None,
+            invalid_tool_calls=message.invalid_tool_calls,
         )
         values = {name: value for name, value in result.__dict__.items() if name != "message"}
         return _LastChatChunk.model_construct(message=delta, **values)
@@ -92,61 +105,75 @@ class ChatAssembler:
     def partial(self) -> ChatResult | None:
         """Return what has arrived so far as a result without finish reason, or None if nothing has.
 
-        The arguments of a tool call that is not complete stand as text in ``function.partial_json``.
+        Its tool calls are invalid ones: without a result none of them is certain.
         """
         if self.result is not None:
             return self.result
-        if not (self._text or self._thinking or self._calls):
+        calls = self._unsettled_calls()
+        if not (self._text or self._thinking or calls):
             return None
-        calls = [self._partial_call(i) for i in range(len(self._calls))]
         message = Message(
             content="".join(self._text),
             thinking_content="".join(self._thinking) or None,
-            tool_calls=calls or None,
+            invalid_tool_calls=calls or None,
         )
         return ChatResult(message=message, request_id=self._request_id)
 
     def end(self) -> None:
         """Do nothing: without its result event an answer is not whole."""
 
-    def _take_fragment(self, call: ToolCall) -> None:
-        """Count a fragment to its call: an id opens a call, what has none belongs to the latest one."""
-        if call.id is not None or not self._calls:
-            self._calls.append(call)
-            self._fragments.append([])
-        call.index = len(self._calls) - 1
-        if call.function.partial_json:
-            self._fragments[-1].append(call.function.partial_json)
+    def _take_fragments(self, chunk: ChatChunk) -> None:
+        """Move what a token brought of tool calls to where it cannot be taken for calls."""
+        message = chunk.message
+        fragments = message.tool_calls or []
+        for call in fragments:
+            function = call.function
+            if function.partial_json is None and function.arguments:
+                function.partial_json = json.dumps(function.arguments, ensure_ascii=False)
+                function.arguments = {}
+            call.index = self._fragments.take(call.id, call.index, function.name, function.partial_json or "")
+        message.tool_calls = None
+        chunk.tool_call_fragments = fragments
 
-    def _missing_calls(self, calls: list[ToolCall]) -> list[ToolCall]:
-        """Return, as fragments, the calls of the whole answer that no token opened, or that got no arguments."""
-        opened = {call.id: place for place, call in enumerate(self._calls)}
-        missing = []
-        for call in calls:
-            place = opened.get(call.id)
-            if place is not None and "".join(self._fragments[place]).strip():
-                continue
-            arguments = json.dumps(call.function.arguments, ensure_ascii=False)
-            if place is not None:
-                function = ToolCallFunction(partial_json=arguments)
-                missing.append(ToolCall(index=place, function=function))
-                continue
-            function = ToolCallFunction(name=call.function.name, partial_json=arguments)
-            missing.append(ToolCall(id=call.id, index=len(self._calls), function=function))
-            self._calls.append(missing[-1])
-            self._fragments.append([arguments])
-        return missing
+    def _without_fragments(self, data: bytes) -> ChatChunk:
+        """Return the chunk of a token that does not fit; its tool calls may be odd, as ``result`` has them once more.
 
-    def _partial_call(self, i: int) -> ToolCall:
-        opened, text = self._calls[i], "".join(self._fragments[i])
-        function = ToolCallFunction(name=opened.function.name, partial_json=text)
-        try:
-            arguments = parse_json(text)
-        except ValueError:
-            arguments = None
-        if isinstance(arguments, dict):
-            function = ToolCallFunction(name=opened.function.name, arguments=arguments, partial_json=text)
-        return ToolCall(id=opened.id, index=i, function=function)
+        Raises:
+            APIStatusError: The payload is an error envelope.
+            InvalidResponseError: It is not readable without its tool calls either.
+        """
+        with suppress(ValueError, LookupError, TypeError, RecursionError):
+            parsed = json.loads(data)
+            del parsed["message"]["toolCalls"]
+            return ChatChunk.model_validate(parsed)
+        # Outside of any handler: the error of another parser would hold what was sent, and be this one's context.
+        return parse_payload(ChatChunk, data, self._request_id)
+
+    def _cut_calls(self, message: Message) -> list[ToolCall]:
+        """Return the calls that had begun when the answer was cut at the output cap, and that it has no more."""
+        known = [*(message.tool_calls or ()), *(message.invalid_tool_calls or ())]
+        ids = {call.id for call in known}
+        begun = self._unsettled_calls()
+        missing = len(begun) - len(known)
+        cut = [call for call in begun if call.id not in ids][-missing:] if missing > 0 else []
+        for index, call in enumerate(cut, len(known)):
+            call.index = index
+        return cut
+
+    def _unsettled_calls(self) -> list[ToolCall]:
+        """Return the calls as their fragments have them, as text."""
+        return [
+            ToolCall(id=call.id, index=index, function=ToolCallFunction(name=call.name, partial_json=call.text))
+            for index, call in enumerate(self._fragments.calls)
+        ]
+
+
+def _with_text(call: ToolCall) -> ToolCall:
+    """Return a call with its arguments as JSON text too, for those who join the pieces of a stream."""
+    function = call.function
+    text = json.dumps(function.arguments, ensure_ascii=False)
+    whole = ToolCallFunction(name=function.name, arguments=function.arguments, partial_json=text)
+    return ToolCall(id=call.id, index=call.index, function=whole)
 
 
 def _rest(seen: str, whole: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from clova_studio._errors import APITimeoutError, ClovaStudioError, InvalidResponseError, StreamInterruptedError
+from clova_studio._errors import ClovaStudioError, InvalidResponseError, StreamInterruptedError
 from clova_studio._rate_limits.headers import parse_rate_limit
 from clova_studio._responses import parse_response, transport_error, unreadable
 from clova_studio._streaming.sse import SSEDecoder
@@ -14,6 +13,7 @@ from clova_studio.types._base import Result
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from clova_studio._deadlines import Deadline
     from clova_studio._requests.call import Call
     from clova_studio._streaming.sse import ServerSentEvent
     from clova_studio.types._base import RateLimit
@@ -32,6 +32,10 @@ class Assembler(Protocol[ChunkT_co, ResultT]):
 
     def feed(self, event: ServerSentEvent) -> ChunkT_co | None:
         """Return the chunk of an event, None for none."""
+        ...
+
+    def says(self, chunk: Any) -> bool:
+        """Return whether a chunk has something for the caller: text or a part of a tool call."""
         ...
 
     def finish(self, result: ResultT) -> ChunkT_co:
@@ -54,34 +58,32 @@ class EventReader(Generic[ChunkT, ResultT]):
 
     Args:
         call: What was asked.
-        stall: Seconds without an event after which a stream counts as dead, None for no limit.
+        deadline: How long to wait for the next chunk that says something.
     """
 
     __slots__ = (
         "_assembler",
         "_call",
+        "_deadline",
         "_decoder",
         "_events",
-        "_last_event",
         "_rate_limit",
         "_ready",
         "_request_id",
-        "_stall",
         "_started",
     )
 
-    def __init__(self, call: Call[ResultT], stall: float | None) -> None:
+    def __init__(self, call: Call[ResultT], deadline: Deadline) -> None:
         if call.assembler is None:
             raise TypeError(f"{call.path} is not streamed")
         self._assembler: Assembler[ChunkT, ResultT] = call.assembler(call.request_id)
         self._call = call
         self._request_id = call.request_id
-        self._stall = stall
+        self._deadline = deadline
         self._decoder = SSEDecoder(call.request_id)
         # The next one last.
         self._events: list[ServerSentEvent] = []
         self._ready: list[ChunkT] = []
-        self._last_event = time.monotonic()
         self._rate_limit: RateLimit | None = None
         self._started = False
 
@@ -119,11 +121,6 @@ class EventReader(Generic[ChunkT, ResultT]):
     def feed(self, piece: bytes) -> None:
         """Take a piece of the body, when there is nothing left to take of the one before."""
         events = self._decoder.feed(piece)
-        if events:
-            self._last_event = time.monotonic()
-        elif self._stall is not None and time.monotonic() - self._last_event > self._stall:
-            # Bytes keep trickling in, so no read ever times out; but nothing comes of it.
-            raise APITimeoutError(f"no event of the stream for {self._stall:g} s", request_id=self._request_id)
         events.reverse()
         self._events = events
 
@@ -146,7 +143,13 @@ class EventReader(Generic[ChunkT, ResultT]):
             if chunk is not None:
                 self._started = True
                 self._ready.append(chunk)
+                if assembler.says(chunk):
+                    self._deadline.restart()
+                else:
+                    self._deadline.pause()
                 return True
+        if assembler.result is None:
+            self._deadline.resume()
         return False
 
     def take(self) -> ChunkT:

@@ -56,6 +56,10 @@ class SkillsetAssembler:
             return self._finished(result, chunk)
         return chunk
 
+    def says(self, chunk: SkillsetChunk) -> bool:
+        """Return whether a chunk has something for the caller: text, a plan or the result of an API."""
+        return bool(chunk.text or chunk.selected_skill or chunk.api_result)
+
     def finish(self, result: SkillsetResult) -> SkillsetChunk:
         """Take an answer that came whole and return its one chunk."""
         chunk = SkillsetChunk(

@@ -1,9 +1,8 @@
-"""What adapters of frameworks are made of: connections, options, messages, and the work that takes several requests.
+"""What the adapters of frameworks share: connections, options, messages, and work that takes several requests.
 
-Everything here is the same for each framework and knows none. ``langchain_clova`` and ``llama_index_clova`` are thin
-translations on top of it, and a third adapter would be.
+Nothing here depends on a framework. ``langchain_clova`` and ``llama_index_clova`` are thin translations on top of it.
 
-Names are loaded when they are first used.
+Names are loaded on first use.
 """
 
 # ruff: noqa: F403, F405  each module says in its own __all__ what it has
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from clova_studio._rate_limits.estimates import *
     from clova_studio._requests.chat_options import *
     from clova_studio._requests.messages import *
+    from clova_studio._secrets import *
+    from clova_studio.adapters._answer_calls import *
     from clova_studio.adapters._chat_fields import *
     from clova_studio.adapters._citations import *
     from clova_studio.adapters._connection import *
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._schemas import *
     from clova_studio.adapters._segmentation import *
     from clova_studio.adapters._summaries import *
+    from clova_studio.adapters._threads import *
     from clova_studio.adapters._tool_choice import *
     from clova_studio.adapters._tool_choice_flow import *
     from clova_studio.adapters._warn_once import *
@@ -42,6 +44,7 @@ __all__ = [
     "MAX_SUMMARIZATION_CHARACTERS",
     "SETTING_NAMES",
     "TUNED_MODEL_PREFIX",
+    "AnswerCall",
     "ChatFields",
     "ChatRequest",
     "Cited",
@@ -59,28 +62,35 @@ __all__ = [
     "aembed_texts",
     "asegment_texts",
     "asummarize_texts",
+    "calls_of",
     "chat_options",
+    "check_loop",
     "clean_schema",
     "data_uri",
     "default_output_tokens",
     "estimate_message_tokens",
     "estimate_tokens",
     "image_part",
+    "in_thread",
     "is_tuned",
+    "iterate_in_threads",
     "json_text",
     "key_from_env",
     "lazy_names",
     "options_of_call",
     "parse_citations",
+    "read_image",
     "refuse_tools_with_format",
     "refuse_unknown",
     "response_schema",
     "run_tasks",
     "run_threads",
     "segment_texts",
+    "similar_key_words",
     "summarize_texts",
     "text_part",
     "tool_choice_of",
+    "unwrapped_root",
     "warn_of_raised_cap",
     "wire_function",
     "wire_response_format",
@@ -92,17 +102,19 @@ __getattr__, __dir__ = lazy_names(
     __all__,
     {
         ".._catalogue": ("TUNED_MODEL_PREFIX", "is_tuned"),
-        ".._concurrency": ("WorkQueue", "run_tasks", "run_threads"),
+        ".._concurrency": ("WorkQueue", "check_loop", "run_tasks", "run_threads"),
         ".._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
         ".._requests.chat_options": ("refuse_tools_with_format",),
         ".._requests.messages": ("ClovaMessages",),
+        ".._secrets": ("similar_key_words",),
+        "._answer_calls": ("AnswerCall", "calls_of"),
         "._chat_fields": ("ChatFields",),
         "._citations": ("Cited", "parse_citations"),
         "._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
         "._conversation": ("Conversation", "json_text", "text_part", "with_instruction"),
         "._embeddings": ("aembed_texts",),
         "._fields": ("ConnectionFields", "refuse_unknown"),
-        "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part"),
+        "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part", "read_image"),
         "._options": (
             "CHAT_OPTIONS",
             "ChatRequest",
@@ -112,9 +124,10 @@ __getattr__, __dir__ = lazy_names(
             "warn_of_raised_cap",
         ),
         "._reranking": ("RerankAnswer", "RerankRequest"),
-        "._schemas": ("clean_schema", "response_schema", "wire_function", "wire_response_format"),
+        "._schemas": ("clean_schema", "response_schema", "unwrapped_root", "wire_function", "wire_response_format"),
         "._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),
         "._summaries": ("MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"),
+        "._threads": ("in_thread", "iterate_in_threads"),
         "._tool_choice": ("ForcedTool", "tool_choice_of"),
         "._tool_choice_flow": ("ToolChoiceFlow",),
         "._warn_once": ("WarnOnce",),

@@ -1,4 +1,4 @@
-"""The options of a chat as fields of a chat model, and the calls that they make."""
+"""The options of a chat as fields of a chat model, and the requests that follow from them."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ __all__ = ["ChatFields"]
 class ChatFields(ConnectionFields):
     """A chat model's options, and how to reach the service.
 
-    Source: the Chat Completions v1 and v3 pages of the API guide. None leaves an option to the service.
+    Source: the Chat Completions v1 and v3 pages of the API guide. For None the service's default applies.
 
     Attributes:
         model: HCX-005 (images), HCX-007 (thinking, structured output) and HCX-DASH-002 go to v3, HCX-003 and
-            HCX-DASH-001 to v1; ``"ft:"`` and a task's id is a tuned v3 model; a name that is not known goes to v3 as it
-            is. Also ``model_name``.
+            HCX-DASH-001 to v1. ``"ft:"`` and a task's id name a tuned v3 model. An unknown name goes to v3 as it is.
+            Also ``model_name``.
         temperature: 0 to 1 (v1: above 0); service default 0.5.
         top_p: Above 0, up to 1; service default 0.8.
         top_k: 0 to 128; service default 0.
-        max_tokens: Output cap in tokens, thinking included. Default: 512 for the models that do not think (the
-            service's own default of 100 cuts most answers), otherwise and with tools the service's. With tools at least
-            1,024: a smaller one of the constructor's is raised with one warning. Also ``max_completion_tokens``.
+        max_tokens: Output cap in tokens, thinking included. Default: the service's, but without tools 512 for models
+            that do not think, since the service's 100 would cut most answers. With tools at least 1,024: a smaller
+            value of the constructor is raised, with one warning. Also ``max_completion_tokens``.
         repetition_penalty: v3 above 0, up to 2; v1 above 0, up to 10. Also ``repeat_penalty``.
         stop: Strings at which the answer ends. Also ``stop_sequences``.
         seed: 0 (random) to 4294967295.
         include_ai_filters: Whether to run the AI filter.
-        thinking: HCX-007: ``{"effort": "none" | "low" | "medium" | "high"}``. Left out, the model thinks with effort
-            "low", and not with tools, tool messages, structured output or ``stop``, which thinking excludes.
-        task_id: The task of a tuned model, whose base is ``model``.
-        base_model: The model on whose quota a tuned one counts.
+        thinking: HCX-007: ``{"effort": "none" | "low" | "medium" | "high"}``, or the effort alone. By default the model
+            thinks with effort "low"; it does not think with tools, tool messages, structured output or ``stop``.
+        task_id: The id of the tuning task, to call a tuned model whose base is ``model``.
+        base_model: The model whose quota a tuned model counts on.
         api_version: Overrides the API that the model's name implies.
-        tool_fallback: What to do when the service answers 40009 to a call with tools, which mostly means that the model
-            invented a tool: ``"after_tool_result"`` asks once more without tools if the last message is a tool's
-            result, ``"always"`` always, ``"never"`` raises. The answer is marked ``tool_fallback``.
+        tool_fallback: What to do when the service answers 40009 to a call with tools, because the model invented a tool
+            or the declarations are too long for it: ``"after_tool_result"`` asks once more without tools if the last
+            message is a tool's result, ``"always"`` asks once more in any case, ``"never"`` raises. Such an answer is
+            marked ``tool_fallback``.
     """
 
     model: str = Field(default="HCX-005", validation_alias=AliasChoices("model", "model_name"), min_length=1)
@@ -80,9 +81,16 @@ class ChatFields(ConnectionFields):
         fixed_hint: str,
         tools_and_format_hint: str,
     ) -> tuple[ToolChoiceFlow, Connection, dict[str, Any]]:
-        """Return the requests of a call with the options ``given``, where they go, and the options that are ``own``.
+        """Return the flow of requests for a call, the connection to send them with, and the adapter's own options.
 
-        The two functions translate the messages and the tools of a framework.
+        Args:
+            given: The options of the call.
+            to_messages: Translates the framework's messages.
+            wire_tool: Translates one of the framework's tools.
+            own: The names of the adapter's own options.
+            ignored: The names of options that the framework passes through for its own use.
+            fixed_hint: As in ``options_of_call``.
+            tools_and_format_hint: As in ``chat_options``.
         """
         options = options_of_call(given, own=own, ignored=ignored, what=type(self).__name__, fixed_hint=fixed_hint)
         mine = {name: options.pop(name) for name in own if name in options}
@@ -103,10 +111,16 @@ class ChatFields(ConnectionFields):
         if mine.get("max_retries") is not None:
             connection = connection.with_max_retries(mine["max_retries"])
         fallback = mine.get("tool_fallback", self.tool_fallback)
-        flow = ToolChoiceFlow(chat.request, choice=choice, tool_fallback=fallback, base_url=connection.place)
+        flow = ToolChoiceFlow(
+            chat.request,
+            choice=choice,
+            tool_fallback=fallback,
+            base_url=connection.place,
+            warn_once=self._warn_once,
+        )
         return flow, connection, mine
 
     def _default_options(self) -> dict[str, Any]:
-        """Return the options of a request that are set."""
+        """Return the options of a request that are not None."""
         held = self.__dict__
         return {name: held[name] for name in CHAT_OPTIONS if held[name] is not None}

@@ -1,4 +1,4 @@
-"""Citation tags in answers, ``<doc1>...</doc1>`` -> the plain answer and where it cites what. Pure."""
+"""Reads citation tags in answers, ``<doc1>...</doc1>``: gives the plain answer and its cited passages. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TAG = re.compile(r"<(/?)\s*(doc-?\d+)\s*>")
 
 
 class Cited(NamedTuple):
-    """A tagged passage: ``answer[start:end]`` is from a document.
+    """A tagged passage: ``answer[start:end]`` comes from a document.
 
     Attributes:
         id: The document's id, as the tag has it.
@@ -28,10 +28,10 @@ def parse_citations(raw: str) -> tuple[str, list[Cited]]:
     """Take the tags out of an answer.
 
     Args:
-        raw: The answer with tags. One that is not closed, in an answer that was cut, reaches to the end.
+        raw: The answer with tags. A tag that is not closed, as in a truncated answer, reaches to the end.
 
     Returns:
-        The answer without any tag, and the tagged passages that are not empty, by where they begin.
+        The answer without any tag, and the tagged passages that are not empty, in order of their start.
     """
     pieces: list[str] = []
     length = position = 0
@@ -44,9 +44,9 @@ def parse_citations(raw: str) -> tuple[str, list[Cited]]:
         if not tag[1]:
             opened.append((tag[2], length))
             continue
-        place = next((i for i in reversed(range(len(opened))) if opened[i][0] == tag[2]), None)
-        if place is not None:
-            name, start = opened.pop(place)
+        index = next((i for i in reversed(range(len(opened))) if opened[i][0] == tag[2]), None)
+        if index is not None:
+            name, start = opened.pop(index)
             found.append(Cited(name, start, length))
     pieces.append(raw[position:])
     answer = "".join(pieces)

@@ -1,7 +1,8 @@
-"""The clients behind an adapter: made at first use, shared by adapters with the same settings, never pickled.
+"""The clients behind an adapter: made on first use, shared by adapters with the same settings, never pickled.
 
 Frameworks copy components and rebuild them on every call (LangChain's configurable fields), so the connections have to
-live outside of them: all components with the same settings hold one pair of clients, which ends with the last of them.
+live outside of them. All components with the same settings share one pair of clients, which lives as long as one of
+the components.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
-from clova_studio._config import KEY_VARIABLES, check_http_client
+from clova_studio._config import check_http_client
 from clova_studio._errors import ConfigurationError
+from clova_studio._secrets import clean_key, key_variable, no_key_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,18 +28,18 @@ if TYPE_CHECKING:
 
 __all__ = ["SETTING_NAMES", "Connection", "Settings", "key_from_env", "url_from_env"]
 
-# The second is the name that programs written for langchain-naver have set.
+# The second is the name that langchain-naver uses.
 _URL_VARIABLES = ("CLOVASTUDIO_BASE_URL", "CLOVASTUDIO_API_BASE_URL")
 
 
 def key_from_env() -> SecretStr | None:
     """Return the API key of the environment: ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``, else None."""
-    value = _from_env(KEY_VARIABLES)
-    return None if value is None else SecretStr(value)
+    variable = key_variable()
+    return None if variable is None else SecretStr(clean_key(variable, os.environ[variable]))
 
 
 def url_from_env() -> str | None:
-    """Return the base URL of the environment, None if there is none."""
+    """Return the base URL of the environment, None without one."""
     return _from_env(_URL_VARIABLES)
 
 
@@ -47,7 +49,7 @@ def _from_env(names: tuple[str, ...]) -> str | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Settings:
-    """Arguments of ``ClovaStudio`` and ``AsyncClovaStudio``; None is left to them. No repr: it holds the key."""
+    """Arguments of ``ClovaStudio`` and ``AsyncClovaStudio``; None means their default. No repr: it holds the key."""
 
     api_key: SecretStr | None = None
     apigw_api_key: SecretStr | None = None
@@ -78,7 +80,7 @@ class Settings:
         return given
 
     def identity(self) -> tuple[Any, ...] | None:
-        """Return what tells these settings from others without holding a key; None if they cannot be shared."""
+        """Return a hashable value that is equal for equal settings and holds no key; None if there cannot be one."""
         if self.http_client is not None or self.http_async_client is not None:
             return None
         identity = (
@@ -96,7 +98,7 @@ class Settings:
         )
         try:
             hash(identity)
-        except TypeError:  # an httpx.Timeout, for one
+        except TypeError:  # an httpx.Timeout, for example
             return None
         return identity
 
@@ -110,9 +112,9 @@ def _digest(secret: SecretStr | None) -> bytes | None:
 
 
 class _Clients:
-    """A sync and an async client with the same settings, each made when it is first asked for.
+    """A sync and an async client with the same settings, each made on first use.
 
-    They close their connections themselves when the last adapter that holds them is gone.
+    They close their connections when the last adapter that holds them is gone.
     """
 
     __slots__ = ("__weakref__", "_async", "_lock", "_settings", "_sync")
@@ -158,7 +160,7 @@ def _clients_for(settings: Settings) -> _Clients:
 
 
 def forget_clients() -> None:
-    """Share no more clients with components that exist; these keep theirs."""
+    """Give new components new clients; existing components keep theirs."""
     with _shared_lock:
         _shared.clear()
 
@@ -168,19 +170,19 @@ class Connection:
 
     Args:
         settings: Settings of the clients to make.
-        client: A ``ClovaStudio`` of the caller's; it stays open.
-        async_client: An ``AsyncClovaStudio`` of the caller's; it stays open.
+        client: The caller's ``ClovaStudio``; it stays open.
+        async_client: The caller's ``AsyncClovaStudio``; it stays open.
 
     Raises:
-        ConfigurationError: There is no key, or a client is of the wrong kind, or an HTTP client closed.
+        ConfigurationError: There is no key, a client is of the wrong type, or an HTTP client is closed.
     """
 
     __slots__ = ("_async_client", "_client", "_clients", "_settings", "_variants")
 
     def __init__(self, settings: Settings, *, client: Any = None, async_client: Any = None) -> None:
         for name, value, wanted in (("client", client, False), ("async_client", async_client, True)):
-            verb = getattr(value, "embed", None)
-            if value is not None and not (callable(verb) and inspect.iscoroutinefunction(verb) is wanted):
+            method = getattr(value, "embed", None)
+            if value is not None and not (callable(method) and inspect.iscoroutinefunction(method) is wanted):
                 kind = "an AsyncClovaStudio" if wanted else "a ClovaStudio"
                 raise ConfigurationError(f"{name} must be {kind}, got {type(value).__name__}")
         check_http_client("http_client", settings.http_client, asynchronous=False)
@@ -193,22 +195,24 @@ class Connection:
         if client is None and async_client is None:
             if settings.api_key is None:
                 raise ConfigurationError(
-                    "no API key: give api_key= (or client=), or set CLOVASTUDIO_API_KEY. / API 키가 없습니다. "
-                    "api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요."
+                    no_key_message(
+                        "give api_key= (or client=), or set CLOVASTUDIO_API_KEY.",
+                        "api_key=로 넘기거나 환경 변수 CLOVASTUDIO_API_KEY를 설정하세요.",
+                    )
                 )
             self._clients = _clients_for(settings)
 
     @classmethod
     def of(cls, *, client: Any = None, async_client: Any = None, **settings: Any) -> Self:
-        """Return the connection for arguments as a caller gave them; key and address come from the environment.
+        """Return the connection for a caller's arguments; key and address default to those of the environment.
 
         Args:
-            client: A ``ClovaStudio`` of the caller's; it stays open.
-            async_client: An ``AsyncClovaStudio`` of the caller's; it stays open.
+            client: The caller's ``ClovaStudio``; it stays open.
+            async_client: The caller's ``AsyncClovaStudio``; it stays open.
             **settings: Settings of the clients to make, as ``ConnectionFields`` has them.
 
         Raises:
-            ConfigurationError: As the class, or there are settings beside a client that has its own.
+            ConfigurationError: As for the class, or settings are given together with a client, which has its own.
         """
         if client is not None or async_client is not None:
             unset = Settings()
@@ -217,9 +221,9 @@ class Connection:
                     raise ConfigurationError(f"{name} belongs to the client that you gave: set it there")
         else:
             key = settings.get("api_key")
-            settings["api_key"] = key_from_env() if key is None else _secret(key)
+            settings["api_key"] = key_from_env() if key is None else _secret("api_key", key)
             if settings.get("apigw_api_key") is not None:
-                settings["apigw_api_key"] = _secret(settings["apigw_api_key"])
+                settings["apigw_api_key"] = _secret("apigw_api_key", settings["apigw_api_key"])
             if settings.get("base_url") is None:
                 settings["base_url"] = url_from_env()
         return cls(Settings(**settings), client=client, async_client=async_client)
@@ -239,7 +243,7 @@ class Connection:
 
     @property
     def asynchronous(self) -> AsyncClovaStudio | None:
-        """The asynchronous client; None if only a synchronous one was given, which then works in a thread."""
+        """The asynchronous client; None if only a synchronous one was given, which callers then run in a thread."""
         return self._async_client if self._clients is None else self._clients.asynchronous
 
     @property
@@ -256,18 +260,18 @@ class Connection:
 
     @property
     def base_url(self) -> str | None:
-        """The address as far as it is known without making a client."""
+        """The base URL if it is known without making a client; None for that of the region."""
         given = self._client if self._client is not None else self._async_client
         return self._settings.base_url if given is None else str(given.base_url)
 
     @property
     def place(self) -> str:
-        """Where requests go, to tell services apart: the address, or the region whose address it is."""
+        """A name for where requests go: the base URL if it is known, else the region."""
         return self.base_url or self._settings.region
 
     @property
     def target(self) -> tuple[Any, ...]:
-        """What the connection is made of; two with the same lead to the same place."""
+        """What the connection is made of; connections with the same target are equal."""
         return self._settings, self._client, self._async_client
 
     def with_max_retries(self, max_retries: int) -> Connection:
@@ -277,7 +281,7 @@ class Connection:
             max_retries: Retries after the first request, from 0.
 
         Raises:
-            ConfigurationError: The clients are the caller's, and their retries fixed.
+            ConfigurationError: The clients are the caller's, so their retries cannot be changed.
         """
         if self._clients is None:
             raise ConfigurationError("max_retries belongs to the client that you gave: set it there")
@@ -286,24 +290,24 @@ class Connection:
         return self._variants[max_retries]
 
     def check_picklable(self) -> None:
-        """Refuse, by name, what cannot be sent to another process.
+        """Refuse settings that cannot be sent to another process.
 
         Raises:
-            ConfigurationError: An HTTP client of the caller's is part of the settings.
+            ConfigurationError: The settings contain the caller's HTTP client; the error names it.
         """
         for name in ("http_client", "http_async_client"):
             if getattr(self._settings, name) is not None:
                 raise ConfigurationError(
-                    f"this cannot be pickled: it has an {name} of yours; leave it out, or build this in the worker"
+                    f"this cannot be pickled: it has your own {name}; leave it out, or build this in the worker"
                 )
 
     def __eq__(self, other: object) -> bool:
-        # By what it leads to: a copy from another process is the same connection.
+        # By target: a copy from another process is the same connection.
         if not isinstance(other, Connection):
             return NotImplemented
         return self.target == other.target
 
-    __hash__ = None  # type: ignore[assignment]  # settings may hold what has no hash
+    __hash__ = None  # type: ignore[assignment]  # settings may have no hash
 
     def __repr__(self) -> str:
         return f"Connection(base_url={self.base_url!r})"
@@ -317,16 +321,15 @@ class Connection:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Connection:
-        # A handle on connections: a copy of what holds it means the same connections.
+        # A copy of a component uses the same connections.
         return self
 
 
-def _secret(value: Any) -> SecretStr:
-    if isinstance(value, SecretStr):
-        return value
-    if not isinstance(value, str):
-        raise ConfigurationError(f"a key must be a string or a SecretStr, got {type(value).__name__}")
-    return SecretStr(value)
+def _secret(name: str, value: Any) -> SecretStr:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{name} must be a string or a SecretStr, got {type(value).__name__}")
+    return SecretStr(clean_key(name, text))
 
 
 def _rebuild(settings: dict[str, Any], client: Any, async_client: Any) -> Connection:

@@ -1,7 +1,7 @@
-"""A conversation of any framework -> messages of the wire. Pure; what is handed in is never changed.
+"""Builds the wire's messages from a conversation of any framework. Pure; arguments are never changed.
 
 The service takes one system message, strings or parts of text and image as content, tool calls whose arguments are
-objects, and nothing else. A framework's own blocks are the adapter's business; what becomes of them stands here.
+objects, and nothing else. The adapters read the blocks of their framework; what is sent of them is decided here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import ConfigurationError
-from clova_studio._requests.messages import ClovaMessages, kind_of
+from clova_studio._requests.messages import ClovaMessage, ClovaMessages, kind_of
 from clova_studio.adapters._images import IMAGE_PLACEHOLDER
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def with_instruction(wire: Sequence[dict[str, Any]], instruction: str) -> list[d
     """Return the messages of a request with one more sentence in the system message.
 
     Args:
-        wire: The messages in the wire's form; they are not changed. Without a system message in front, one is made.
+        wire: The messages in the wire's form; they are not changed. If the first is no system message, one is added.
         instruction: The sentence.
     """
     kind = kind_of(wire)
@@ -44,13 +44,13 @@ def with_instruction(wire: Sequence[dict[str, Any]], instruction: str) -> list[d
 
 
 class Conversation:
-    """The messages of a request as they come together.
+    """Collects the messages of a request.
 
     Args:
-        no_images: Why this request cannot carry images, None if it can. An image of the last turn is then refused;
-            older ones become ``[image]`` with a warning.
-        parse_json: What reads a tool call's arguments that are text, perhaps cut; it raises ValueError or gives
-            something else than a mapping where it cannot.
+        no_images: What rules out images in this request, None if nothing does. If something does, an image in the last
+            turn is refused; older ones become ``[image]`` with a warning.
+        parse_json: Parses the arguments of a tool call from text, which may be truncated. It raises ValueError or
+            returns something other than a mapping if it cannot.
     """
 
     def __init__(self, no_images: str | None, *, parse_json: Callable[[str], Any]) -> None:
@@ -61,25 +61,25 @@ class Conversation:
         self._replaced = 0
 
     def add_system(self, parts: list[dict[str, Any]], where: str) -> None:
-        """Add instructions; they are joined into one message in front.
+        """Add a system message; all system messages are joined into one at the start.
 
         Args:
             parts: Parts of text.
-            where: The message's name in an error, as ``messages[0]``.
+            where: The message's name in an error, such as ``messages[0]``.
 
         Raises:
             ConfigurationError: One part is an image.
         """
         if any(part["type"] == "image_url" for part in parts):
-            raise ConfigurationError(f"{where} is a system message with an image: images go in user messages")
+            raise ConfigurationError(f"{where} is a system message with an image: images belong in user messages")
         self._system.append("\n".join(part["text"] for part in parts))
 
     def add_user(self, parts: list[dict[str, Any]], where: str, *, is_last_turn: bool) -> None:
-        """Add what the user said.
+        """Add a message of the user.
 
         Args:
             parts: Parts of text and image.
-            where: The message's name in an error, as ``messages[0]``.
+            where: The message's name in an error, such as ``messages[0]``.
             is_last_turn: Whether no message of the user follows.
 
         Raises:
@@ -89,45 +89,47 @@ class Conversation:
             images = [j for j, part in enumerate(parts) if part["type"] == "image_url"]
             if images and is_last_turn:
                 raise ConfigurationError(
-                    f"{where} has an image, which cannot go together with {self._no_images}: leave one of them out"
+                    f"{where} has an image, which cannot be combined with {self._no_images}: leave one of them out"
                 )
             parts = [text_part(IMAGE_PLACEHOLDER) if j in images else part for j, part in enumerate(parts)]
             self._replaced += len(images)
-        # In the simplest form: the pages of tools and structured outputs want strings.
+        # A string where possible: the pages on tools and structured outputs require it.
         has_image = any(part["type"] == "image_url" for part in parts)
         content = parts if has_image else "\n".join(part["text"] for part in parts)
-        self._wire.append({"role": "user", "content": content})
+        self._wire.append(ClovaMessage(where, role="user", content=content))
 
-    def add_assistant(self, text: str, calls: Sequence[tuple[Any, Any, Any]] = ()) -> None:
-        """Add an answer of the model; one of which nothing is left to send is left out.
+    def add_assistant(self, text: str, calls: Sequence[tuple[Any, Any, Any]] = (), *, where: str = "") -> None:
+        """Add an answer of the model, unless it has neither text nor tool calls.
 
         Args:
-            text: What it said, without thinking: the service refuses to have that back.
-            calls: Id, name and arguments (a mapping or JSON) of each tool call.
+            text: Its text, without the thinking, which the service refuses in a history.
+            calls: Id, name and arguments (a mapping or JSON text) of each tool call.
+            where: The message's name in an error, such as ``messages[0]``; empty for the index on the wire.
         """
-        wire: dict[str, Any] = {"role": "assistant", "content": text}
+        wire = ClovaMessage(where, role="assistant", content=text)
         if calls:
             wire["toolCalls"] = [self._call(*call) for call in calls]
         if calls or text.strip():
             self._wire.append(wire)
 
-    def add_tool_result(self, call_id: Any, text: str, *, images: int = 0) -> None:
-        """Add what a tool gave.
+    def add_tool_result(self, call_id: Any, text: str, *, images: int = 0, where: str = "") -> None:
+        """Add the result of a tool.
 
         Args:
-            call_id: The call that it answers.
-            text: The result, with ``[image]`` for each image, which the service does not take there.
-            images: How many there are.
+            call_id: The id of the call that it answers.
+            text: The result, with ``[image]`` for each image, since the service takes only text here.
+            images: The number of these images.
+            where: The message's name in an error, such as ``messages[0]``; empty for the index on the wire.
         """
         self._replaced += images
-        self._wire.append({"role": "tool", "toolCallId": call_id, "content": text})
+        self._wire.append(ClovaMessage(where, role="tool", toolCallId=call_id, content=text))
 
     def finished(self) -> ClovaMessages:
-        """Return the messages: fresh dicts, which the client does not translate again."""
+        """Return the messages as new dicts, which the client does not translate again."""
         if self._replaced:
             reason = self._no_images or "tool results"
             warnings.warn(
-                f"{self._replaced} image(s) of the history sent as {IMAGE_PLACEHOLDER!r}: images cannot go together "
+                f"{self._replaced} image(s) of the history sent as {IMAGE_PLACEHOLDER!r}: images cannot be combined "
                 f"with {reason}",
                 stacklevel=2,
             )
@@ -143,7 +145,7 @@ class Conversation:
             except (ValueError, RecursionError):
                 arguments = None
             if not isinstance(arguments, Mapping):
-                # The service takes objects only; the model gets to see what it wrote.
+                # The service takes only objects. In this one the model sees what it wrote.
                 arguments = {"invalid_json": text}
         return {
             "id": call_id,
@@ -153,7 +155,7 @@ class Conversation:
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON that people and models can read: Hangul as it is, what JSON cannot hold as text.
+    """Return a value as readable JSON: Hangul is not escaped, and what JSON cannot represent becomes a string.
 
     Args:
         value: Any value.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio._concurrency import run_tasks
+from clova_studio.adapters._threads import in_thread
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     from clova_studio._async_client import AsyncClovaStudio
@@ -29,14 +30,14 @@ async def aembed_texts(
     permits: asyncio.Semaphore | None = None,
     parent: WorkQueue[Any, Any] | None = None,
 ) -> list[Embedding]:
-    """Return the vectors of many texts in their order, as ``embed_many``, but as one of several calls.
+    """Return the vectors of many texts in input order, like ``embed_many``, but as one of several calls.
 
     Args:
-        client: Asks the service; a synchronous one in threads.
+        client: The client; a synchronous one runs in threads.
         texts: As in ``embed_many``.
-        model: As there.
-        max_concurrency: As there.
-        on_too_long: As there.
+        model: As in ``embed_many``.
+        max_concurrency: As in ``embed_many``.
+        on_too_long: As in ``embed_many``.
         permits: A semaphore that each request holds: it bounds the requests of all calls that share it.
         parent: A queue that this call belongs to: when it ends, this call ends too, with what succeeded on ``partial``.
 
@@ -44,10 +45,10 @@ async def aembed_texts(
         One ``Embedding`` per text, in input order.
 
     Raises:
-        ConfigurationError: A text is empty or an argument wrong; nothing was sent.
+        ConfigurationError: A text is blank, or an argument is wrong; nothing was sent.
         ClovaStudioError: The first error, with what succeeded on ``partial``.
     """
-    # The client and its HTTP library are loaded with the first call, not with an adapter's module.
+    # The client and its HTTP library are loaded with the first call, not when an adapter is imported.
     from clova_studio._client import ClovaStudio
     from clova_studio._resources._embed_many import EmbedBatch
 
@@ -63,11 +64,11 @@ async def aembed_texts(
     async def send(text: str) -> Embedding:
         call = batch.call(text)
         async with permits or contextlib.nullcontext():
-            # The batch may have ended while this waited for its permit.
+            # The batch may have ended while this request waited for its permit.
             batch.queue.cancel.check()
             if isinstance(client, ClovaStudio):
                 blocking = client
-                return await asyncio.to_thread(lambda: blocking._send(call, **batch.options))  # noqa: SLF001
+                return await in_thread(lambda: blocking._send(call, **batch.options))  # noqa: SLF001
             return await client._send(call, **batch.options)  # noqa: SLF001
 
     return await run_tasks(batch.queue, send)

@@ -1,4 +1,4 @@
-"""What every pydantic component of an adapter has in common: the connection's fields, and no argument ignored."""
+"""What every pydantic component of an adapter has in common: the connection's fields, and checks of argument names."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ _HINTS = {
     "service_app": "use path_prefix='serviceapp'",
     "dimensions": "both embedding APIs give 1,024 numbers",
 }
-# By these fields a dump of Timeouts, httpx.Timeout, RetryPolicy or RateLimits is known from a caller's own mapping.
+# A mapping with one of these fields is a dump of Timeouts, httpx.Timeout, RetryPolicy or RateLimits.
 _DUMPED = {"connect", "attempts", "window"}
 
 
 def refuse_unknown(
     given: Mapping[str, Any], names: Sequence[str], what: str, *, hints: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Refuse an argument that does not exist, by name, with the way out or the nearest name that does.
+    """Refuse an argument that does not exist, by name, with a hint or the nearest name that does exist.
 
     Args:
         given: The arguments.
-        names: Those that exist.
-        what: Whose they are, for the message.
-        hints: The way out for names that do not exist, besides those that all adapters have.
+        names: The names of the arguments that exist.
+        what: What has these arguments, for the message.
+        hints: What to use instead, by name, in addition to the hints that all adapters share.
 
     Raises:
-        ConfigurationError: One of them does not exist.
+        ConfigurationError: One of the arguments does not exist.
     """
     for name in given:
         if name in names:
@@ -73,24 +73,26 @@ class ConnectionFields(BaseModel):
     """How to reach the service: the client's settings by name, or a client.
 
     Attributes:
-        api_key: A test or service key; else ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``.
+        api_key: A test or service key. Default: ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``. Quotes and
+            blanks around it are taken off with a warning.
         apigw_api_key: The second key of the old pair.
         region: ``"public"`` or ``"gov"``.
         base_url: Another address (or ``CLOVASTUDIO_BASE_URL``, or ``CLOVASTUDIO_API_BASE_URL``); takes precedence
-            over ``region``. An ending ``/v1/openai`` is taken off. Also ``naver_api_base``.
+            over ``region``. A ``/v1/openai`` at its end is removed. Also ``naver_api_base``.
         path_prefix: ``"testapp"`` or ``"serviceapp"`` for apps that still have it in their paths.
-        timeout: Seconds, ``clova_studio.Timeouts`` or an httpx timeout. Also ``request_timeout``.
-        max_retries: Retries after the first request; None for the client's 5. There is no other layer of retries.
+        timeout: Seconds, ``clova_studio.Timeouts`` or an httpx timeout. Default: connect 5 s, 300 s between two reads
+            and 600 s in total for a whole answer, 60 s between two events of a stream. Also ``request_timeout``.
+        max_retries: Retries after the first request, from 0; None for the client's 5. No other layer retries.
         retry: A ``clova_studio.RetryPolicy``.
         rate_limits: The account's limits, as ``clova_studio.ClovaStudio`` takes them: ``RateLimits({...})``,
             ``"test"`` or ``"service"``.
-        max_wait: Seconds a call may wait for its rate limiter, None for no bound.
-        quota_group: A name shared by the keys of one main account.
+        max_wait: Seconds a call may wait for its rate limiter; None for no bound.
+        quota_group: A name shared by the keys of one main account, which then share their quotas.
         headers: Headers to send with every request. Also ``default_headers``.
-        http_client: An ``httpx.Client`` of yours for synchronous calls; it is not closed.
-        http_async_client: An ``httpx.AsyncClient`` of yours for asynchronous calls.
-        client: A ``clova_studio.ClovaStudio`` of yours instead of all the above; it is not closed.
-        async_client: A ``clova_studio.AsyncClovaStudio`` likewise. With ``client`` alone, asynchronous calls run it in
+        http_client: Your own ``httpx.Client`` for synchronous calls; it is not closed.
+        http_async_client: Your own ``httpx.AsyncClient`` for asynchronous calls; it is not closed.
+        client: Your own ``clova_studio.ClovaStudio`` instead of all the above; it is not closed.
+        async_client: Likewise a ``clova_studio.AsyncClovaStudio``. With ``client`` alone, asynchronous calls run it in
             a thread.
     """
 
@@ -98,16 +100,16 @@ class ConnectionFields(BaseModel):
         extra="forbid",
         populate_by_name=True,
         arbitrary_types_allowed=True,
-        # "model" is a name of this service's, not pydantic's.
+        # Field names of this service start with "model".
         protected_namespaces=(),
-        # An argument in the wrong place may be a key.
+        # A misplaced argument may be a key.
         hide_input_in_errors=True,
     )
 
     api_key: SecretStr | None = Field(default_factory=key_from_env)
     apigw_api_key: SecretStr | None = None
     region: Literal["public", "gov"] = "public"
-    # The other names are those of langchain-naver's fields, which its users may have in their programs.
+    # The aliases are the names of langchain-naver's fields.
     base_url: str | None = Field(
         default_factory=url_from_env, validation_alias=AliasChoices("base_url", "naver_api_base")
     )
@@ -127,9 +129,9 @@ class ConnectionFields(BaseModel):
     async_client: Any = Field(default=None, repr=False, exclude=True)
 
     error_context: ClassVar[AbstractContextManager[Any]] = nullcontext()
-    """What turns errors of the constructor into those of the framework; entered many times."""
+    """Turns errors of the constructor into those of the framework; it is entered many times."""
     argument_hints: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """The way out for arguments that do not exist, besides those that all adapters have."""
+    """What to use instead of arguments that do not exist, in addition to the hints that all adapters share."""
 
     _connection: Connection = PrivateAttr()
 
@@ -151,7 +153,7 @@ class ConnectionFields(BaseModel):
                 raise ConfigurationError(f"{' and '.join(given)} are names of one option: give one")
         if data.get("client") is None and data.get("async_client") is None:
             return data
-        # The fields' own defaults are harmless: frameworks hand over every field when they rebuild a component.
+        # Defaults are allowed: frameworks pass every field when they rebuild a component.
         same = {double[0]: double for double in doubles}
         for field in SETTING_NAMES:
             default = cls.model_fields[field].default if cls.model_fields[field].default_factory is None else None
@@ -165,7 +167,7 @@ class ConnectionFields(BaseModel):
     @field_validator("timeout", "retry", "rate_limits", mode="before")
     @classmethod
     def _rebuild_dumped(cls, value: Any, info: ValidationInfo) -> Any:
-        """Take back what a dump of this component made of a value."""
+        """Return a value as it was before this component was dumped."""
         if not isinstance(value, Mapping) or not {*map(str, value)} & _DUMPED:
             return value
         from clova_studio import RateLimits, RetryPolicy, Timeouts
@@ -193,7 +195,7 @@ class ConnectionFields(BaseModel):
 
 @functools.cache
 def _names_of(cls: type[BaseModel]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Return the names of all arguments of a component, and those that are names of one option."""
+    """Return the names of all arguments of a component, and the groups of names that mean one option."""
     names: list[str] = []
     doubles: list[tuple[str, ...]] = []
     for field, info in cls.model_fields.items():

@@ -1,4 +1,4 @@
-"""Options of a chat: their names, and what they make of one another. Pure.
+"""Options of a chat: their names, and how they affect one another. Pure.
 
 Source: the Chat Completions v3, function calling and structured outputs pages of the API guide.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, TUNED_MODEL_PREFIX, is_tuned, model_info
+from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.chat_options import (
     MIN_TOKENS_WITH_TOOLS,
     refuse_tools_with_format,
     text_only_reason,
 )
+from clova_studio._requests.names import task_of
 from clova_studio.adapters._fields import refuse_unknown
 from clova_studio.adapters._schemas import wire_response_format
 
@@ -32,8 +33,8 @@ __all__ = [
     "warn_of_raised_cap",
 ]
 
-# The native API's own default is 100 for the models that do not think, so that nearly every answer would be cut. This
-# is the default of its OpenAI-compatible API, which programs that come from there had.
+# The native API's own default is 100 for the models that do not think, which would cut nearly every answer. This is the
+# default of the OpenAI-compatible API, so programs that come from there keep it.
 DEFAULT_TOKENS = 512
 
 CHAT_OPTIONS = (
@@ -65,12 +66,12 @@ _FIXED = ("api_key", "apigw_api_key", "base_url", "region", "path_prefix", "clie
 
 
 class ChatRequest(NamedTuple):
-    """A chat, ready to be sent but for its messages.
+    """A chat request without its messages.
 
     Attributes:
         request: Arguments for ``chat`` and ``stream_chat``, without messages and tool choice.
-        no_images: Why it cannot carry images, None if it can.
-        as_json: Whether an answer in JSON is to be asked for in words.
+        no_images: What rules out images, None if nothing does.
+        as_json: Whether an instruction has to ask for an answer in JSON.
         raised_cap: The output cap of the constructor if it had to be raised, None otherwise.
     """
 
@@ -88,14 +89,15 @@ def options_of_call(
     what: str,
     fixed_hint: str,
 ) -> dict[str, Any]:
-    """Return the options of a call, each by its first name.
+    """Return the options of a call, each under its main name.
 
     Args:
         given: The options as the caller and the framework gave them.
-        own: Names that the adapter has besides those of a chat.
-        ignored: Names that the framework hands through for itself.
+        own: Names that the adapter has in addition to those of a chat.
+        ignored: Names that the framework passes through for its own use.
         what: The name of the chat model's class.
-        fixed_hint: What to do instead of giving per call what belongs to the instance; ``{name}`` is its name.
+        fixed_hint: What to do instead if an option that belongs to the instance is given per call; ``{name}`` is
+            replaced by its name.
 
     Raises:
         ConfigurationError: An option does not exist, belongs to the instance, or is given under two names.
@@ -122,15 +124,15 @@ def chat_options(
     response_format: Any,
     tools_and_format_hint: str = "",
 ) -> ChatRequest:
-    """Return a chat without its messages.
+    """Return a chat request without its messages.
 
     Args:
-        defaults: The options of the constructor that are set.
+        defaults: The options of the constructor that are not None.
         options: The options of the call; they take precedence over those of the constructor.
-        tools: Tools as the wire has them, empty for none.
+        tools: Tools in the wire's form, empty for none.
         response_format: OpenAI's or the service's, None for none. ``{"type": "json_object"}``, which the service does
-            not have, is left for words to ask for.
-        tools_and_format_hint: What to do instead of giving tools and a response format.
+            not have, sets ``as_json``.
+        tools_and_format_hint: What to do instead of giving both tools and a response format.
 
     Raises:
         ConfigurationError: Options contradict one another.
@@ -138,7 +140,7 @@ def chat_options(
     request = {**defaults, **options}
     tuned = is_tuned(request["model"])
     if tuned:
-        _name_task(request)
+        request["task_id"] = task_of(request["model"], request.get("task_id"))
     raised_cap = None
     info = model_info(request["model"])
     if tools:
@@ -162,26 +164,16 @@ def chat_options(
     return ChatRequest(request, no_images, as_json, raised_cap)
 
 
-def _name_task(request: dict[str, Any]) -> None:
-    """Read a tuned model's name, which is ``ft:`` and the id of its task."""
-    task_id = request["model"].removeprefix(TUNED_MODEL_PREFIX)
-    if request.get("task_id") not in {None, task_id}:
-        raise ConfigurationError(
-            f"model={request['model']!r} and task_id={request['task_id']!r} name two tuned models: give one"
-        )
-    request["task_id"] = task_id
-
-
 def default_output_tokens(model: str, thinking: Any = None) -> int:
-    """Return the output cap of a chat for which none was given.
+    """Return the output cap in tokens of a chat that sets none.
 
     Args:
         model: A model's name.
-        thinking: The effort, or a mapping with it; None for the model's own.
+        thinking: The effort, or a mapping with it; None for the model's default.
 
     Returns:
-        512 where the model does not think; otherwise the service's default, which goes by the effort: 5,120 for low,
-        10,240 for medium, 20,480 for high.
+        512 if the model does not think; otherwise the service's default for the effort: 5,120 for low, 10,240 for
+        medium, 20,480 for high.
     """
     info = model_info(model)
     if not (info.known and info.thinking):
@@ -195,9 +187,9 @@ def warn_of_raised_cap(cap: int, once: WarnOnce) -> None:
 
     Args:
         cap: The cap that was given, in tokens.
-        once: The component's own.
+        once: The component's ``WarnOnce``.
     """
     once.warn(
         "raised cap",
-        f"max_tokens={cap} raised to {MIN_TOKENS_WITH_TOOLS}: with tools the service takes no smaller output cap",
+        f"max_tokens={cap} raised to {MIN_TOKENS_WITH_TOOLS}: with tools the service refuses a smaller output cap",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from clova_studio.adapters._citations import Cited, parse_citations
 
@@ -14,20 +14,25 @@ if TYPE_CHECKING:
 __all__ = ["RerankAnswer", "RerankRequest"]
 
 _ANSWER = "답변:"
+# Observed: documents of one line were not cited although they held the answer, passages of several hundred characters
+# were.
+_SHORT = 200
 
 
 class RerankAnswer(NamedTuple):
-    """What the reranker says about the documents of a request, by their indices there.
+    """What the reranker says about the documents of a request, which are named by their indices there.
 
     Attributes:
         cited: The indices of the cited documents, best first, each once.
         uncited: The indices of all others, in order.
         text: The answer that was written from the documents, without citation tags.
-        raw: The answer as it came.
+        raw: The answer as the service sent it.
         passages: The tagged passages of ``text``, each with the index of a document.
         suggested_queries: Other queries to try, when the documents hold no answer.
         usage: Tokens; None if nothing was sent.
         request_id: The id of the request; None if nothing was sent.
+        unsent: The indices of the texts that are blank.
+        hint: What may have kept documents from being cited; None if there is nothing to say.
     """
 
     cited: list[int]
@@ -38,27 +43,39 @@ class RerankAnswer(NamedTuple):
     suggested_queries: list[str]
     usage: Usage | None
     request_id: str | None
+    unsent: frozenset[int] = frozenset()
+    hint: str | None = None
 
-    def kept(self, mark: Callable[[int, dict[str, Any]], Any], *, keep_uncited: bool, top_n: int | None) -> list[Any]:
-        """Return the documents that are kept: the cited ones, best first, then perhaps the others.
+    def kept(
+        self,
+        mark: Callable[[int, dict[str, Any]], Any],
+        *,
+        keep_uncited: bool | Literal["if_none_cited"],
+        top_n: int | None,
+    ) -> list[Any]:
+        """Return the documents to keep: the cited ones, best first, then the others if wanted.
 
         Args:
             mark: Returns a copy of the document at an index with metadata: ``cited``, and ``rank`` from 1 if cited.
-            keep_uncited: Whether the others follow.
-            top_n: Documents at most, None for all.
+            keep_uncited: Whether the others follow; ``"if_none_cited"`` keeps those that are not blank if none was
+                cited: that nothing was cited does not mean that nothing was found.
+            top_n: Maximum number of documents, None for all.
         """
         found = [mark(i, {"cited": True, "rank": rank}) for rank, i in enumerate(self.cited, 1)]
-        if keep_uncited:
+        if keep_uncited is True:
             found += [mark(i, {"cited": False}) for i in self.uncited]
+        elif keep_uncited and not found:
+            found = [mark(i, {"cited": False}) for i in self.uncited if i not in self.unsent]
         return found[:top_n]
 
     def fields(self) -> dict[str, Any]:
-        """Return what is the same in each framework's result, by the names of its fields."""
+        """Return the fields that the results of all frameworks share, by name."""
         return {
             "answer": self.text,
             "raw": self.raw,
             "suggested_queries": self.suggested_queries,
             "request_id": self.request_id,
+            "hint": self.hint,
         }
 
     def citations(self) -> list[tuple[int, dict[str, Any]]]:
@@ -70,9 +87,9 @@ class RerankAnswer(NamedTuple):
 
 
 class RerankRequest:
-    """Texts as the reranker takes them.
+    """Texts in the form that the reranker takes.
 
-    Ids count the texts that are sent, from ``doc1``: the answer's tags count like that, whatever the ids are.
+    Ids number the texts that are sent, from ``doc1``: the answer's tags are numbered like that, whatever the ids are.
 
     Args:
         texts: The documents' texts; blank ones, which the service refuses, are not sent.
@@ -93,13 +110,14 @@ class RerankRequest:
                 self.index_of[name] = i
 
     def answer(self, result: RerankResult | None) -> RerankAnswer:
-        """Return what the reranker says.
+        """Return the answer in terms of the texts.
 
         Args:
-            result: The answer; None if nothing was sent. Ids that were not sent are left out.
+            result: The reranker's answer; None if nothing was sent. Ids that were not sent are left out.
         """
+        unsent = frozenset(range(self._count)).difference(self.index_of.values())
         if result is None:
-            return RerankAnswer([], list(range(self._count)), "", "", [], [], None, None)
+            return RerankAnswer([], list(range(self._count)), "", "", [], [], None, None, unsent)
         known = (self.index_of[found.id] for found in result.cited_documents if found.id in self.index_of)
         cited = list(dict.fromkeys(known))
         text, passages = parse_citations(result.result.removeprefix(_ANSWER).lstrip())
@@ -112,4 +130,16 @@ class RerankRequest:
             suggested_queries=list(result.suggested_queries),
             usage=result.usage,
             request_id=result.request_id,
+            unsent=unsent,
+            hint=None if cited else self._hint(),
+        )
+
+    def _hint(self) -> str | None:
+        short = sum(len(document["doc"].strip()) < _SHORT for document in self.documents)
+        if not short:
+            return None
+        return (
+            f"the reranker cited none of {len(self.documents)} documents, and {short} of them are short: it often does "
+            "not cite a document of one line although it holds the answer; give it passages of several hundred "
+            "characters, or ask as one searches"
         )

@@ -1,4 +1,4 @@
-"""Topic paragraphs of several texts of any length, as spans of them."""
+"""Topic paragraphs of several texts of any length, as spans in the texts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from clova_studio import _requests
 from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
 from clova_studio._errors import ClovaStudioError, ConfigurationError
+from clova_studio._rate_limits.settings import patience_of
 from clova_studio._segments import TextSpan, align_segments, segmentation_windows
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class TopicSpan(NamedTuple):
     Attributes:
         start: Where it begins, in characters from 0.
         end: Where it ends, in characters.
-        topic: The number of the topic that it belongs to, from 0.
+        topic: The index of the topic that it belongs to, from 0.
     """
 
     start: int
@@ -56,11 +57,11 @@ def segment_texts(
     A text over 120,000 characters is sent in windows that end at paragraph borders, each segmented on its own.
 
     Args:
-        client: Asks the service.
+        client: The client that sends the requests.
         texts: Texts; a blank one has no paragraph and costs no request.
-        max_chunk_size: Characters of a chunk at most, None for no bound. What is longer is cut at sentence borders,
-            then at white space, then anywhere.
-        max_concurrency: Requests in flight at once, at most, from 1.
+        max_chunk_size: Maximum length of a chunk in characters, None for no bound. A longer one is cut at sentence
+            borders, then at white space, then anywhere.
+        max_concurrency: Maximum number of requests in flight, from 1.
         on_result: Called after each request, one per window of ``segmentation_windows``; for a progress bar.
         **options: Options of ``ClovaStudio.segment``.
 
@@ -68,11 +69,11 @@ def segment_texts(
         The chunks of each text in order, each an exact slice; only white space lies between them.
 
     Raises:
-        ClovaStudioError: The first request that failed; no other was started after it. Its ``partial`` has a list for
-            each text, with its chunks in order, the error in place of a window that failed, and None in place of one
-            that has no result. Topics are counted among those that are there.
+        ClovaStudioError: The error of the first request that failed; none is started after it. Its ``partial`` has a
+            list for each text: its chunks in order, the error in place of a window that failed, and None in place of a
+            window without a result. Topics are numbered without those of missing windows.
     """
-    work = _Segmentation(texts, max_chunk_size, max_concurrency, on_result, options)
+    work = _Segmentation(client, texts, max_chunk_size, max_concurrency, on_result, options)
     with work:
         work.results = run_threads(
             work.queue,
@@ -91,7 +92,7 @@ async def asegment_texts(
     **options: Any,
 ) -> list[list[TopicSpan]]:
     """Async variant of ``segment_texts``."""
-    work = _Segmentation(texts, max_chunk_size, max_concurrency, on_result, options)
+    work = _Segmentation(client, texts, max_chunk_size, max_concurrency, on_result, options)
     with work:
         work.results = await run_tasks(
             work.queue,
@@ -101,10 +102,11 @@ async def asegment_texts(
 
 
 class _Segmentation:
-    """Texts in windows that one request takes each. A context, which makes the error of a window one of the texts."""
+    """Texts in windows of one request each. As a context it puts the chunks so far on the error of a window."""
 
     def __init__(
         self,
+        client: ClovaStudio | AsyncClovaStudio,
         texts: Sequence[str],
         max_chunk_size: int | None,
         max_concurrency: int,
@@ -120,6 +122,7 @@ class _Segmentation:
         self.queue: WorkQueue[_Window, Segmentation] = WorkQueue(
             self._windows,
             max_concurrency=max_concurrency,
+            patience=patience_of(client._limits),  # noqa: SLF001  a private part of our own client
             name=(lambda index: f"texts[{self._windows[index].text}]") if len(texts) > 1 else None,
             on_result=on_result,
         )
@@ -130,11 +133,11 @@ class _Segmentation:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, ClovaStudioError):
-            self.results = error.partial
+            self.results = error.partial or [None] * len(self._windows)
             error.partial = self.spans()
 
     def call(self, window: _Window) -> Call[Segmentation]:
-        """Return the request for a window. The public ``segment`` could not be cancelled while it waits."""
+        """Return the request for a window. A call of the public ``segment`` could not be cancelled while it waits."""
         text = self._texts[window.text][window.span.start : window.span.end]
         return _requests.text.segment(text, **self._options)
 

@@ -1,4 +1,4 @@
-"""Summaries of texts of any length: in parts that one request takes each, then of the summaries, until one is left."""
+"""Summaries of texts of any length: of parts that fit into one request, then of the summaries, until one is left."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from clova_studio import _requests
 from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
 from clova_studio._errors import ClovaStudioError
+from clova_studio._rate_limits.settings import patience_of
 from clova_studio._requests.text import MAX_SUMMARIZATION_CHARACTERS
 from clova_studio._segments import segmentation_windows
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"]
 
-# A round that leaves more than this share of its input makes no way: the next would not either.
+# If the summaries of a round have more than this share of its input, another round would not help either.
 _PROGRESS = 0.9
 
 
@@ -29,26 +30,26 @@ def summarize_texts(
 ) -> str:
     """Return one summary of texts of any length. Source: the summarization page of the API guide.
 
-    What is longer than ``max_characters`` is cut at borders of paragraphs, else of sentences, into parts of about the
-    same size; the parts are summarized side by side, then their summaries together, and so on. Should summaries not
-    get shorter, they come joined, as they are.
+    Texts longer than ``max_characters`` are cut at borders of paragraphs, else of sentences, into parts of about the
+    same size. The parts are summarized concurrently, then their summaries together, and so on. If the summaries do not
+    get shorter, they are returned joined.
 
     Args:
-        client: Asks the service.
+        client: The client that sends the requests.
         texts: Texts; blank ones are left out.
-        max_characters: Characters of a request at most, up to 35,000.
-        max_concurrency: Requests in flight at once, at most, from 1.
+        max_characters: Maximum number of characters in a request, up to 35,000.
+        max_concurrency: Maximum number of requests in flight, from 1.
         **options: Options of ``ClovaStudio.summarize``.
 
     Returns:
-        The summary; ``""``, without a request, where all texts are blank.
+        The summary; ``""``, without a request, if all texts are blank.
 
     Raises:
-        ClovaStudioError: The first request that failed; no other was started after it. Its ``partial`` has a list for
-            each round so far, with the summaries of its parts in order; in the last one the error stands in place
-            of a part that failed, and None in place of one that has no result.
+        ClovaStudioError: The error of the first request that failed; none is started after it. Its ``partial`` has a
+            list for each round so far, with the summaries of its parts in order. In the last list the error is in place
+            of a part that failed, and None in place of a part without a result.
     """
-    rounds = _Rounds(texts, max_characters)
+    rounds = _Rounds(texts, max_characters, patience_of(client._limits))  # noqa: SLF001  a part of our own client
     while rounds.parts:
         with rounds.queue(max_concurrency) as queue:
 
@@ -64,7 +65,7 @@ async def asummarize_texts(
     client: AsyncClovaStudio, texts: Sequence[str], *, max_characters: int, max_concurrency: int, **options: Any
 ) -> str:
     """Async variant of ``summarize_texts``."""
-    rounds = _Rounds(texts, max_characters)
+    rounds = _Rounds(texts, max_characters, patience_of(client._limits))  # noqa: SLF001  a part of our own client
     while rounds.parts:
         with rounds.queue(max_concurrency) as queue:
 
@@ -77,11 +78,12 @@ async def asummarize_texts(
 
 
 class _Rounds:
-    """Texts on their way to one summary: ``parts`` are to be summarized next, until there are none. No I/O."""
+    """The rounds that lead to one summary: ``parts`` are to be summarized next, until there are none. No I/O."""
 
-    def __init__(self, texts: Sequence[str], limit: int) -> None:
+    def __init__(self, texts: Sequence[str], limit: int, patience: float = 300.0) -> None:
         said = [text for text in texts if text.strip()]
         self._limit = limit
+        self._patience = patience
         self.summary = ""
         self._size = sum(map(len, said))
         self._done: list[list[str]] = []
@@ -89,9 +91,9 @@ class _Rounds:
 
     @contextmanager
     def queue(self, max_concurrency: int) -> Iterator[WorkQueue[list[str], str]]:
-        """Yield the queue of a round; put the summaries of the rounds before it on its error."""
+        """Yield the queue of a round; put the summaries of earlier rounds on its error."""
         try:
-            yield WorkQueue(self.parts, max_concurrency=max_concurrency)
+            yield WorkQueue(self.parts, max_concurrency=max_concurrency, patience=self._patience)
         except ClovaStudioError as error:
             error.partial = [*self._done, error.partial]
             raise
@@ -110,12 +112,12 @@ class _Rounds:
 
 
 def _parts_of(texts: list[str], limit: int) -> list[list[str]]:
-    """Return texts in parts that one request takes each, in order and of about the same size."""
+    """Return texts in parts that fit into one request each, in order and of about the same size."""
     total = sum(map(len, texts))
     if total <= limit:
         return [texts] if texts else []
     wanted = -(-total // limit)
-    # Some room, so that borders which come early do not make a part more; else the last would be a scrap.
+    # A tenth more, because parts end at borders: without it they would leave a small part over.
     size = min(limit, -(-total // wanted) * 11 // 10)
     parts: list[list[str]] = [[]]
     room = size

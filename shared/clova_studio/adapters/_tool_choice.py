@@ -1,4 +1,4 @@
-"""Which tool a model has to call. Pure."""
+"""Tool choices: which tool a model has to call. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ForcedTool", "ToolChoice", "tool_choice_of"]
 
 @dataclass(frozen=True, slots=True)
 class ForcedTool:
-    """A tool choice that demands one certain tool.
+    """A tool choice that demands one specific tool.
 
     Attributes:
         name: The tool's name.
@@ -26,14 +26,14 @@ class ForcedTool:
 
 
 ToolChoice: TypeAlias = Literal["auto", "none", "any"] | ForcedTool
-"""What ``ToolChoiceFlow`` takes: the service's own choices, ``"any"`` of several tools, or one certain tool."""
+"""What ``ToolChoiceFlow`` takes: the service's own choices, ``"any"`` of several tools, or one specific tool."""
 
 
 def tool_choice_of(given: Any, names: Sequence[str]) -> ToolChoice | None:
     """Return a tool choice in one of the forms that ``ToolChoiceFlow`` takes.
 
     Args:
-        given: None, ``"auto"``, ``"none"``, ``"any"``, ``"required"``, True, a tool's name, or a dict of OpenAI's or
+        given: None, ``"auto"``, ``"none"``, ``"any"``, ``"required"``, True, a tool's name, or a dict in OpenAI's or
             Anthropic's form.
         names: The names of the tools.
 
@@ -41,7 +41,7 @@ def tool_choice_of(given: Any, names: Sequence[str]) -> ToolChoice | None:
         None, ``"auto"``, ``"none"``, ``"any"`` (for several tools only), or a ``ForcedTool``.
 
     Raises:
-        ConfigurationError: It names none of the tools, or is not a tool choice.
+        ConfigurationError: It is not a tool choice, names a tool that is not there, or there are no tools.
     """
     if not names:
         if given in (None, "auto", "none"):
@@ -61,6 +61,6 @@ def tool_choice_of(given: Any, names: Sequence[str]) -> ToolChoice | None:
             return tool_choice_of(given["type"], names)
     if name not in names:
         raise ConfigurationError(
-            f"tool_choice={given!r} is none of 'auto', 'none', 'any' and the tools: {', '.join(names)}"
+            f"tool_choice={given!r} is not 'auto', 'none', 'any' or one of the tools: {', '.join(names)}"
         )
     return ForcedTool(str(name))

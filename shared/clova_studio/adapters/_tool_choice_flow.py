@@ -1,12 +1,13 @@
 """The requests that one call of a chat model needs, and the loops that send them. All decisions are pure methods.
 
 Usually that is one request. The service has no "required" tool choice, may answer a forced one with 40009, and also
-answers 40009 when the model invents a tool, so a call with tools may need a second request:
+answers 40009 when the model invents a tool, so a call with tools may need more requests:
 
-* any of several tools: ``auto`` with an instruction; if the answer is text, it is asked once more; if that answer is
-  text too, it is marked ``tool_choice_unmet``;
-* one certain tool: forced by name; after 40009 that tool alone, as above, which is remembered;
-* 40009 otherwise: the same without tools where ``tool_fallback`` allows it, marked ``tool_fallback``.
+* any of several tools: ``auto`` with an instruction. If the answer is text, the model is asked once more; if that
+  answer is text too, it is marked ``tool_choice_unmet``.
+* one specific tool: declared alone and forced by name; after 40009 without force, as above. Where that happens twice,
+  force is left out for a while.
+* any other 40009: the same without tools if ``tool_fallback`` allows it, marked ``tool_fallback``.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from typing import TYPE_CHECKING, Any
 from clova_studio._errors import ConfigurationError, UnsupportedFunctionError
 from clova_studio._requests.messages import kind_of
 from clova_studio.adapters._conversation import with_instruction
+from clova_studio.adapters._empty_answers import thinking_tokens, why_empty
+from clova_studio.adapters._refused_force import RefusedForce
+from clova_studio.adapters._warn_once import WarnOnce
 from clova_studio.types import CompletionTokensDetails, Usage
 
 if TYPE_CHECKING:
     from clova_studio import AsyncClovaStudio, ClovaStudio
     from clova_studio._streaming.streams import AsyncChatStream, ChatStream
+    from clova_studio.adapters._refused_force import Target
     from clova_studio.adapters._tool_choice import ToolChoice
-    from clova_studio.types import ChatChunk, ChatResult
+    from clova_studio.types import ChatChunk, ChatResult, Message
 
 __all__ = ["ToolChoiceFlow"]
 
@@ -38,13 +43,12 @@ _AGAIN = (
     "지금 다음 도구 중 하나를 호출하세요: {names}."
 )
 
-# Where a forced choice was answered with 40009 while the same tool was accepted without it: (base URL, model).
-_refuses_forced: set[tuple[str | None, str]] = set()
+_refused_force = RefusedForce()
 
 
 def forget_refusals() -> None:
     """Forget where forced choices were refused."""
-    _refuses_forced.clear()
+    _refused_force.clear()
 
 
 class ToolChoiceFlow:
@@ -54,19 +58,29 @@ class ToolChoiceFlow:
         request: Arguments for ``chat`` or ``stream_chat``, with ``messages`` in the wire's form, without tool choice.
         choice: The tool choice, as ``tool_choice_of`` returns it.
         tool_fallback: When to go on without tools after 40009: ``"after_tool_result"``, ``"always"`` or ``"never"``.
-        base_url: Where the request goes, as far as it is known.
+        base_url: Where the request goes: the base URL if it is known, or another name for it.
+        refused_force: What is known of refused forced choices; None for what the process knows.
+        warn_once: The component's warnings; None gives each again.
 
     Raises:
-        ConfigurationError: ``tool_fallback`` is none of the three.
+        ConfigurationError: ``tool_fallback`` is not one of the three.
 
     Attributes:
         request: Arguments of the next request.
         done: Whether the answer is complete, so that no request is left.
-        marks: Marks to put on the answer: ``tool_fallback`` or ``tool_choice_unmet``.
+        marks: Marks to put on the answer: ``tool_fallback``, ``tool_choice_unmet``, or ``empty_answer`` for one that
+            ended before it began: ``"thinking"`` if thinking used up the output cap, else ``"max_tokens"``.
     """
 
     def __init__(
-        self, request: dict[str, Any], *, choice: ToolChoice | None, tool_fallback: str, base_url: str | None
+        self,
+        request: dict[str, Any],
+        *,
+        choice: ToolChoice | None,
+        tool_fallback: str,
+        base_url: str | None,
+        refused_force: RefusedForce | None = None,
+        warn_once: WarnOnce | None = None,
     ) -> None:
         if tool_fallback not in {"after_tool_result", "always", "never"}:
             raise ConfigurationError(
@@ -74,7 +88,9 @@ class ToolChoiceFlow:
             )
         self._plain = request
         self._tool_fallback = tool_fallback
-        self._target: tuple[str | None, str] = (base_url, request["model"])
+        self._target: Target = (base_url, request["model"])
+        self._refused_force = _refused_force if refused_force is None else refused_force
+        self._warn_once = WarnOnce() if warn_once is None else warn_once
         self._must_call = False
         self._asked_again = False
         self._forced: str | None = None
@@ -85,6 +101,8 @@ class ToolChoiceFlow:
         self._held: list[tuple[ChatChunk, bool]] = []
         self._text: list[str] = []
         self._has_calls = False
+        self._has_said = False
+        self._has_thought = False
         self._at_end = False
         self.done = False
         self.request: dict[str, Any] = self._first(choice)
@@ -124,7 +142,7 @@ class ToolChoiceFlow:
                     return result
 
     def open(self, client: ClovaStudio) -> ChatStream:
-        """Return the stream of the next answer, opened; its pieces go to ``streamed``, until the flow is ``done``.
+        """Return the open stream of the next answer; its chunks go to ``streamed``, until the flow is ``done``.
 
         Args:
             client: The client that sends the requests.
@@ -154,10 +172,17 @@ class ToolChoiceFlow:
             return self._demand(self._plain["tools"])
         if isinstance(choice, str):
             return {**self._plain, "tool_choice": choice}
-        if self._target in _refuses_forced:
-            return self._demand(self._only(choice.name))
+        # The other tools cannot be called: without them the declarations are shorter, and with or without force the
+        # request is otherwise the same.
+        tools = self._only(choice.name)
+        if self._refused_force.is_known(self._target):
+            return self._demand(tools)
         self._forced = choice.name
-        return {**self._plain, "tool_choice": {"type": "function", "function": {"name": choice.name}}}
+        return {
+            **self._plain,
+            "tools": tools,
+            "tool_choice": {"type": "function", "function": {"name": choice.name}},
+        }
 
     def _only(self, name: str) -> list[dict[str, Any]]:
         return [tool for tool in self._plain["tools"] if tool["function"]["name"] == name]
@@ -178,7 +203,7 @@ class ToolChoiceFlow:
         return {**request, "messages": messages}
 
     def refused(self, error: UnsupportedFunctionError) -> None:
-        """Take a 40009: prepare another request, or raise the error.
+        """Handle a 40009: prepare another request, or raise the error.
 
         Args:
             error: The refusal of the current request.
@@ -194,12 +219,13 @@ class ToolChoiceFlow:
             self.request = self._demand(self._only(self._forced))
         elif self._may_do_without_tools():
             logger.warning(
-                "%s answered 40009 (request id %s), mostly because the model invented a tool: asking once more without "
-                "tools",
+                "%s answered 40009 (request id %s): it invented a tool, or the declarations are too long; asking once "
+                "more without tools",
                 self.model,
                 error.request_id,
             )
             self._must_call = self._doubted_force = False
+            self._forced = None
             self.marks["tool_fallback"] = True
             self.request = {**self._plain, "tool_choice": "none"}
         else:
@@ -212,7 +238,7 @@ class ToolChoiceFlow:
         return self._tool_fallback == "always"
 
     def answered(self, result: ChatResult) -> bool:
-        """Take a whole answer.
+        """Handle a complete answer.
 
         Args:
             result: The answer to the current request.
@@ -221,9 +247,12 @@ class ToolChoiceFlow:
             Whether it is final; otherwise there is another request.
         """
         self._learn()
-        if self._asks_again(calls=bool(result.message.tool_calls), text=result.message.content, usage=result.usage):
+        message = result.message
+        if self._asks_again(calls=_has_calls(message), text=message.content, usage=result.usage):
             return False
         self.done = True
+        if result.is_empty:
+            self._note_empty(result.usage, thought=bool(result.message.thinking_content))
         return True
 
     def total_usage(self, usage: Usage | None) -> Usage | None:
@@ -235,24 +264,26 @@ class ToolChoiceFlow:
         return usage if self._spent is None else _sum(self._spent, usage)
 
     def streamed(self, piece: ChatChunk) -> list[tuple[ChatChunk, bool]]:
-        """Take a piece of a streamed answer.
+        """Handle a chunk of a streamed answer.
 
         Args:
             piece: The next chunk of the answer to the current request.
 
         Returns:
-            The pieces that can be passed on, each with whether it is the last one.
+            The chunks that can be passed on, each with whether it is the last one.
         """
-        if self._at_end:  # of the answer before this one
+        if self._at_end:  # of the previous answer
             self._start_over()
+        if not self._has_said:
+            self._listen(piece)
         if piece.is_last:
             return self._last(piece)
         if not self._must_call:
             return [(piece, False)]
         self._look_at(piece)
-        if self._asked_again:
+        if self._asked_again or not (piece.message.content or piece.message.thinking_content or self._has_calls):
             return [(piece, False)]
-        # Text may have to be dropped for a tool call: nothing is passed on before there is one.
+        # If no tool call follows, the text is dropped: nothing is passed on before there is a tool call.
         self._held.append((piece, False))
         return self._released() if self._has_calls else []
 
@@ -263,11 +294,28 @@ class ToolChoiceFlow:
         if self._asks_again(calls=self._has_calls, text="".join(self._text), usage=piece.usage):
             return []
         self.done = True
+        if piece.finish_reason == "length" and not self._has_said:
+            self._note_empty(piece.usage, thought=self._has_thought)
         return [*self._released(), (piece, True)]
+
+    def _listen(self, piece: ChatChunk) -> None:
+        """Look whether an answer has begun, or the model only thinks."""
+        message = piece.message
+        if message.thinking_content:
+            self._has_thought = True
+        if message.tool_calls or message.content.strip():
+            self._has_said = True
+
+    def _note_empty(self, usage: Usage | None, *, thought: bool) -> None:
+        thought = thought or thinking_tokens(usage) > 0
+        self.marks["empty_answer"] = "thinking" if thought else "max_tokens"
+        if thought:  # otherwise the cap was small, which the finish reason says
+            cap = self.request.get("max_tokens")
+            self._warn_once.warn("empty answer", why_empty(self.model, cap, usage, thought=True))
 
     def _look_at(self, piece: ChatChunk) -> None:
         self._text.append(piece.message.content)
-        if piece.message.tool_calls:
+        if _has_calls(piece.message):
             self._has_calls = True
 
     def _asks_again(self, *, calls: bool, text: str, usage: Usage | None) -> bool:
@@ -282,9 +330,16 @@ class ToolChoiceFlow:
         return True
 
     def _learn(self) -> None:
-        if self._doubted_force:
-            # The tool alone was accepted, so the forced choice was what the service refused.
-            _refuses_forced.add(self._target)
+        """Take what the first accepted request says about force."""
+        if self._forced is None:
+            return
+        self._forced = None
+        if not self._doubted_force:
+            self._refused_force.accepted(self._target)
+        elif self._refused_force.refused(self._target):
+            logger.info(
+                "%s answers forced tool choices with 40009: tools are asked for in words for a while", self.model
+            )
 
     def _released(self) -> list[tuple[ChatChunk, bool]]:
         held, self._held = self._held, []
@@ -294,7 +349,14 @@ class ToolChoiceFlow:
         self._held = []
         self._text = []
         self._has_calls = False
+        self._has_said = False
+        self._has_thought = False
         self._at_end = False
+
+
+def _has_calls(message: Message) -> bool:
+    # An invalid call is the model's slip in a call, not an answer in text.
+    return bool(message.tool_calls or message.invalid_tool_calls)
 
 
 def _sum(spent: Usage, usage: Usage | None) -> Usage:

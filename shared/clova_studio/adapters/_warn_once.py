@@ -8,7 +8,7 @@ __all__ = ["WarnOnce"]
 
 
 class WarnOnce:
-    """Gives each warning of a component once; all are equal, since a warning does not make a component another one."""
+    """Gives each warning of a component once. All are equal, so that warnings do not affect a component's equality."""
 
     def __init__(self) -> None:
         self._given: set[str] = set()
@@ -19,7 +19,7 @@ class WarnOnce:
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def warn(self, topic: str, message: str) -> None:
-        """Warn, unless this component has already warned of the same topic.
+        """Warn, unless this component has already warned about the topic.
 
         Args:
             topic: What the warning is about.

@@ -1,6 +1,6 @@
 """The typed results of the service, one module for each API family.
 
-Names are loaded when they are first used: each model costs a program that does not need it as much as one that does.
+Names are loaded on first use: building a pydantic model takes time, and no program uses all of them.
 """
 
 # ruff: noqa: F403, F405  each module says in its own __all__ what it has

@@ -10,11 +10,11 @@ from pydantic.alias_generators import to_camel
 __all__ = ["RateLimit", "Result", "Vector", "WireModel"]
 
 Vector = Annotated[list[Annotated[float, Field(strict=True, allow_inf_nan=False)]], Field(min_length=1)]
-"""Numbers that an index can hold: at least one, each finite."""
+"""A vector that an index can hold: at least one number, all finite."""
 
 
 class WireModel(BaseModel):
-    """An object of the wire in snake_case. Fields that this version does not know are kept in ``model_extra``."""
+    """A wire object in snake_case. Fields that this version does not know are kept in ``model_extra``."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -22,20 +22,20 @@ class WireModel(BaseModel):
         extra="allow",
         # The service's own field names start with "model" in places.
         protected_namespaces=(),
-        # Each class is a dozen milliseconds of schema building at import; most are used by no one program.
+        # Building the schema of a class takes about a dozen milliseconds; no program uses all classes.
         defer_build=True,
-        # What did not fit goes with our errors as their context, and may be anything, also a key that was echoed.
+        # Our errors have pydantic's as their context, and a value that did not fit may be an echoed key.
         hide_input_in_errors=True,
     )
 
 
 class RateLimit(BaseModel):
-    """What the ``x-ratelimit-*`` headers of an answer said; None where a header was missing.
+    """What the ``x-ratelimit-*`` headers of an answer reported; None where a header was missing.
 
     Attributes:
         limit_requests: Requests per window.
         remaining_requests: Requests left in this window.
-        reset_requests: Seconds until the request window ends; zero or less means that it just has.
+        reset_requests: Seconds until the request window ends; zero or less means that it has just ended.
         limit_tokens: Tokens per window (input plus requested maximum output).
         remaining_tokens: Tokens left in this window.
         reset_tokens: Seconds until the token window ends.
@@ -63,7 +63,7 @@ class Result(WireModel):
     rate_limit: RateLimit | None = None
 
     def __eq__(self, other: object) -> bool:
-        """Two results are the same if the service said the same; the request id is ours, not the service's."""
+        """Compare what the service answered; request id and rate limits do not count."""
         if type(self) is not type(other) or not isinstance(other, Result):
             return NotImplemented
         return self._comparable() == other._comparable()

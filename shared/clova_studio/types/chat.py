@@ -5,12 +5,14 @@ Source: the Chat Completions, v3, v3 thinking, v3 function calling and v3 struct
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
 from clova_studio.types._base import Result, WireModel
-from clova_studio.types._json import parse_json
+from clova_studio.types._calls import settle_calls
+from clova_studio.types._json import parse_object
 
 __all__ = [
     "FINISH_REASONS",
@@ -24,12 +26,14 @@ __all__ = [
     "Usage",
 ]
 
-# v1's words for the end of an answer in the words of v3. "end_token" is documented as the token-count limit.
+_ABSENT = object()
+
+# v1's stop reasons -> v3's finish reasons. "end_token" is documented as the token-count limit.
 FINISH_REASONS = {"stop_before": "stop", "end_token": "length", "length": "length"}
 
 
 class CompletionTokensDetails(WireModel):
-    """Part of the output tokens.
+    """Details of the output tokens.
 
     Attributes:
         thinking_tokens: Tokens spent on thinking; included in ``completion_tokens``.
@@ -42,10 +46,10 @@ class Usage(WireModel):
     """Tokens of a request.
 
     Attributes:
-        prompt_tokens: Input tokens; those of the tools' definitions are not always among them (observed).
+        prompt_tokens: Input tokens; tool definitions are not always counted (observed).
         completion_tokens: Output tokens, thinking included.
-        total_tokens: Their sum as the service said it; it does not always add up (observed).
-        completion_tokens_details: What part of the output was thinking; None where the service did not say.
+        total_tokens: The total that the service reported; not always the sum of the two (observed).
+        completion_tokens_details: How much of the output was thinking; None if the service did not report it.
     """
 
     prompt_tokens: int = 0
@@ -80,34 +84,41 @@ class ToolCallFunction(WireModel):
 
     Attributes:
         name: The tool's name; None in the later fragments of a stream.
-        arguments: The arguments as a dict. ``{}`` in the fragments of a stream.
-        partial_json: In a stream, this fragment of the arguments' JSON text.
+        arguments: The arguments as a dict. ``{}`` in a fragment of a stream and in an invalid call.
+        partial_json: JSON text of the arguments: in a fragment of a stream the next piece of it; in the last chunk of a
+            stream, the whole text; in an invalid call, the text as it came. None in the calls of a whole answer.
     """
 
     name: str | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
     partial_json: str | None = None
 
-    @field_validator("arguments", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _arguments_are_a_dict(cls, value: Any) -> Any:
-        # The native API sends an object; a JSON text, as OpenAI has it, is taken too.
-        if value is None or value == "":
-            return {}
-        if isinstance(value, str):
-            return parse_json(value)
-        return value
+    def _arguments_may_be_text(cls, data: Any) -> Any:
+        # The native API sends an object. A JSON text, as OpenAI has it, is taken too; what is no object is the model's
+        # slip and not a broken answer, so it stays as text.
+        if not isinstance(data, dict) or isinstance(value := data.get("arguments", _ABSENT), dict) or value is _ABSENT:
+            return data
+        if value is None:
+            return {**data, "arguments": {}}
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        arguments = parse_object(text)
+        if arguments is not None:
+            return {**data, "arguments": arguments}
+        rest = {name: held for name, held in data.items() if name not in {"arguments", "partialJson", "partial_json"}}
+        return {**rest, "partialJson": data.get("partialJson") or data.get("partial_json") or text}
 
 
 class ToolCall(WireModel):
-    """A call of a tool that the model asks for.
+    """A tool call that the model asks for.
 
     Attributes:
-        id: ``call_`` and 24 characters; the tool's answer names it. None in the later fragments of a stream.
-        type: ``function``, the only one there is.
+        id: ``call_`` and 24 characters; the tool's answer refers to it. None in the later fragments of a stream.
+        type: ``function``, the only type.
         function: The tool's name and its arguments.
-        index: Which call of the answer this is, or this fragment belongs to, from 0. The wire has no such field; it is
-            counted here.
+        index: The index of this call in the answer, from 0; in a stream, of the call that this fragment belongs to.
+            The wire has no such field; it is counted here.
     """
 
     id: str | None = None
@@ -122,8 +133,11 @@ class Message(WireModel):
     Attributes:
         role: ``assistant``; in a sliding window also ``system`` or ``user``.
         content: The text; ``""`` while the model thinks or calls tools.
-        thinking_content: The thinking text of HCX-007, None where there is none. May expose the system prompt.
-        tool_calls: The tools to call, None where there are none.
+        thinking_content: The thinking text of HCX-007, None without any. May expose the system prompt.
+        tool_calls: The tools to call, None without any. In a stream they come complete, with the last chunk.
+        invalid_tool_calls: Tool calls that must not be carried out, None without any: their arguments are not a JSON
+            object, they name no tool, or the answer ended in the middle of the call. ``function.partial_json`` has the
+            arguments as text. The service sends no such field.
         tool_call_id: In a tool's answer, the id of the call that it answers; None in every other message.
     """
 
@@ -131,6 +145,7 @@ class Message(WireModel):
     content: str = ""
     thinking_content: str | None = None
     tool_calls: list[ToolCall] | None = None
+    invalid_tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
 
     @field_validator("content", mode="before")
@@ -157,12 +172,12 @@ class ChatResult(_ChatPayload):
     """The whole answer of a chat. Source: the Chat Completions v1 and v3 pages of the API guide.
 
     Attributes:
-        message: What the model said.
-        finish_reason: ``stop``, ``length`` or ``tool_calls``; None where the service gave none. v1's ``stop_reason`` is
-            given here in these words.
+        message: The model's message.
+        finish_reason: ``stop``, ``length`` or ``tool_calls``; None if the service sent none. v1's ``stop_reason`` is
+            translated to these.
         created: Unix time of the answer in seconds (the service sends seconds or milliseconds).
         seed: The seed that was used.
-        usage: Tokens; made from ``input_length`` and ``output_length`` on v1.
+        usage: Tokens; on v1 computed from ``input_length`` and ``output_length``.
         ai_filter: Findings of the AI filter, None where it was off.
         stop_reason: v1 only: ``length``, ``end_token`` or ``stop_before``, as sent.
         input_length: v1 only: input tokens.
@@ -171,10 +186,8 @@ class ChatResult(_ChatPayload):
 
     @model_validator(mode="after")
     def _same_words_for_both_apis(self) -> ChatResult:
-        # Straight into __dict__: these are derived values, not fields that the caller set.
+        # Straight into __dict__: derived values must not count as fields that were set.
         values = vars(self)
-        for index, call in enumerate(values["message"].tool_calls or ()):
-            call.index = index
         if values["created"] is not None and values["created"] > 100_000_000_000:  # noqa: PLR2004  then it is milliseconds
             values["created"] //= 1000
         if values["stop_reason"] is not None and values["finish_reason"] is None:
@@ -183,7 +196,15 @@ class ChatResult(_ChatPayload):
         if values["usage"] is None and values["input_length"] is not None:
             read, written = values["input_length"], values["output_length"] or 0
             values["usage"] = Usage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
+        if values["message"].tool_calls:
+            settle_calls(values["message"], is_cut=values["finish_reason"] == "length")
         return self
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the output cap was used up before there was any text or tool call: mostly by thinking."""
+        message = self.message
+        return self.finish_reason == "length" and not message.content.strip() and not message.tool_calls
 
     @classmethod
     def without_content(cls) -> ChatResult:
@@ -196,11 +217,17 @@ class ChatChunk(_ChatPayload):
 
     Source: the Chat Completions v1 and v3 pages of the API guide.
 
-    The last chunk has no new text unless the service sent none before; it carries ``finish_reason``, ``usage`` and
-    ``ai_filter``.
+    The last chunk has no new text unless the service sent none before; it carries ``finish_reason``, ``usage``,
+    ``ai_filter`` and the tool calls, whole.
+
+    The service streams the arguments of tool calls in fragments that do not say whose they are, and that the answer's
+    end can contradict (observed). So no call is in a chunk before the last one, whose calls are those of the result.
 
     Attributes:
-        message: The next piece: of the text, of the thinking, or of tool calls.
+        message: The next piece of the text or of the thinking; in the last chunk also the tool calls.
+        tool_call_fragments: What arrived of tool calls, for a display of their progress, None where nothing did:
+            ``index`` says to which call a fragment seems to belong, ``function.partial_json`` is the next piece of
+            JSON. Never carry these out: none of it is certain before the last chunk.
         finish_reason: In the last chunk, as in ``ChatResult``.
         created: Unix time in seconds, where the service sends it.
         seed: The seed that was used, where the service sends it.
@@ -209,9 +236,10 @@ class ChatChunk(_ChatPayload):
         stop_reason: v1 only: ``length``, ``end_token`` or ``stop_before``, as sent.
         input_length: v1 only: input tokens.
         output_length: v1 only: output tokens.
-        is_last: Whether the answer ends with it. Other fields do not tell: documentation has ``usage`` in every chunk.
+        is_last: Whether it is the last chunk. Other fields do not show that: the guide has ``usage`` in every chunk.
     """
 
     is_last: ClassVar[bool] = False
 
     message: Message = Field(default_factory=Message)
+    tool_call_fragments: list[ToolCall] | None = None

@@ -17,12 +17,12 @@ class CompletionResult(Result):
 
     Attributes:
         text: The prompt with its continuation.
-        output_text: The continuation alone, None where the service did not say.
-        stop_reason: As sent.
-        finish_reason: The same in the words of chat: ``stop`` or ``length``.
+        output_text: The continuation alone, None if the service did not send it.
+        stop_reason: ``length``, ``end_token`` or ``stop_before``, as sent.
+        finish_reason: The stop reason translated to that of a chat: ``stop`` or ``length``.
         input_length: Input tokens.
         output_length: Output tokens.
-        usage: The same in the words of chat.
+        usage: The two lengths in the form of a chat's usage.
         input_tokens: The tokens themselves, with ``include_tokens``.
         output_tokens: The tokens themselves, with ``include_tokens``.
         probs: Probabilities, with ``include_probs``.

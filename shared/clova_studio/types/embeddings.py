@@ -12,7 +12,7 @@ class Embedding(Result):
 
     Attributes:
         embedding: 1,024 floats, not of unit length.
-        input_tokens: Tokens of the text; None where the service did not say.
+        input_tokens: Tokens of the text; None if the service did not report them.
     """
 
     embedding: Vector

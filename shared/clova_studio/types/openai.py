@@ -1,7 +1,7 @@
 """The OpenAI-compatible API. Source: the OpenAI compatibility page of the API guide, and recordings.
 
-The wire is snake_case, an answer has no envelope. Streamed chunks are documented only as "like OpenAI's", so everything
-in them may be missing.
+The wire uses snake_case, and an answer has no envelope. The guide says of streamed chunks only that they are like
+OpenAI's, so every field of a chunk may be missing.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class OpenAIFunction(_SnakeModel):
         """Return the arguments as a dict.
 
         Raises:
-            ValueError: The text is not a JSON object, as in a cut answer, or is nested deeper than 200 levels.
+            ValueError: The text is not a JSON object, as in a truncated answer, or is nested deeper than 200 levels.
         """
         value = parse_json(self.arguments or "{}")
         if not isinstance(value, dict):
@@ -72,12 +72,12 @@ class OpenAIFunction(_SnakeModel):
 
 
 class OpenAIToolCall(_SnakeModel):
-    """A call of a tool that the model asks for.
+    """A tool call that the model asks for.
 
     Attributes:
-        id: Its id, which the tool's answer names; None in the later fragments of a stream.
+        id: Its id, which the tool's answer refers to; None in the later fragments of a stream.
         type: ``function``; None in the later fragments of a stream.
-        index: In a stream, which call of the answer this fragment belongs to, from 0.
+        index: In a stream, the index of the call that this fragment belongs to, from 0.
         function: The tool's name and its arguments.
     """
 
@@ -93,9 +93,9 @@ class OpenAIMessage(_SnakeModel):
     Attributes:
         role: ``assistant``; None in the later chunks of a stream.
         content: The text; ``""`` while the model thinks or calls tools.
-        reasoning_content: The thinking text of HCX-007, whichever of its two names (``thinking_content``) the service
-            used; None where there is none.
-        tool_calls: The tools to call, None where there are none.
+        reasoning_content: The thinking text of HCX-007, which the service may also send as ``thinking_content``; None
+            without any.
+        tool_calls: The tools to call, None without any.
     """
 
     role: str | None = None
@@ -117,7 +117,7 @@ class OpenAIMessage(_SnakeModel):
 
     @property
     def thinking_content(self) -> str | None:
-        """The thinking text under the name that the native API has for it."""
+        """The thinking text, under the native API's name."""
         return self.reasoning_content
 
 
@@ -126,7 +126,7 @@ class OpenAIChoice(_SnakeModel):
 
     Attributes:
         index: Its index, 0.
-        message: The message of a whole answer.
+        message: The message, in a whole answer.
         delta: What is new, in a stream.
         finish_reason: ``stop``, ``length`` or ``tool_calls``; None before the end of a stream.
     """
@@ -148,8 +148,8 @@ class OpenAIUsage(_SnakeModel):
     Attributes:
         prompt_tokens: Input tokens.
         completion_tokens: Output tokens, thinking included.
-        total_tokens: Their sum, as the service said it.
-        completion_tokens_details: With ``reasoning_tokens`` for the tokens spent on thinking.
+        total_tokens: The total that the service reported.
+        completion_tokens_details: Has ``reasoning_tokens``, the tokens spent on thinking; None if not reported.
     """
 
     prompt_tokens: int = 0
@@ -159,7 +159,7 @@ class OpenAIUsage(_SnakeModel):
 
     @property
     def reasoning_tokens(self) -> int | None:
-        """Tokens spent on thinking, None where the service did not say."""
+        """Tokens spent on thinking, None if the service did not report them."""
         value = (self.completion_tokens_details or {}).get("reasoning_tokens")
         return value if isinstance(value, int) else None
 
@@ -192,7 +192,7 @@ class OpenAIChatResult(_OpenAIChat):
         created: Unix time in seconds (the service sends milliseconds, observed).
         model: The model; the base model for a tuned one.
         choices: One choice.
-        usage: Tokens, None where a stream did not say.
+        usage: Tokens, None if a stream did not report them.
         seed: The seed that was used, where the service sends it.
     """
 
@@ -208,21 +208,31 @@ class OpenAIChatResult(_OpenAIChat):
         """The finish reason of the one choice."""
         return self.choices[0].finish_reason
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the output cap was used up before there was any text or tool call: mostly by thinking."""
+        message = self.message
+        return self.finish_reason == "length" and not (message.content or "").strip() and not message.tool_calls
+
 
 class OpenAIChatChunk(_OpenAIChat):
     """A piece of a streamed answer: ``choices[0].delta`` holds only what is new.
 
-    Source: the OpenAI compatibility page of the API guide, which says no more than that it is like OpenAI's.
+    Source: the OpenAI compatibility page of the API guide, which says only that it is like OpenAI's.
 
     Attributes:
         id: The id of the answer, where the service sends it.
         object: ``chat.completion.chunk``, where the service sends it.
         created: Unix time in seconds.
         model: The model; the base model for a tuned one.
-        choices: One choice; none in a chunk that carries only usage.
+        choices: One choice; none in a chunk that carries only usage. Tool calls come whole, with the finish reason.
         usage: Tokens, in the chunk that has them.
         seed: The seed that was used, where the service sends it.
+        tool_call_fragments: What arrived of tool calls, for a display of their progress, None where nothing did. Never
+            carry these out: none of it is certain before the end.
     """
+
+    tool_call_fragments: list[OpenAIToolCall] | None = None
 
     @property
     def delta(self) -> OpenAIMessage:
@@ -253,7 +263,7 @@ class OpenAIEmbeddings(_SnakeResult):
     Attributes:
         model: The model.
         data: One vector, of 1,024 floats.
-        usage: Tokens of the text, None where the service did not say.
+        usage: Tokens of the text, None if the service did not report them.
     """
 
     model: str | None = None
@@ -271,8 +281,8 @@ class OpenAIModel(_SnakeModel):
 
     Attributes:
         id: Its name, as ``model=`` takes it.
-        created: Unix time, where the service sends it.
-        owned_by: Whose it is, where the service sends it.
+        created: Unix time as sent, where the service sends it.
+        owned_by: The owner, where the service sends it.
     """
 
     id: str
@@ -283,7 +293,7 @@ class OpenAIModel(_SnakeModel):
 class OpenAIModels(_SnakeResult):
     """The models that the key can use. Source: the OpenAI compatibility page of the API guide.
 
-    No body of this API is recorded: the shape is OpenAI's.
+    No answer of this API is on record; the shape is OpenAI's.
 
     Attributes:
         data: The models.

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import model_validator
 
 from clova_studio.types._base import Result
+from clova_studio.types._calls import settle_calls
 from clova_studio.types.chat import AiFilter, Message, Usage
 
 __all__ = ["ReasoningResult"]
@@ -18,11 +19,11 @@ class ReasoningResult(Result):
     Source: the RAG reasoning page of the API guide.
 
     Attributes:
-        message: With tools to call: ``content`` is ``""``, ``tool_calls`` are the searches and ``thinking_content``
-            says why. At the end: ``content`` is the answer, its citations marked ``<id>...</id>`` with the document's
+        message: In a search step, ``content`` is ``""``, ``tool_calls`` are the searches and ``thinking_content`` says
+            why. In the last step, ``content`` is the answer, with citations marked ``<id>...</id>`` by the document's
             id.
         usage: Tokens.
-        ai_filter: Findings of the AI filter, None where there are none.
+        ai_filter: Findings of the AI filter, None without any.
     """
 
     message: Message
@@ -32,7 +33,7 @@ class ReasoningResult(Result):
     @model_validator(mode="before")
     @classmethod
     def _one_shape(cls, value: Any) -> Any:
-        # Seen in defensive clients: `messages` with one message instead of `message`.
+        # Some clients also expect `messages`, a list with one message, instead of `message`.
         if isinstance(value, dict) and "message" not in value and value.get("messages"):
             messages = value["messages"]
             return {**value, "message": messages[-1] if isinstance(messages, list) else messages}
@@ -40,6 +41,5 @@ class ReasoningResult(Result):
 
     @model_validator(mode="after")
     def _count_calls(self) -> ReasoningResult:
-        for index, call in enumerate(self.message.tool_calls or ()):
-            call.index = index
+        settle_calls(self.message)
         return self

@@ -32,7 +32,8 @@ class RerankResult(Result):
     Attributes:
         result: The answer. Citations are marked ``<doc1>...</doc1>`` with the 1-based index of the document in the
             request, not its id.
-        cited_documents: The cited documents in the service's order, verbatim; empty when no answer was found.
+        cited_documents: The cited documents in the service's order, verbatim; empty when no answer was found, which
+            happens with documents of one line also where they hold it.
         suggested_queries: Other queries to try; filled only when no answer was found.
         usage: Tokens.
     """

@@ -17,7 +17,7 @@ class RouteDomain(WireModel):
 
     Attributes:
         result: The name of the domain exactly as typed in the console; ``""`` when none matches.
-        called: Whether the domain was looked for.
+        called: Whether the service classified the query.
     """
 
     result: str = ""
@@ -34,7 +34,7 @@ class RouteFilter(WireModel):
 
     Attributes:
         result: Their names; empty when none was hit.
-        called: Whether they were looked at. Without a domain no filter is: such a query is **not** checked for safety.
+        called: Whether they were checked. Without a domain no filter is: such a query is **not** checked for safety.
     """
 
     result: list[str] = Field(default_factory=list)
@@ -49,7 +49,7 @@ class RouteFilter(WireModel):
 
 
 class RouteResult(Result):
-    """Where a query belongs. Source: the router page of the API guide.
+    """The domain of a query and the filters that it hits. Source: the router page of the API guide.
 
     Attributes:
         domain: The domain.

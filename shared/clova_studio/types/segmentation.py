@@ -13,10 +13,10 @@ class Segmentation(Result):
     """A text in topic paragraphs. Source: the segmentation page of the API guide.
 
     Attributes:
-        topic_seg: The paragraphs in document order; each is its sentences, trimmed. The white space between sentences
-            is not in the answer: ``align_segments`` finds the paragraphs in the source again.
-        span: For each paragraph the 0-based numbers of its sentences, counted over the whole text.
-        input_tokens: Tokens of the text; None where the service did not say.
+        topic_seg: The paragraphs in document order, each a list of trimmed sentences. The white space between
+            sentences is not in the answer; ``align_segments`` finds the paragraphs' spans in the source.
+        span: For each paragraph, the indices of its sentences in the whole text, from 0.
+        input_tokens: Tokens of the text; None if the service did not report them.
     """
 
     topic_seg: list[list[str]]

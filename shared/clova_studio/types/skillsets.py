@@ -45,11 +45,11 @@ class SkillsetResult(Result):
     """The final answer of a skillset. Source: the skillset final answer page of the API guide.
 
     Attributes:
-        final_answer: The answer; ``""`` if the run did not get to its end.
-        token_count: Tokens measured for the answer.
+        final_answer: The answer; ``""`` if the run did not finish.
+        token_count: Tokens of the answer, as the service reports them.
         use_task: Whether the model that was called has been trained.
         api_result: The calls that the skills made, in order.
-        selected_skill: The skills that were planned; known from streams only.
+        selected_skill: The skills that were chosen; only streams have them.
     """
 
     final_answer: str
@@ -72,7 +72,7 @@ class SkillsetChunk(Result):
         selected_skill: With ``planning``: the skills that were chosen.
         api_result: With ``cot`` and ``finalAnswer``: the calls that were made.
         token_count: Tokens of this event.
-        text: With ``token``: the next piece of the answer; with ``finalAnswer`` what no token brought of it.
+        text: With ``token``: the next piece of the answer; with ``finalAnswer`` the rest, which no token contained.
         probs: With ``token``: probabilities, where the service sends them.
         stop_reason: With ``token``: ``length``, ``end_token`` or ``stop_before``.
         final_answer: With ``finalAnswer``: the whole answer.
@@ -95,8 +95,8 @@ class SkillsetChunk(Result):
     @field_validator("selected_skill", mode="before")
     @classmethod
     def _one_shape(cls, value: Any) -> Any:
-        # The guide's sample of this event is not valid JSON, so its shape is not certain: a list of skills, one skill,
-        # or one with a list of names.
+        # The guide's sample of this event is not valid JSON, so its shape is uncertain. Accepted are a list of skills,
+        # one skill, and one skill with a list of names.
         if isinstance(value, dict):
             names = value.get("nameForHuman", value.get("name_for_human"))
             if isinstance(names, list):

@@ -12,7 +12,7 @@ class SlidingWindow(Result):
     """The messages that fit into the context of a chat. Source: the sliding window page of the API guide.
 
     Attributes:
-        messages: What is left, in order; the oldest turns after the system message went first.
+        messages: The messages that are left, in order. The oldest turns after the system message are dropped first.
     """
 
     messages: list[Message]

@@ -13,8 +13,8 @@ class Summary(Result):
 
     Attributes:
         text: The summary, mostly lines that start with ``- ``.
-        input_tokens: Tokens of the texts; older answers do not have it.
-        ai_filter: Findings of the AI filter, None where it was off. Its place in the answer is not documented.
+        input_tokens: Tokens of the texts; None in older answers.
+        ai_filter: Findings of the AI filter, None where it was off. The guide does not say where an answer has them.
     """
 
     text: str

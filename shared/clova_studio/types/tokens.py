@@ -51,7 +51,7 @@ class MessageTokenCount(WireModel):
     @model_validator(mode="before")
     @classmethod
     def _one_shape(cls, value: Any) -> Any:
-        # v1 echoes a string with a count beside it; v3 an array of parts, or (documented once) a single part.
+        # v1 echoes a string with a count beside it; v3 an array of parts or, on one page, a single part.
         if not isinstance(value, dict) or "parts" in value:
             return value
         content = value.get("content")

@@ -17,7 +17,7 @@ def _number(value: Any) -> Any:
 
 
 class TuningStatusInfo(WireModel):
-    """How far a task is; all fields are None at first.
+    """The progress of a task; all fields are None at first.
 
     Attributes:
         label: As the service sends it; the guide does not say what it is.
@@ -25,7 +25,7 @@ class TuningStatusInfo(WireModel):
         message: The reason in words.
         curr_step: Training steps done.
         total_train_steps: Training steps in all.
-        curr_epoch: The epoch it is in.
+        curr_epoch: The current epoch.
         total_train_epochs: Epochs in all.
         estimated_time: Seconds left, as the service estimates.
         train_loss: The loss so far.
@@ -58,7 +58,7 @@ class TuningTask(Result):
         name: Its name.
         model: The base model.
         status: ``WAIT``, ``RUNNING``, ``SUCCEEDED`` or ``FAILED``.
-        status_info: How far it is, and why it failed.
+        status_info: Its progress, and why it failed.
         train_epochs: Epochs asked for.
         learning_rate: Learning rate asked for.
         method: ``LoRA``; in lists only.
@@ -101,7 +101,7 @@ class TuningTaskPage(Result):
         content: The tasks of the page.
         total_pages: Pages in all.
         total_elements: Tasks in all.
-        size: Tasks a page.
+        size: Tasks per page.
         number: The page's number, from 0.
     """
 

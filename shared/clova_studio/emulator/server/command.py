@@ -8,6 +8,7 @@ from types import FrameType
 
 from clova_studio.emulator.server.faults import Fault
 from clova_studio.emulator.server.state import DEFAULT_KEY
+from clova_studio.emulator.server.windows import COUNTINGS
 
 
 def _fault(text: str) -> Fault:
@@ -82,6 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="length of a rate-limit window (default: %(default)s)",
     )
+    parser.add_argument(
+        "--counting",
+        choices=COUNTINGS,
+        default="fixed",
+        help="how a window counts: from its first request, with the clock, the last seconds, or refilling all the time "
+        "(default: %(default)s)",
+    )
     for option, what in (("--latency", "before each answer"), ("--token-latency", "between two token events")):
         parser.add_argument(
             option, type=_seconds, default=0.0, metavar="SECONDS", help=f"wait {what} (default: %(default)s)"
@@ -118,6 +126,7 @@ def run(args: argparse.Namespace) -> int:
         faults=args.fault,
         config=args.config,
         tuning_seconds=args.tuning_seconds,
+        counting=args.counting,
     )
     stopped = threading.Event()
 

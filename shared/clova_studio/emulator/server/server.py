@@ -16,7 +16,7 @@ from clova_studio.emulator.server.app import EmulatorApp
 from clova_studio.emulator.server.faults import Fault
 from clova_studio.emulator.server.http_connection import TRANSPORT
 from clova_studio.emulator.server.state import DEFAULT_KEY, Behaviour, RecordedRequest, Scripted, Settings, State
-from clova_studio.emulator.server.windows import Limits
+from clova_studio.emulator.server.windows import Counting, Limits
 
 _START_SECONDS = 30.0
 _DRAIN_SECONDS = 2.0
@@ -237,6 +237,7 @@ def serve(
     rate_limit_headers: bool | None = None,  # noqa: FBT001 - all settings can be given by name
     config: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     tuning_seconds: float | None = None,
+    counting: Counting = "fixed",
 ) -> EmulatorServer:
     """Create a local CLOVA Studio, to be used in a ``with`` block.
 
@@ -264,6 +265,9 @@ def serve(
             second by default. Training fails when the dataset's path contains the name of a failure reason
             (``train/file.encoding.csv``) or a word of the configuration's ``tuning.failures``, or when the file is
             neither csv nor jsonl.
+        counting: How a window counts: ``"fixed"`` starts with its first request, ``"aligned"`` with the clock,
+            ``"sliding"`` is always the last ``window`` seconds, and ``"bucket"`` refills all the time. The reset header
+            of the last two says when one more request may pass.
 
     Returns:
         The server, not yet started: its ``with`` block or ``start()`` starts it.
@@ -283,5 +287,6 @@ def serve(
         rate_limit_headers=rate_limit_headers,
         config=config,
         tuning_seconds=tuning_seconds,
+        counting=counting,
     )
     return EmulatorServer(settings, host=host, port=port)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio.emulator.console.tuning_tasks import TaskStore
 from clova_studio.emulator.server.faults import ActiveFault, Fault
-from clova_studio.emulator.server.windows import Limits, Windows
+from clova_studio.emulator.server.windows import COUNTINGS, Counting, Limits, Windows
 
 if TYPE_CHECKING:
     from clova_studio.emulator.console.config import Config
@@ -63,10 +63,13 @@ class Settings:
     faults: Iterable[Fault] = field(default_factory=tuple)
     config: Mapping[str, Any] | str | os.PathLike[str] | None = None
     tuning_seconds: float | None = None
+    counting: Counting = "fixed"
 
     def __post_init__(self) -> None:
         if self.behaviour not in {"documented", "observed"}:
             raise ValueError(f"behaviour must be 'documented' or 'observed', not {self.behaviour!r}")
+        if self.counting not in COUNTINGS:
+            raise ValueError(f"counting must be one of {', '.join(COUNTINGS)}, not {self.counting!r}")
         if isinstance(self.api_keys, Mapping):
             unknown = sorted(set(self.api_keys.values()) - KEY_KINDS)
             if unknown:
@@ -92,7 +95,7 @@ class State:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.windows = Windows(settings.rate_limits, settings.window)
+        self.windows = Windows(settings.rate_limits, settings.window, counting=settings.counting)
         self.peak_in_flight = 0
         self._in_flight = 0
         self._lock = threading.Lock()
