@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Each package has this much of its lines run by the tests.
 FLOOR := 95
 
-.PHONY: demo test quick lint mypy pyright types unit coverage bench notebooks docs dist compat clean
+.PHONY: demo test quick lint mypy pyright types unit coverage bench notebooks docs dist compat clients clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/clova-studio demo $(ARGS)
@@ -64,12 +64,16 @@ dist: $(VENV)/.dev
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
 
+# Other people's clients against the emulator, each in an environment of its own; needs a package index.
+clients: $(VENV)/.dev
+	$(BIN)/python tests/clients/run.py $(ARGS)
+
 # Each extra alone with its oldest and its newest dependencies; needs a package index.
 compat: dist
 	$(BIN)/python tests/support/resolutions.py dist/*.whl $(ARGS)
 
 clean:
-	rm -rf $(VENV) .benchmarks .coverage build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .benchmarks .clients .coverage build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

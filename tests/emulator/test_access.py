@@ -53,12 +53,17 @@ def test_given_keys_only() -> None:
         assert status(other) == (401, "40104", "Invalid key")
 
 
-def test_key_kinds() -> None:
-    """Test keys do not open service apps, and service keys no test apps."""
-    with serve(api_keys={"nv-t": "test", "nv-s": "service"}) as server, connect(server) as client:
+EMBED_V1 = "/v1/api-tools/embedding/clir-emb-dolphin"
+
+
+@pytest.mark.parametrize(("behaviour", "refused"), [("observed", 400), ("documented", 401)])
+def test_key_kinds(behaviour: Behaviour, refused: int) -> None:
+    """Test keys do not open service apps, a 400 as reported or a 401 as the pages say; service keys no test apps."""
+    kinds = {"nv-t": "test", "nv-s": "service"}
+    with serve(api_keys=kinds, behaviour=behaviour) as server, connect(server) as client:
         for key, prefix, code in [
             ("nv-t", "/testapp", 200),
-            ("nv-t", "/serviceapp", 401),
+            ("nv-t", "/serviceapp", refused),
             ("nv-s", "/serviceapp", 200),
             ("nv-s", "/testapp", 401),
             ("nv-s", "", 200),
@@ -85,7 +90,14 @@ def test_unknown_kinds_of_keys() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v2/chat-completions/HCX-005", "/v3/chat-completions/", "/v1/api-tools/segmentation/app1", "/v3/x"],
+    [
+        "/",
+        "/v1",
+        "/v2/chat-completions/HCX-005",
+        "/v3/chat-completions/",
+        "/v1/api-tools/embedding/clir-emb-dolphin/a",
+        "/v3/x",
+    ],
 )
 def test_unknown_paths(either: httpx.Client, path: str) -> None:
     """An unknown path is 404 40400 in an envelope."""

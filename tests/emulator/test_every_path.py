@@ -60,7 +60,7 @@ def test_key_kinds() -> None:
     """A test key opens no service app and a service key no test app, on any path."""
     with serve(api_keys={"nv-t": "test", "nv-s": "service"}) as server, connect(server) as client:
         for path, body, _ in PATHS:
-            for key, prefix, status in (("nv-t", "/serviceapp", 401), ("nv-s", "/testapp", 401), ("nv-t", "", 200)):
+            for key, prefix, status in (("nv-t", "/serviceapp", 400), ("nv-s", "/testapp", 401), ("nv-t", "", 200)):
                 headers = {"authorization": f"Bearer {key}"}
                 assert client.post(prefix + path, json=body, headers=headers).status_code == status, path
 

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clova_studio.emulator.language.segments import Options, segment
@@ -236,6 +236,21 @@ def test_pieces(text: str) -> None:
     assert text.startswith(short)
     assert was_cut == (short != text)
     assert count(short) <= 5
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(
+    st.text(alphabet="가나 aB\n\t1!_é中,", min_size=1, max_size=40), st.integers(400, 20_000), st.integers(0, 30_000)
+)
+def test_long_texts_are_counted_in_parts(text: str, times: int, most: int) -> None:
+    """A long text has as many tokens as its pieces; whether it has more than a limit is known without all of them."""
+    long = (text * times)[:40_000]
+    found = pieces(long)
+    wide = sum("中" in piece for piece in found)
+    assert max(map(len, found)) <= 16
+    assert count(long) == len(found) + (wide + 2) // 4
+    assert (count(long, most) > most) == (count(long) > most)
 
 
 def test_token_ratios(constitution: str) -> None:

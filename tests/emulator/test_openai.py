@@ -66,14 +66,16 @@ def test_same_answer_as_native(either: httpx.Client, model: str) -> None:
     assert body["choices"][0]["message"] == native["message"]
 
 
-def test_reasoning_names(observed: httpx.Client, documented: httpx.Client) -> None:
-    """Thinking is reasoning_content as the makers' client reads it, or thinking_content as a page prints it."""
-    for client, name in ((observed, "reasoning_content"), (documented, "thinking_content")):
-        body = client.post(CHAT, json=ask("물은 몇 도에서 끓나?", "HCX-007")).json()
-        assert list(body["choices"][0]["message"]) == ["role", "content", name]
-        assert body["usage"]["completion_tokens_details"]["reasoning_tokens"] > 0
-        deltas = [chunk["choices"][0]["delta"] for chunk in chunks(client, ask("물은 몇 도에서 끓나?", "HCX-007"))]
-        assert "".join(delta.get(name, "") for delta in deltas) == body["choices"][0]["message"][name]
+def test_reasoning_names(either: httpx.Client) -> None:
+    """Thinking is reasoning_content as the makers' client reads it, and thinking_content as a page prints it."""
+    names = ["reasoning_content", "thinking_content"]
+    body = either.post(CHAT, json=ask("물은 몇 도에서 끓나?", "HCX-007")).json()
+    message = body["choices"][0]["message"]
+    assert list(message) == ["role", "content", *names]
+    assert body["usage"]["completion_tokens_details"]["reasoning_tokens"] > 0
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks(either, ask("물은 몇 도에서 끓나?", "HCX-007"))]
+    for name in names:
+        assert "".join(delta.get(name, "") for delta in deltas) == message[name]
 
 
 @pytest.mark.parametrize("effort", [{"reasoning_effort": "none"}, {"reasoning": {"effort": "none"}}])
@@ -167,8 +169,11 @@ def test_defaults(either: httpx.Client) -> None:
 
 
 def test_tuned_model(either: httpx.Client) -> None:
-    """A tuned model is ft: and its task; the answer names its base."""
-    assert either.post(CHAT, json=ask(model="ft:abcd1234")).json()["model"] == "HCX-005"
+    """A tuned model is ft: and its task or its long name, which is no task; the answer names its base."""
+    for name in ("ft:abcd1234", "ft:tuning-1883-250519-181221-ab1cd"):
+        assert either.post(CHAT, json=ask(model=name)).json()["model"] == "HCX-005"
+        path = f"/v3/tasks/{name.removeprefix('ft:')}/chat-completions"
+        assert either.post(path, json=user("안녕")).status_code == (200 if "tuning" not in name else 400)
 
 
 def test_embedding(either: httpx.Client) -> None:
@@ -263,8 +268,8 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     (CHAT, ask(reasoning_effort="low"), "40001", "Invalid parameter: reasoning_effort"),
     (CHAT, ask(model="HCX-007", reasoning_effort="extreme"), "40001", "Invalid parameter: reasoning_effort"),
     (CHAT, ask(model="HCX-007", reasoning={"effort": 1}), "40001", "Invalid parameter: reasoning.effort"),
-    (CHAT, ask(model="HCX-007", tools=[WEATHER]), "40001", "Invalid parameter: tools, reasoning_effort"),
-    (CHAT, ask(model="HCX-007", stop="a"), "40001", "Invalid parameter: stop, reasoning_effort"),
+    (CHAT, ask(model="HCX-007", tools=[WEATHER]), "40001", "Invalid parameter: tools, reasoning"),
+    (CHAT, ask(model="HCX-007", stop="a"), "40001", "Invalid parameter: stop, reasoning"),
     (CHAT, ask(tools=[WEATHER], max_tokens=1_023), "40001", "Invalid parameter: tools, max_tokens"),
     (CHAT, ask(tools=[WEATHER], max_completion_tokens=9), "40001", "Invalid parameter: tools, max_completion_tokens"),
     (CHAT, ask(tools=[WEATHER], tool_choice="required"), "40001", "Invalid parameter: tool_choice"),
@@ -278,7 +283,7 @@ REFUSED: list[tuple[str, Any, str, str]] = [
         CHAT,
         ask(model="HCX-007", response_format=FORMAT),
         "40001",
-        "Invalid parameter: response_format, reasoning_effort",
+        "Invalid parameter: response_format, reasoning",
     ),
     (CHAT, ask(response_format=FORMAT), "40001", "Invalid parameter: response_format"),
     (CHAT, ask(model="ft:a", tools=[WEATHER]), "40009", "Unsupported function"),
@@ -322,11 +327,29 @@ def test_refusals(either: httpx.Client, path: str, body: Any, code: str, message
     assert answer.status_code == int(code[:3])
 
 
-def test_forced_tool(observed: httpx.Client, documented: httpx.Client) -> None:
-    """A tool choice that names a tool follows the native API: 40009 as recorded, a call as documented."""
-    body = ask("안녕", tools=[WEATHER], tool_choice={"type": "function", "function": {"name": "get_weather"}})
-    assert observed.post(CHAT, json=body).json()["error"]["code"] == "40009"
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [("HCX-005", {"max_tokens": 1_024}), ("HCX-007", {"reasoning_effort": "none"}), ("HCX-DASH-002", {})],
+)
+def test_forced_tool(observed: httpx.Client, documented: httpx.Client, model: str, more: dict[str, Any]) -> None:
+    """A tool choice that names a tool is a call, but in the observed behaviour not on HCX-DASH-002."""
+    choice = {"type": "function", "function": {"name": "get_weather"}}
+    body = ask("안녕", model, tools=[WEATHER], tool_choice=choice, **more)
     assert documented.post(CHAT, json=body).json()["choices"][0]["finish_reason"] == "tool_calls"
+    seen = observed.post(CHAT, json=body)
+    if model == "HCX-DASH-002":
+        assert seen.json()["error"]["code"] == "40009"
+    else:
+        assert seen.json()["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "get_weather"
+
+
+def test_names_of_models(observed: httpx.Client, documented: httpx.Client) -> None:
+    """A name in lower case is taken as NAVER's own demo sends it; by the pages names are in upper case."""
+    body = ask(model="hcx-dash-002")
+    assert observed.post(CHAT, json=body).json()["model"] == "HCX-DASH-002"
+    assert documented.post(CHAT, json=body).json()["error"]["code"] == "40080"
+    for client in (observed, documented):
+        assert client.post(CHAT, json=ask(model="Hcx-005")).json()["error"]["code"] == "40080"
 
 
 PAIR = {"x-ncp-clovastudio-api-key": "k1", "x-ncp-apigw-api-key": "k2"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ V1 = "/v1/chat-completions/HCX-003"
 H5 = "/v3/chat-completions/HCX-005"
 H7 = "/v3/chat-completions/HCX-007"
 DASH2 = "/v3/chat-completions/HCX-DASH-002"
+REASON = "/v1/api-tools/rag-reasoning"
 EMBED_V1 = "/v1/api-tools/embedding/clir-emb-dolphin"
 EMBED_V2 = "/v1/api-tools/embedding/v2"
 SEGMENT = "/v1/api-tools/segmentation"
@@ -157,8 +159,12 @@ REFUSED: list[tuple[str, Any, str, str]] = [
         H5,
         user("a", tools=[{"type": "function", "function": {"name": "f"}}]),
         "40001",
-        "Invalid parameter: tools[0].function.description",
+        "Invalid parameter: tools[].function.description",
     ),
+    (H5, user("a", tools=[tool("f", "")]), "40001", "Invalid parameter: tools[].function.description"),
+    (H5, user("a", tools=[tool("", "d")]), "40001", "Invalid parameter: tools[].function.name"),
+    (H5, user("a", tools=[{**TOOLS[0], "type": "tool"}]), "40001", "Invalid parameter: tools[].type"),
+    (REASON, user("a", tools=[{"function": TOOLS[0]["function"]}]), "40001", "Invalid parameter: tools[].type"),
     (H5, user("a", tools=TOOLS, toolChoice="required"), "40001", "Invalid parameter: toolChoice"),
     (
         H5,
@@ -189,13 +195,13 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ),
     (
         H7,
-        user("a", responseFormat=schema(properties={"a": {"$ref": "#/$defs/A"}}), **OFF),
+        user("a", responseFormat=schema(additionalProperties={"type": "string"}), **OFF),
         "40055",
         "Invalid response format schema",
     ),
     (
         H7,
-        user("a", responseFormat=schema(additionalProperties=False), **OFF),
+        user("a", responseFormat=schema(properties={"a": {"$ref": "#/$defs/A"}}), **OFF),
         "40055",
         "Invalid response format schema",
     ),
@@ -266,11 +272,16 @@ def test_refusal(either: httpx.Client, path: str, body: Any, code: str, message:
     assert answer.json()["status"] == {"code": code, "message": message}
 
 
+ANNOTATIONS = {"title": "A", "$schema": "https://json-schema.org/draft/2020-12/schema", "examples": [{}], "default": {}}
+
 ACCEPTED: list[tuple[str, Any]] = [
     (V1, user("a", temperature=0.01, topP=1.0, topK=128, repeatPenalty=10, maxTokens=4096, seed=4294967295)),
     (V1, user("a", unknown=1, repetitionPenalty=99)),
     (H5, user("a", temperature=0, topP=1, topK=0, repetitionPenalty=2, maxTokens=1, seed=0, stop=[])),
     (H5, user("a", repeatPenalty=99, stopBefore=[], unknown={})),
+    (H5, user("a", max_tokens=-1, top_k="x", tool_choice="required", response_format={"type": "json_object"})),
+    (H7, user("a", responseFormat=schema(**ANNOTATIONS, properties={"a": {"type": "string", "default": "b"}}), **OFF)),
+    (H7, user("a", responseFormat=schema(additionalProperties=False), **OFF)),
     (H5, user("a", maxCompletionTokens=4096)),
     (H5, url("https://img.example.com/a.JPG?size=1")),
     (H5, data(PNG)),
@@ -284,6 +295,9 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("/v2/tasks/t-1/chat-completions", user("a")),
     ("/v3/tasks/t-1/chat-completions", user("a")),
     (EMBED_V2 + "/", {"text": "a"}),
+    (EMBED_V2 + "/app1", {"text": "a"}),
+    (SEGMENT + "/app1", {"text": "가."}),
+    ("/v1/api-tools/summarization/v2/app1", {"texts": ["가."]}),
     (EMBED_V1, {"text": "hello " * 499}),
     (SEGMENT, {"text": "가.", "alpha": -100, "segCnt": -1, "postProcessMinSize": -1}),
 ]
@@ -312,6 +326,61 @@ def test_documented_allows_it(documented: httpx.Client) -> None:
     calls = documented.post(H5, json=FORCED).json()["result"]["message"]["toolCalls"]
     assert calls[0]["function"]["name"] == "get_weather"
     assert documented.post(H5, json=data(png(100, 80))).status_code == 200
+
+
+OPEN_SCHEMAS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (
+        {
+            "type": "object",
+            "properties": {"who": {"$ref": "#/$defs/Person"}, "note": {"type": ["string", "null"]}},
+            "required": ["who"],
+            "$defs": {"Person": {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}},
+        },
+        {"who": {"age": 32}, "note": "살입니다"},
+    ),
+    (
+        {
+            "type": "object",
+            "properties": {"age": {"anyOf": [{"type": "integer"}, {"type": "null"}]}, "none": {"type": "null"}},
+        },
+        {"age": 32, "none": None},
+    ),
+    (
+        {
+            "$ref": "#/$defs/Node",
+            "$defs": {
+                "Node": {
+                    "type": "object",
+                    "properties": {
+                        "size": {"type": "integer"},
+                        "next": {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]},
+                        "all": {"type": "array", "items": {"$ref": "#/$defs/Node"}},
+                    },
+                }
+            },
+        },
+        {"size": 32, "next": {"size": 0, "next": None, "all": []}, "all": [{"size": 0, "next": None, "all": []}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("wanted", "filled"), OPEN_SCHEMAS)
+def test_references_and_nulls(
+    observed: httpx.Client, documented: httpx.Client, wanted: dict[str, Any], filled: dict[str, Any]
+) -> None:
+    """References and null types, which the page does not list, are refused by the pages and else obeyed."""
+    body = user("32살입니다", responseFormat={"type": "json", "schema": wanted}, **OFF)
+    assert documented.post(H7, json=body).json()["status"]["code"] == "40055"
+    assert json.loads(observed.post(H7, json=body).json()["result"]["message"]["content"]) == filled
+
+
+def test_snake_case_means_the_default(either: httpx.Client) -> None:
+    """On the native path ``max_tokens`` is an unknown field, so an answer of v3 ends at its default of 100 tokens."""
+    long = " ".join(f"{number}번째 문장은 항구 도시 이야기입니다." for number in range(60))
+    body = user(f"다음 글을 요약해줘.\n\n{long}", max_tokens=9)
+    result = either.post(H5, json=body).json()["result"]
+    assert result["usage"]["completionTokens"] > 9
+    assert either.post(H5, json=user("a" * 9, max_tokens=10**9)).status_code == 200
 
 
 def test_refusals_of_streams_are_json(observed: httpx.Client) -> None:

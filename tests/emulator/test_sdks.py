@@ -117,10 +117,21 @@ def test_errors(sdk: openai.OpenAI) -> None:
 
 
 @pytest.mark.slow
+def test_rows_of_the_table() -> None:
+    """What these two clients send by default is refused with a hint that names them, and its switch helps."""
+    script = Path(__file__).parents[1] / "clients" / "run.py"
+    command = [sys.executable, str(script), "--here", "openai-python", "langchain-naver"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+
+
+@pytest.mark.slow
 def test_langchain_naver(server: EmulatorServer) -> None:
-    """langchain-naver 0.1.1 invokes, streams, calls a tool and embeds."""
+    """langchain-naver 0.1.1 does what NAVER's tests of it ask: six groups of checks."""
     script = Path(__file__).with_name("sdk_naver.py")
     done = subprocess.run(
         [sys.executable, str(script), server.base_url, server.api_key], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["invoke", "stream", "tools", "structured_output", "thinking", "embeddings"]

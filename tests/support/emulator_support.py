@@ -20,7 +20,8 @@ CONSTITUTION = Path(__file__).parents[2] / "langchain_clova" / "_demo" / "consti
 def connect(server: EmulatorServer, **options: Any) -> httpx.Client:
     """A plain client with the server's key."""
     headers = {"authorization": f"Bearer {server.api_key}", **options.pop("headers", {})}
-    return httpx.Client(base_url=server.base_url, headers=headers, timeout=10, verify=NO_TLS, **options)
+    settings = {"timeout": 10, "verify": NO_TLS, **options, "headers": headers}
+    return httpx.Client(base_url=server.base_url, **settings)
 
 
 def user(text: str, **more: Any) -> dict[str, Any]:

@@ -212,7 +212,10 @@ def _diagnosed(
 ) -> Finding:
     """Return what an error means; send more requests where these help to find the cause."""
     found = diagnose(error, situation)
-    if found.id in {"service_key_without_app", "wrong_path"}:
+    # A test key on /serviceapp was reported as a plain 400.
+    if found.id in {"service_key_without_app", "wrong_path"} or (
+        found.id == "refused_request" and arguments.path_prefix
+    ):
         others = (prefix for prefix in _PREFIXES if prefix != arguments.path_prefix)
         works = next((prefix for prefix in others if _is_good(arguments, path_prefix=prefix)), None)
         if works is not None:

@@ -15,11 +15,16 @@ from clova_studio.emulator.rules.v3 import check_v3
 from clova_studio.emulator.server.delivery import Answer, JsonAnswer, StreamAnswer
 from clova_studio.emulator.server.wire import Frames, dumps, fingerprint, random_seed
 
+LONG_NAMES = ("ft:", "tuning-")
+"""How the name of a tuned model on the OpenAI-compatible path begins; paths have the short id of the task instead."""
+
 
 def find_model(call: ApiCall) -> Model:
     """The model that a path names: 40080 for an unknown one, 40084 for one of another API version."""
     route = call.route
     if route.task:
+        if route.task.startswith(LONG_NAMES):
+            raise Refusal("40080")
         model = tuned_model(call, route.task, TUNED_V3 if route.v3 else TUNED_V1)
     elif route.model in MODELS:
         model = MODELS[route.model]
@@ -40,9 +45,9 @@ def tuned_model(call: ApiCall, task: str, assumed: Model) -> Model:
     return as_tuned(MODELS[base])
 
 
-def check_chat(body: dict[str, Any], model: Model, *, observed: bool) -> ChatRequest:
-    """Check a native chat request by the rules of the version that serves the model."""
-    return check_v3(body, model, observed=observed) if model.v3 else check_v1(body, model)
+def check_chat(body: dict[str, Any], model: Model, *, observed: bool, can_force: bool | None = None) -> ChatRequest:
+    """Check a native chat request by the rules of the version that serves the model; see `check_v3`."""
+    return check_v3(body, model, observed=observed, can_force=can_force) if model.v3 else check_v1(body, model)
 
 
 def converse(call: ApiCall, request: ChatRequest) -> tuple[Reply, dict[str, str]]:

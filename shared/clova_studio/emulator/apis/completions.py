@@ -47,7 +47,7 @@ def completions(call: ApiCall) -> JsonAnswer:
     with_tokens, with_probs = boolean(body, "includeTokens"), boolean(body, "includeProbs")
     with_filters = boolean(body, "includeAiFilters", default=True)
     given = f"{prompt}{start}"
-    size = tokens.count(given)
+    size = tokens.count(given, model.max_input)
     check_length(model, size, limit)
     headers = call.charge(model.name, size + limit)
     messages = [{"role": "user", "content": prompt}]

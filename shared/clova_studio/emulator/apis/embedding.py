@@ -21,7 +21,7 @@ def embedding(call: ApiCall) -> JsonAnswer:
 
 def embed_text(call: ApiCall, model: str, content: str) -> tuple[list[float], int, dict[str, str]]:
     """Check the length of a text, charge and embed it; return vector, number of tokens and headers of the answer."""
-    size = tokens.count(content)
+    size = tokens.count(content, EMBEDDING_LIMITS[model])
     if size > EMBEDDING_LIMITS[model]:
         raise Refusal("40003")
     headers = call.charge(model, size)

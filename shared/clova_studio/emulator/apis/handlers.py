@@ -45,7 +45,7 @@ HANDLERS: dict[str, Callable[[ApiCall], Answer]] = {
 }
 
 SLOW = frozenset({"rag-reasoning", "reranker", "segmentation", "summarization"})
-"""These compare every sentence of a long text, so they run in a thread and do not block other requests."""
+"""These compare every sentence of a text, so they run in a thread and do not block other requests."""
 
 SCRIPTED = frozenset({"chat", "openai-chat"})
 """These use scripted answers."""

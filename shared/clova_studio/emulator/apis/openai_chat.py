@@ -35,6 +35,11 @@ def openai_chat(call: ApiCall) -> Answer:
     )
 
 
+def _thinking(text: str) -> dict[str, str]:
+    """Thinking under both of its names: NAVER's own client reads the first, a page of the guide prints the second."""
+    return {"reasoning_content": text, "thinking_content": text}
+
+
 class Shape:
     """One answer in OpenAI's forms."""
 
@@ -44,8 +49,6 @@ class Shape:
         now = time.time()
         # The recorded `created` is in milliseconds; OpenAI's structure, as documented, has seconds.
         self._created = int(now * 1000) if observed else int(now)
-        # NAVER's own client reads the first name; a page of the guide prints the second.
-        self._thinking = "reasoning_content" if observed else "thinking_content"
         self._id = mark.hex()  # 32 digits without "chatcmpl-", as recorded
         self._seed = request.seed or random_seed(mark)
         self._calls = [
@@ -63,7 +66,7 @@ class Shape:
         reply = self._reply
         message: dict[str, Any] = {"role": "assistant", "content": reply.content}
         if reply.thinking is not None:
-            message[self._thinking] = reply.thinking
+            message |= _thinking(reply.thinking)
         if self._calls:
             message["tool_calls"] = self._calls
         usage: dict[str, Any] = {
@@ -87,7 +90,7 @@ class Shape:
         """The role, then thinking, text and tool calls piece by piece."""
         yield self._chunk({"role": "assistant", "content": ""})
         for piece in pieces(self._reply.thinking or ""):
-            yield self._chunk({self._thinking: piece})
+            yield self._chunk(_thinking(piece))
         for piece in pieces(self._reply.content):
             yield self._chunk({"content": piece})
         for index, call in enumerate(self._calls):

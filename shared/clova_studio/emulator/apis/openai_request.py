@@ -44,7 +44,7 @@ _NAMES = {
     "maxTokens": "max_tokens",
     "maxCompletionTokens": "max_completion_tokens",
     "responseFormat": "response_format",
-    "thinking": "reasoning_effort",
+    "thinking": "reasoning",  # as recorded for "tools, reasoning"
     "toolCalls": "tool_calls",
     "toolCallId": "tool_call_id",
     "imageUrl": "image_url",
@@ -60,7 +60,8 @@ def read_request(call: ApiCall) -> ChatRequest:
     _check_values(body)
     native = _translate(body, model)
     try:
-        return check_chat(native, model, observed=call.observed)
+        can_force = model.forced_choice or not call.observed
+        return check_chat(native, model, observed=call.observed, can_force=can_force)
     except Refusal as refusal:
         raise _renamed(refusal, body) from None
 
@@ -78,9 +79,11 @@ def _find_model(call: ApiCall, name: Any) -> Model:
         raise invalid("model")
     if name.startswith(_TUNED) and len(name) > len(_TUNED):
         return tuned_model(call, name.removeprefix(_TUNED), TUNED_V3)
-    if name not in MODELS:
+    # The pages write upper case; NAVER's own demo sends lower case.
+    known = MODELS.get(name.upper() if call.observed and name.islower() else name)
+    if known is None:
         raise Refusal("40080")
-    return MODELS[name]
+    return known
 
 
 def _check_values(body: dict[str, Any]) -> None:
@@ -194,7 +197,10 @@ def _renamed(refusal: Refusal, body: dict[str, Any]) -> Refusal:
     title, colon, names = refusal.message.partition(": ")
     if refusal.code != "40001" or not colon:
         return refusal
-    sent = (_as_sent(_STEP.sub(lambda step: _NAMES.get(step[0], step[0]), name), body) for name in names.split(", "))
+    listed_names = names.split(", ")
+    if listed_names == ["thinking"] and body.get("reasoning_effort") is not None:
+        return Refusal(refusal.code, f"{title}: reasoning_effort", headers=refusal.headers)
+    sent = (_as_sent(_STEP.sub(lambda step: _NAMES.get(step[0], step[0]), name), body) for name in listed_names)
     return Refusal(refusal.code, f"{title}: {', '.join(dict.fromkeys(sent))}", headers=refusal.headers)
 
 

@@ -59,19 +59,16 @@ def _check(body: dict[str, Any], *, observed: bool) -> ChatRequest:
     stop = strings(body, "stop")
     integer(body, "seed", 0, MAX_SEED)
     boolean(body, "includeAiFilters", default=True)
-    tools = check_tools(body)
-    for index, tool in enumerate(tools):
-        if tool["function"].get("parameters") is None:  # required here, unlike in chat
-            raise invalid(f"tools[{index}].function.parameters")
+    tools = check_tools(body, complete=True)
     # The page always requires tools; an existing client omits them in the last step.
     if not tools and not (observed and body.get("toolChoice") == "none"):
         raise invalid("tools")
-    choice = check_tool_choice(body, tools, observed=False)  # no refusal of the forced form is recorded here
+    choice = check_tool_choice(body, tools)  # no refusal of the forced form is recorded here
     messages = check_messages_v3(_without_thinking(body), RAG_REASONING_MODEL, plain="messages", observed=observed)
     for index, message in enumerate(messages):
         if message["role"] == "tool":
             _documents(message, f"messages[{index}].content")
-    size = tokens.count_prompt(messages, tools)
+    size = tokens.count_prompt(messages, tools, most=RAG_REASONING_MODEL.max_input)
     if size > RAG_REASONING_MODEL.max_input:
         raise Refusal("40003")
     return ChatRequest(

@@ -41,7 +41,7 @@ def route_query(call: ApiCall) -> JsonAnswer:
     query = check_query(call.body)
     history = check_history(call.body, _ROLES)
     said = "\n".join([*(message["content"] for message in history), query])
-    size = tokens.count(said) + tokens.count(_described(router)) + _INSTRUCTIONS
+    size = tokens.count(said, MAX_INPUT) + tokens.count(_described(router)) + _INSTRUCTIONS
     if size > MAX_INPUT:
         raise Refusal("65400")
     headers = call.charge(QUOTA, size)

@@ -34,7 +34,7 @@ def final_answer(call: ApiCall) -> Answer:
     override = check_override(body)
     described = "\n".join(f"{skill.name}: {skill.description} {dumps(skill.parameters)}" for skill in skillset.skills)
     said = "\n".join([*(message["content"] for message in history), query])
-    size = tokens.count(said) + tokens.count(described) + _INSTRUCTIONS
+    size = tokens.count(said, MAX_INPUT) + tokens.count(described) + _INSTRUCTIONS
     if size > MAX_INPUT:
         raise Refusal("64400")
     headers = call.charge(QUOTA, size)

@@ -29,8 +29,8 @@ def chat_tokenize(call: ApiCall) -> JsonAnswer:
         ]
         return JsonAnswer.success({"messages": counted}, headers)
     tools = check_tools(body)
-    check_tool_choice(body, tools, observed=False)
-    schema = check_response_format(body)
+    check_tool_choice(body, tools)
+    schema = check_response_format(body, observed=call.observed)
     messages = check_messages_v3(body, model, observed=call.observed)
     headers = call.charge("chat-tokenize")
     result: dict[str, Any] = {"messages": [_counted(message) for message in messages]}

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from clova_studio.emulator.language.readable import flatten
-from clova_studio.emulator.language.schema_fill import Source, fill, has_evidence
+from clova_studio.emulator.language.schema_fill import fill, has_evidence
+from clova_studio.emulator.language.source import Source
 from clova_studio.emulator.language.text import is_korean
 from clova_studio.emulator.language.topics import find_topic
 from clova_studio.emulator.server.wire import dumps

@@ -1,21 +1,21 @@
 """The answers of the emulated model, computed from the request by plain rules; the same request has the same answer."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from clova_studio.emulator.language import tokens
-from clova_studio.emulator.language.passages import answer_from, find_question, has_labelled_passages, text_of
+from clova_studio.emulator.language.json_answers import find_json_request, write_json
+from clova_studio.emulator.language.passages import answer_from, find_question, has_passages, text_of
 from clova_studio.emulator.language.readable import readable
-from clova_studio.emulator.language.schema_fill import Source, fill
+from clova_studio.emulator.language.schema_fill import fill
+from clova_studio.emulator.language.schema_refs import inline
+from clova_studio.emulator.language.source import Source
 from clova_studio.emulator.language.text import is_korean
 from clova_studio.emulator.language.tool_calls import Call, choose_calls
 from clova_studio.emulator.rules.chat_request import ChatRequest
 
-_ASKS_FOR_JSON = re.compile(r"\bjson\b", re.IGNORECASE)
-_NAMED_KEY = re.compile(r"[`\"']([A-Za-z_]\w*)[`\"']")
 _MAX_ECHO = 160
 _MAX_WHOLE_RESULT = 400
 _CALL_TOKENS = 8
@@ -92,7 +92,7 @@ def _last_user(messages: list[dict[str, Any]]) -> str:
 def _structured(request: ChatRequest) -> str:
     """A JSON text that matches the schema, indented as in recorded answers."""
     source = Source(_last_user(request.messages))
-    value = fill(request.schema or {}, source, everything=True)
+    value = fill(inline(request.schema or {}), source, everything=True)
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
@@ -103,25 +103,28 @@ def _text(request: ChatRequest) -> str:
     korean = is_korean(question or said)
     if messages[-1]["role"] == "tool":
         return _report(question, messages, korean=korean)
-    keys = _NAMED_KEY.findall(question) if _ASKS_FOR_JSON.search(question) else []
-    if keys:  # no response format, but the prompt asks for JSON with named keys
-        schema = {"type": "object", "properties": {key: {"type": "string"} for key in keys}}
-        return json.dumps(fill(schema, Source(_NAMED_KEY.sub("", question)), everything=True), ensure_ascii=False)
+    instructions = [text_of(message) for message in messages if message["role"] == "system"]
+    wanted = find_json_request(instructions, said)  # no response format, but words that ask for JSON
+    plain = _plain(question, messages, korean=korean)
+    return plain if wanted is None else write_json(wanted, plain)
+
+
+def _plain(question: str, messages: list[dict[str, Any]], *, korean: bool) -> str:
+    """An answer in words: from the conversation, else a sentence that says who answers."""
     texts = [text_of(message) for message in messages if message["role"] != "assistant"]
     found = answer_from(question, texts)
     if found is not None:
         return found
-    if has_labelled_passages(texts):
+    if has_passages(messages, question):
         return "주어진 자료에서는 답을 찾지 못했습니다." if korean else "The given passages do not contain the answer."
+    asked = f"“{_short(question)}”"
     if _has_image(messages):
-        return (
-            f"첨부하신 이미지를 확인했습니다. 질문은 “{_short(question)}”입니다."
-            if korean
-            else f"I received your image. You asked: “{_short(question)}”"
-        )
+        if korean:
+            return f"이미지를 받았습니다. 저는 에뮬레이터라서 그 안을 보지 못합니다. 질문은 {asked}입니다."
+        return f"I received your image, but I am an emulator and cannot see it. You asked: {asked}"
     if korean:
-        return f"“{_short(question)}”{_quoting(question)} 하셨군요. 더 자세히 말씀해 주시면 도와드리겠습니다."
-    return f"You said: “{_short(question)}” Tell me more and I will gladly help."
+        return f"{asked}{_quoting(question)} 하셨군요. 저는 에뮬레이터라서 주어진 자료보다 더 아는 것은 없습니다."
+    return f"You said: {asked} I am an emulator and know no more than what I am given."
 
 
 def _report(question: str, messages: list[dict[str, Any]], *, korean: bool) -> str:

@@ -4,6 +4,9 @@ With it, a Korean request finds a tool that is described in English.
 """
 
 import re
+from typing import Any
+
+from clova_studio.emulator.language.values import find_expression
 
 _OPERATIONS = {
     "+": ("add", "adder", "sum", "plus", "더하", "합"),
@@ -12,8 +15,9 @@ _OPERATIONS = {
     "x": ("multiply", "product", "times", "곱하"),
     "/": ("divide", "나누"),
 }
+_PLAIN_SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-"})  # noqa: RUF001 - the signs are meant
 _ARITHMETIC = ("calculate", "calculator", "arithmetic", "math", "계산")
-_EXPRESSION = re.compile(r"\d\s*([-+*x/])\s*\d")
+_SIGN = re.compile(r"[-+*x/]")
 
 _PAIRS = (
     "날씨=weather 기온=temperature 온도=temperature 비=rain 바람=wind 검색=search 찾=search 시간=time "
@@ -27,6 +31,11 @@ _PAIRS = (
     "호텔=hotel 식당=restaurant 맛집=restaurant 음악=music 노래=song 영화=movie 책=book 문서=document "
     "파일=file 사진=image 그림=image 헌법=constitution 법률=law 조항=article 최고=high 최저=low 습도=humidity "
     "인구=population 거리=distance 경로=route 알림=notification 섭씨=celsius 화씨=fahrenheit 출발=departure "
+    "더워=weather 더운=weather 덥지=weather 덥나=weather 추워=weather 추운=weather 춥지=weather 춥나=weather "
+    "weather=hotter weather=colder weather=warmer weather=forecast weather=umbrella weather=sunny "
+    "화가=negative 화나=negative 실망=negative 최악=negative 별로=negative 불만=negative 짜증=negative 늦어=negative "
+    "좋아=positive 좋은=positive 좋았=positive 최고=positive 만족=positive 훌륭=positive 감사=positive 맛있=positive "
+    "bad=negative terrible=negative awful=negative hate=negative great=positive love=positive excellent=positive "
     "도착=arrival 수량=quantity 제목=title 농담=joke 사원=employee 직원=employee"
 )
 
@@ -49,6 +58,19 @@ def same_meaning(word: str) -> frozenset[str]:
 
 
 def operation_words(text: str) -> list[str]:
-    """Words for the arithmetic operators in a text, such as "1 + 2"."""
-    signs = list(dict.fromkeys(_EXPRESSION.findall(text)))
+    """Words for the operators of an arithmetic expression in a text, such as "1 + 2"; a date has none."""
+    written = (find_expression(text) or "").translate(_PLAIN_SIGNS)
+    signs = list(dict.fromkeys(_SIGN.findall(written)))
     return [word for sign in signs for word in (*_OPERATIONS[sign], *_ARITHMETIC)]
+
+
+def mentions(text: str, value: Any) -> bool:
+    """Whether a text contains a word or its translation."""
+    if not isinstance(value, str) or not value:
+        return False
+    lower, said = value.lower().replace("_", " "), text.lower().replace("_", " ")
+    if lower.isascii() and lower.isalnum():
+        plain = re.search(rf"(?<![a-z0-9]){re.escape(lower)}(?![a-z0-9])", said) is not None
+    else:
+        plain = lower in said
+    return plain or any(other in said for other in same_meaning(lower))

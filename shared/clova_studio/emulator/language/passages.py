@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clova_studio.emulator.language.sentences import split_sentences
-from clova_studio.emulator.language.text import grams, most_central, rarity
+from clova_studio.emulator.language.text import HANGUL, grams, is_korean, most_central, rarity
 
 _LABELLED = re.compile(
     r"^[\s#*>-]*(?:질문|문의|물음|question|query|user question|input)\**\s*[:：]\**[ \t]*(\S.*)$",
@@ -22,6 +22,19 @@ _LABEL = re.compile(r"^[ \t]*\[([^\]\s]{1,24})\][ \t]*", re.MULTILINE)
 _LEADING_MARKS = re.compile(
     r"\A(?:\[[^\]\s]{1,24}\]|[-*•]|\d{1,2}[.)]|[①-⑳]|제\s?\d+\s?조(?:의\s?\d+)?(?:\([^)]*\))?|\s)+"
 )
+_PASSAGES_LABEL = re.compile(
+    r"^[ \t]*(?:context|passages?|documents?|sources?|자료|문맥|문서|본문|발췌문|참고 자료)[ \t]*[:：][ \t]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ANNOUNCED = re.compile(
+    rf"{_PASSAGES_LABEL.pattern}"
+    r"|<(?:context|documents?|passages?)>|\bcontext information\b|\b(?:following|given|provided|retrieved)\s+"
+    r"(?:pieces of )?(?:retrieved )?(?:context|passages?|documents?|sources?)\b"
+    r"|(?:다음|아래|주어진|제공된)\s?(?:의\s?)?(?:자료|문맥|문서|본문|발췌문|컨텍스트)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
+_SEVERAL = 2
 _QUESTION = re.compile(r"[?？]\s*\Z|(?:까|나요|가요|는가|은가|인가|을까)[.?]?\s*\Z")
 _INSTRUCTION = re.compile(
     r"\A(?:당신은|너는|넌|you are|you're|you must|answer|reply|respond|use |given |context|below)"
@@ -76,6 +89,7 @@ def candidates(texts: Iterable[str], question: str) -> list[Candidate]:
     found: list[Candidate] = []
     seen: set[str] = set()
     for text in texts:
+        text = _PASSAGES_LABEL.sub(lambda mark: " " * len(mark.group()), text)  # noqa: PLW2901 - of the same length
         labels = [(mark.start(), mark.group(1)) for mark in _LABEL.finditer(text)]
         for sentence in split_sentences(text):
             bare = _LEADING_MARKS.sub("", sentence.text)
@@ -122,12 +136,25 @@ def answer_from(question: str, texts: list[str]) -> str | None:
     if _SUMMARY.search(question):
         chosen = most_central((item.text for item in found), _SUMMARY_SENTENCES)
     else:
+        if not HANGUL.search(question) and len(_LATIN_WORD.findall(question)) >= _SEVERAL:
+            found = [item for item in found if not is_korean(item.text)]  # in the language of the question
         scored = rank_sentences(question, found)
         chosen = [index for score, index in scored[:2] if score >= _NEARLY_AS_GOOD * scored[0][0]]
     answer = (found[index] for index in chosen)
     return " ".join(f"{item.text} [{item.label}]" if item.label else item.text for item in answer) or None
 
 
-def has_labelled_passages(texts: Iterable[str]) -> bool:
-    """Whether the texts have labelled passages, in which case a question without a match has no answer in them."""
-    return any(_LABEL.search(text) for text in texts)
+def has_passages(messages: Iterable[Mapping[str, Any]], question: str) -> bool:
+    """Whether a conversation has passages, in which case a question without a match has no answer in them.
+
+    Passages are labelled, announced, or several sentences of an instruction that instruct nothing.
+    """
+    for message in messages:
+        text = text_of(message)
+        if message["role"] == "assistant":
+            continue
+        if _LABEL.search(text) or _ANNOUNCED.search(text):
+            return True
+        if message["role"] == "system" and len(candidates([text], question)) >= _SEVERAL:
+            return True
+    return False

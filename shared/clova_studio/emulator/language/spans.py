@@ -13,20 +13,33 @@ _CAPITALISED = re.compile(
     r"(?:(?:\s+(?:of|the|de|la|and|&)\s+|,\s+|\s+)[A-Z][\w'’.-]*\w|,\s+[A-Z]{2}\b)*"
     r"|(?<!\w)[A-Z]{2,}(?!\w)"
 )
+# "What's", "I'm", "Let's", "Don't": no names.
+_CONTRACTION = re.compile(
+    r"\b(?:i|you|he|she|it|we|they|what|who|where|when|why|how|let|that|this|there|here)['’](?:s|m|re|ve|d|ll)\b"
+    r"|\b[a-z]+n['’]t\b",
+    re.IGNORECASE,
+)
+_POSSESSIVE = re.compile(r"['’]s\Z")
 _EASTERN = re.compile(r"[぀-ヿ㐀-䶿一-鿿々ー]{2,}")
 _PLACE_SUFFIX = re.compile(
-    r"[가-힣]{2,}(?:특별시|광역시|시|도|군|구|동|역|공항|대학교|회사|집단|은행|병원)(?=[\s에의은는이가을를와과,.?]|$)"
+    r"(?<![가-힣])[가-힣]{2,20}(?:특별시|광역시|시|도|군|구|동|역|공항|대학교|회사|집단|은행|병원)(?=[\s에의은는이가을를와과,.?]|$)"
 )
 _SENTENCE_START = re.compile(r"(?:\A|[.?!:\n]\s*)\Z")
+_LOOK_BACK = 40
 _ORDINARY = frozenset(
     listed(
         "what who when where why how which is are do does did can could would will should please tell give show "
         "find get use using call create make write search look let the this that there it i i'm my you your we he "
         "she they a an yes no ok hello hi hey thanks thank if in on at for from with and or but any also then now "
         "add send set turn check list explain describe translate summarize calculate compute return answer reply "
-        "set open play book order"
+        "set open play book order compare convert email mail write buy cancel schedule summarise plus minus"
     )
 )
+
+
+def without_contractions(text: str) -> str:
+    """A text of the same length with blanks in place of words such as "What's"."""
+    return _CONTRACTION.sub(lambda match: " " * len(match.group()), text)
 
 
 def find_spans(text: str) -> list[str]:
@@ -37,12 +50,12 @@ def find_spans(text: str) -> list[str]:
     found: list[str] = []
     quoted = [next(filter(None, match.groups())) for match in _QUOTED.finditer(text)]
     found.extend(span.strip() for span in quoted)
-    rest = _QUOTED.sub(" ", text)
+    rest = without_contractions(_QUOTED.sub(" ", text))
     if not _mostly_eastern(rest):
         found.extend(_EASTERN.findall(rest))
     for match in _CAPITALISED.finditer(rest):
-        span = match.group()
-        if _SENTENCE_START.search(rest[: match.start()]):
+        span = _POSSESSIVE.sub("", match.group())
+        if _SENTENCE_START.search(rest[max(0, match.start() - _LOOK_BACK) : match.start()]):
             first, _, others = span.partition(" ")
             if first.lower().strip(",") in _ORDINARY:
                 span = others.strip()

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from clova_studio.emulator.language.lexicon import operation_words, same_meaning
+from clova_studio.emulator.language.listings import places_together
 from clova_studio.emulator.language.passages import text_of
-from clova_studio.emulator.language.schema_fill import Source, fill, name_parts
-from clova_studio.emulator.language.text import content_words
+from clova_studio.emulator.language.schema_fill import fill, name_parts
+from clova_studio.emulator.language.schema_refs import inline
+from clova_studio.emulator.language.source import Source
+from clova_studio.emulator.language.text import content_words, listed
 from clova_studio.emulator.rules.chat_request import ChatRequest, ForcedTool
 
 _DEMAND = re.compile(
@@ -30,6 +33,10 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _OPTIONAL = re.compile(r"\b(?:if|when|may|can|optionally)\b|필요하면|필요한 경우|있으면|때", re.IGNORECASE)
+_PLACE_NAMES = frozenset(
+    listed("city cities location place region country town area destination 도시 위치 지역 장소 나라 국가 도시명")
+)
+_MOST_CALLS = 5
 _NAME_WEIGHT = 2.0
 _ENOUGH = 1.0
 _SHORTEST_LATIN = 4
@@ -71,15 +78,37 @@ def choose_calls(request: ChatRequest) -> list[Call]:
     scores = fitness(text, functions)
     best = max(range(len(functions)), key=lambda index: (scores[index], -index))
     if scores[best] >= _ENOUGH or demanded:
-        return [make_call(functions[best], text)]
+        return make_calls(functions[best], text)
     return []
+
+
+def make_calls(function: dict[str, Any], text: str) -> list[Call]:
+    """Call a tool with arguments from the text: once for each of several places where it takes one place."""
+    call = make_call(function, text)
+    place = _place_of(function.get("parameters") or {})
+    places = places_together(text) if place else []
+    if len(places) < 2:  # noqa: PLR2004 - several
+        return [call]
+    return [Call(call.name, {**call.arguments, place: name}) for name in places[:_MOST_CALLS]]
+
+
+def _place_of(parameters: dict[str, Any]) -> str:
+    """The property that takes one place, if that is all that a tool requires; else empty."""
+    properties, required = parameters.get("properties"), parameters.get("required")
+    if not isinstance(properties, dict) or not isinstance(required, list) or len(required) != 1:
+        return ""
+    name = str(required[0])
+    schema = properties.get(name)
+    if not isinstance(schema, dict) or schema.get("type") != "string" or "enum" in schema:
+        return ""
+    return "" if _PLACE_NAMES.isdisjoint(name_parts(name)) else name
 
 
 def make_call(function: dict[str, Any], text: str) -> Call:
     """Call a tool with arguments from the text."""
     known = [word for word in _vocabulary(function) if len(word) > 1]
     known.append(function["name"].lower())
-    schema = {"type": "object", **(function.get("parameters") or {})}
+    schema = inline({"type": "object", **(function.get("parameters") or {})})
     filled = fill(schema, Source(text, known)) if schema.get("properties") else {}
     arguments = filled if isinstance(filled, dict) else {}  # not a dict when, for example, the root has an enum
     return Call(function["name"], arguments)

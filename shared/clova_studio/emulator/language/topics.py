@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clova_studio.emulator.language.schema_fill import mentions
+from clova_studio.emulator.language.lexicon import mentions
 from clova_studio.emulator.language.tool_calls import fitness
 from clova_studio.emulator.rules.refusals import Refusal
 

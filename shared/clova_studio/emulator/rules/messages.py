@@ -58,6 +58,8 @@ def _check_content(message: Mapping[str, Any], where: str, model: Model, *, plai
         return 0
     if not isinstance(content, list) or not content or role == "tool":
         raise invalid(f"{where}.content")
+    if plain and not any(isinstance(part, dict) and part.get("type") == "image_url" for part in content):
+        raise invalid(f"{where}.content")
     images = 0
     for number, part in enumerate(content):
         field = f"{where}.content[{number}]"
@@ -105,7 +107,7 @@ def _check_calls(message: Mapping[str, Any], where: str) -> set[str]:
         function = call.get("function") if isinstance(call, dict) else None
         if (
             not isinstance(function, dict)
-            or call.get("type", "function") != "function"
+            or (call.get("type") is not None and call["type"] != "function")
             or not isinstance(call.get("id"), str)
             or not call["id"]
             or not isinstance(function.get("name"), str)

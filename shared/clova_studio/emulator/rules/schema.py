@@ -1,8 +1,10 @@
 """Which JSON schemas a response format may use.
 
-Source: the "Structured Outputs" reference page lists the supported keywords and excludes ``pattern``. Whether the
-service accepts keywords that the page does not list (``$ref``, ``additionalProperties``, ``title``, type arrays, ...)
-is unknown. The emulator refuses them, so that a client that works here also works with the service.
+Source: the "Structured Outputs" reference page lists the supported keywords and excludes ``pattern``. NAVER's own live
+test sends annotations that the page does not list (``title``, ``default``, ``$schema``, and ``additionalProperties`` as
+a boolean), so these are ignored. References and null types are open: the documented behaviour refuses them because the
+page does not list them, the observed one takes them. What else the page does not list is refused, so that a client that
+works here also works with the service.
 """
 
 from collections.abc import Mapping
@@ -13,18 +15,25 @@ from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 _TYPES = frozenset({"string", "number", "boolean", "integer", "object", "array"})
 _FORMATS = frozenset({"date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
-_ANY = frozenset({"type", "description", "enum", "anyOf"})
+_ANNOTATIONS = frozenset(
+    {"$comment", "$id", "$schema", "default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"}
+)
+_ANY = frozenset({"type", "enum", "anyOf"}) | _ANNOTATIONS
 _KEYWORDS = {
     "string": _ANY | {"format"},
     "number": _ANY | {"minimum", "maximum"},
     "integer": _ANY | {"minimum", "maximum"},
     "boolean": _ANY,
+    "null": _ANY,
     "array": _ANY | {"items", "minItems", "maxItems"},
-    "object": _ANY | {"properties", "required"},
+    "object": _ANY | {"properties", "required", "additionalProperties"},
 }
+_DEFINITIONS = ("$defs", "definitions")
 
 
-def check_response_format(body: Mapping[str, Any], *, structured: bool = True) -> dict[str, Any] | None:
+def check_response_format(
+    body: Mapping[str, Any], *, structured: bool = True, observed: bool = False
+) -> dict[str, Any] | None:
     """Check the response format of a request and return its schema; None when no format was sent."""
     response_format = body.get("responseFormat")
     if response_format is None:
@@ -33,36 +42,73 @@ def check_response_format(body: Mapping[str, Any], *, structured: bool = True) -
         raise invalid("responseFormat")
     if response_format.get("type") != "json":
         raise invalid("responseFormat.type")
-    return check_schema(response_format.get("schema"))
+    return check_schema(response_format.get("schema"), observed=observed)
 
 
-def check_schema(schema: Any) -> dict[str, Any]:
+def check_schema(schema: Any, *, observed: bool = False) -> dict[str, Any]:
     """Check the schema of a response format and return it."""
-    if not isinstance(schema, dict) or schema.get("type") != "object":
+    if not isinstance(schema, dict):
+        raise Refusal("40055")
+    root = schema
+    if observed:
+        definitions = _definitions(schema)
+        for item in definitions.values():
+            _check(item, definitions)
+        root = {name: value for name, value in schema.items() if name not in _DEFINITIONS}
+        if "$ref" in root:
+            root = definitions.get(str(root["$ref"]), {})
+    else:
+        definitions = None
+    if root.get("type") != "object":
         raise Refusal("40055")  # "JSON Schema(object)": the root is an object
-    _check(schema)
+    _check(root, definitions)
     return schema
 
 
-def _check(schema: Any) -> None:
+def _definitions(schema: dict[str, Any]) -> dict[str, Any]:
+    """The definitions of a schema by the references that name them."""
+    found: dict[str, Any] = {}
+    for place in _DEFINITIONS:
+        items = schema.get(place, {})
+        if not isinstance(items, dict):
+            raise Refusal("40055")
+        found |= {f"#/{place}/{name}": item for name, item in items.items()}
+    return found
+
+
+def _check(schema: Any, definitions: Mapping[str, Any] | None) -> None:
+    """Check a schema; ``definitions`` is None where references and null types are refused."""
     if not isinstance(schema, dict):
         raise Refusal("40055")
-    kind = schema.get("type")
-    if kind is None and ("anyOf" in schema or "enum" in schema):
-        allowed = _ANY
-    elif isinstance(kind, str) and kind in _TYPES:
-        allowed = _KEYWORDS[kind]
-    else:
+    if definitions is not None and "$ref" in schema:
+        if set(schema) - _ANNOTATIONS - {"$ref"} or not is_one_of(schema["$ref"], definitions):
+            raise Refusal("40055")
+        return
+    if set(schema) - _allowed(schema, nullable=definitions is not None):
         raise Refusal("40055")
-    if set(schema) - allowed or not is_one_of(schema.get("format", "date"), _FORMATS):
+    if not is_one_of(schema.get("format", "date"), _FORMATS):
+        raise Refusal("40055")
+    if not isinstance(schema.get("additionalProperties", False), bool):  # a schema is no annotation
         raise Refusal("40055")
     _check_lists(schema)
     _check_bounds(schema)
     for option in schema.get("anyOf", []):
-        _check(option)
+        _check(option, definitions)
     if "items" in schema:
-        _check(schema["items"])
-    _check_properties(schema)
+        _check(schema["items"], definitions)
+    _check_properties(schema, definitions)
+
+
+def _allowed(schema: Mapping[str, Any], *, nullable: bool) -> frozenset[str]:
+    """The keywords that a schema may have, by its type or types."""
+    kind = schema.get("type")
+    if kind is None and ("anyOf" in schema or "enum" in schema):
+        return _ANY
+    kinds: list[Any] = kind if nullable and isinstance(kind, list) and kind else [kind]
+    types = _TYPES | {"null"} if nullable else _TYPES
+    if not all(is_one_of(item, types) for item in kinds):
+        raise Refusal("40055")
+    return frozenset[str]().union(*(_KEYWORDS[item] for item in kinds))
 
 
 def _check_lists(schema: dict[str, Any]) -> None:
@@ -80,9 +126,9 @@ def _check_bounds(schema: dict[str, Any]) -> None:
             raise Refusal("40055")
 
 
-def _check_properties(schema: dict[str, Any]) -> None:
+def _check_properties(schema: dict[str, Any], definitions: Mapping[str, Any] | None) -> None:
     properties = schema.get("properties", {})
     if not isinstance(properties, dict) or not all(is_one_of(name, properties) for name in schema.get("required", [])):
         raise Refusal("40055")
     for item in properties.values():
-        _check(item)
+        _check(item, definitions)

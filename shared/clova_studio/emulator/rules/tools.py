@@ -8,41 +8,43 @@ from clova_studio.emulator.rules.checks import is_one_of
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 
-def check_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def check_tools(body: Mapping[str, Any], *, complete: bool = False) -> list[dict[str, Any]]:
     """Check the tools of a request, which may have none.
 
-    ``type`` may be missing, as in the page's cURL sample. An empty list is refused, because it is most likely a mistake
-    of the caller; what the service does is not documented.
+    ``type`` may be missing in chat, as in the page's cURL sample, and ``parameters`` as in its table; with ``complete``
+    both are required, as for RAG Reasoning. An empty list is refused, because it is most likely a mistake of the
+    caller; what the service does is not documented. Refusals write ``tools[]`` without an index, as recorded.
     """
     tools = body.get("tools")
     if tools is None:
         return []
     if not isinstance(tools, list) or not tools:
         raise invalid("tools")
-    for index, tool in enumerate(tools):
-        where = f"tools[{index}]"
-        if not isinstance(tool, dict) or tool.get("type", "function") != "function":
-            raise invalid(f"{where}.type")
+    for tool in tools:
+        kind = tool.get("type") if isinstance(tool, dict) else ""
+        if kind != "function" and (complete or kind is not None):
+            raise invalid("tools[].type")
         function = tool.get("function")
         if not isinstance(function, dict):
-            raise invalid(f"{where}.function")
-        if not isinstance(function.get("name"), str) or not function["name"]:
-            raise invalid(f"{where}.function.name")
-        if not isinstance(function.get("description"), str):
-            raise invalid(f"{where}.function.description")
+            raise invalid("tools[].function")
+        for name in ("name", "description"):
+            if not isinstance(function.get(name), str) or not function[name]:
+                raise invalid(f"tools[].function.{name}")
         parameters = function.get("parameters")
-        if parameters is not None and (
-            not isinstance(parameters, dict) or parameters.get("type", "object") != "object"
-        ):
-            raise invalid(f"{where}.function.parameters")
+        if parameters is None and not complete:
+            continue
+        if not isinstance(parameters, dict) or parameters.get("type", "object") != "object":
+            raise invalid("tools[].function.parameters")
     return tools
 
 
-def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, observed: bool) -> str | ForcedTool:
+def check_tool_choice(
+    body: Mapping[str, Any], tools: list[dict[str, Any]], *, can_force: bool = True
+) -> str | ForcedTool:
     """Check the tool choice: ``auto``, ``none``, or the forced tool.
 
-    The page allows an object that names one function; in recorded traffic the answer is 40009. ``required`` is not
-    documented and is refused.
+    The page allows an object that names one function; without ``can_force`` the answer is the recorded 40009.
+    ``required`` is not documented and is refused.
     """
     choice = body.get("toolChoice")
     if choice is None:
@@ -54,7 +56,7 @@ def check_tool_choice(body: Mapping[str, Any], tools: list[dict[str, Any]], *, o
     function = choice.get("function") if isinstance(choice, dict) else None
     if not isinstance(function, dict) or choice.get("type", "function") != "function":
         raise invalid("toolChoice")
-    if observed:
+    if not can_force:
         raise Refusal("40009", "Unsupported function")
     name = function.get("name")
     if not is_one_of(name, {tool["function"]["name"] for tool in tools}):

@@ -37,7 +37,7 @@ def check_v1(body: Mapping[str, Any], model: Model) -> ChatRequest:
     check_sampling_v1(body)
     limit = integer(body, "maxTokens", 1, model.max_output) or model.default_output
     seed = integer(body, "seed", 0, MAX_SEED) or 0
-    prompt_tokens = count_prompt(messages)
+    prompt_tokens = count_prompt(messages, most=model.max_input)
     check_length(model, prompt_tokens, limit)
     return ChatRequest(
         model=model,

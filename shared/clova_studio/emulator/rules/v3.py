@@ -18,15 +18,19 @@ from clova_studio.emulator.rules.schema import check_response_format
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
 
 
-def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool) -> ChatRequest:
+def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool, can_force: bool | None = None) -> ChatRequest:
     """Check a v3 chat request.
 
-    Unknown fields are ignored in both behaviours, including the v1 names ``repeatPenalty`` and ``stopBefore``: the
-    sample of the function-calling page sends them, and no source shows a refusal. Fields that the API has but the model
-    does not support are refused; with ``observed`` also what was refused in recorded traffic although it is documented.
+    Unknown fields are ignored in both behaviours: the v1 names ``repeatPenalty`` and ``stopBefore``, which the sample
+    of the function-calling page sends, and names in snake case, so ``max_tokens`` leaves the default limit in force.
+    Fields that the API has but the model does not support are refused; with ``observed`` also what was refused in
+    recorded traffic although it is documented.
+
+    ``can_force`` says whether a tool choice may name a tool; None follows the behaviour, as on the native path, where
+    one report has 40009 and one use does not.
     """
     effort = _check_effort(body, model)
-    schema = check_response_format(body, structured=model.structured)
+    schema = check_response_format(body, structured=model.structured, observed=observed)
     tools = check_tools(body)
     if tools and not model.tools:
         raise Refusal("40009", "Unsupported function")  # tuned models have no function calling
@@ -44,8 +48,8 @@ def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool) -> ChatRe
     messages = check_messages_v3(
         body, model, plain=_plain_reason(tools, schema), thinking=effort != "none", observed=observed
     )
-    tool_choice = check_tool_choice(body, tools, observed=observed)
-    prompt_tokens = count_prompt(messages, tools, schema)
+    tool_choice = check_tool_choice(body, tools, can_force=not observed if can_force is None else can_force)
+    prompt_tokens = count_prompt(messages, tools, schema, most=model.max_input)
     check_length(model, prompt_tokens, limit)
     return ChatRequest(
         model=model,
@@ -79,7 +83,9 @@ def _check_effort(body: Mapping[str, Any], model: Model) -> str:
         return "low"
     if not isinstance(thinking, dict):
         raise invalid("thinking")
-    effort = thinking.get("effort", "low")
+    effort = thinking.get("effort")
+    if effort is None:
+        return "low"
     if not isinstance(effort, str) or effort not in THINKING_DEFAULTS:
         raise invalid("thinking.effort")
     return effort

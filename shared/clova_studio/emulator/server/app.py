@@ -15,12 +15,15 @@ from clova_studio.emulator.server.auth import authenticate, redact
 from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.delivery import Answer, JsonAnswer, deliver
 from clova_studio.emulator.server.faults import FAULT_HEADER, Fault
+from clova_studio.emulator.server.hints import HINT_HEADER, hint_for, ignored_fields, log_line
 from clova_studio.emulator.server.http_connection import BodyTooLargeError, ClientGoneError, HttpConnection
 from clova_studio.emulator.server.negotiation import check_content_type, wants_stream
 from clova_studio.emulator.server.routes import Route, find_route, is_openai_path
 from clova_studio.emulator.server.state import RecordedRequest, Scripted, Settings, State
 from clova_studio.emulator.server.wire import failure, openai_failure
 
+# Bytes of a body whose reading and counting may take so long that it runs in a thread, beside the other requests.
+_LARGE_BODY = 65_536
 _LOG = logging.getLogger("clova_studio.emulator")
 
 
@@ -56,20 +59,29 @@ class EmulatorApp:
     async def _answer(self, connection: HttpConnection, record: RecordedRequest) -> None:
         settings = self.state.settings
         fault: Fault | None = None
+        route: Route | None = None
         try:
             try:
                 record.raw = await connection.read()
             except BodyTooLargeError:
                 raise Refusal("41300") from None
-            record.body = parse(record.raw)
+            large = len(record.raw) > _LARGE_BODY
+            record.body = await asyncio.to_thread(parse, record.raw) if large else parse(record.raw)
             route = find_route(connection.method, connection.raw_path)
             fault = self._pick_fault(connection, record, route)
             if fault is not None and await self._strike(connection, fault):
                 return
             await connection.pause(settings.latency)
             answer = await self._compute(connection, record, route)
+            if route is not None:
+                record.hint = ignored_fields(route, record.body)
         except Refusal as refusal:
+            record.hint = hint_for(refusal, route, record.body, connection.path)
             answer = JsonAnswer(self._refusal_body(connection, refusal), refusal.status, refusal.headers)
+            if record.hint:
+                _LOG.warning("%s", log_line(connection.method, connection.raw_path, refusal, record.hint))
+        if record.hint:
+            answer.headers = {**answer.headers, HINT_HEADER: record.hint}
         await deliver(connection, answer, settings, fault)
 
     async def _compute(self, connection: HttpConnection, record: RecordedRequest, route: Route | None) -> Answer:
@@ -91,7 +103,7 @@ class EmulatorApp:
         handler = HANDLERS[route.api]
         call = ApiCall(self.state, route, body, key, streamed)
         try:
-            if route.api in SLOW:
+            if route.api in SLOW or len(record.raw) > _LARGE_BODY:
                 return await asyncio.to_thread(handler, call)
             return handler(call)
         except Refusal:

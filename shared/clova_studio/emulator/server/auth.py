@@ -44,6 +44,7 @@ def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *,
         # "4xx" troubleshooting page lists "service app not registered" under 40100.
         raise Refusal("40100", "No Service App" if settings.observed else None)
     if kind is not None and prefix and kind != prefix.removesuffix("app"):
-        # "Test key: everything except service apps; service key: only registered service apps" (overview page).
-        raise Refusal("40100")
+        # "Test key: everything except service apps; service key: only registered service apps" (overview page). The
+        # page names no code; of a test key on /serviceapp the HTTP status 400 was reported.
+        raise Refusal("40000" if settings.observed and prefix == "serviceapp" else "40100")
     return key

@@ -37,6 +37,8 @@ OPENAI_ROOT = "/v1/openai"
 
 _PREFIX = r"^(?:/(?P<prefix>testapp|serviceapp))?"
 _APP_ID = r"(?:/(?P<app>[^/]+))?/?$"
+# Of the older form with a trailing app id, these also exist without a prefix.
+_APP_WITHOUT_PREFIX = frozenset({"embedding-v2", "segmentation", "summarization"})
 _TOOL = r"/v1/api-tools/"
 _OPENAI = "^" + OPENAI_ROOT  # "OpenAI compatibility" page: never with a prefix
 
@@ -79,8 +81,8 @@ def find_route(method: str, raw_path: str) -> Route | None:
         if found is None:
             continue
         parts = found.groupdict(default="")
-        if parts.get("app") and not parts["prefix"]:
-            return None  # only prefixed paths have a trailing app id
+        if parts.get("app") and not parts["prefix"] and api not in _APP_WITHOUT_PREFIX:
+            return None
         version = int(parts.pop("version", "") or 1)
         parts.pop("app", None)
         return Route(api, version, streams=streams, **{name: unquote(part) for name, part in parts.items()})

@@ -35,6 +35,7 @@ class RecordedRequest:
         status: HTTP status of the answer; None while there is no answer, or when a fault dropped the connection.
         time: Arrival on the monotonic clock, in seconds.
         query: Fields of the query.
+        hint: What the emulator has to say about the request: how a refusal is avoided, or which fields are ignored.
     """
 
     method: str
@@ -45,6 +46,7 @@ class RecordedRequest:
     raw: bytes = b""
     status: int | None = None
     query: dict[str, str] = field(default_factory=dict)
+    hint: str = ""
 
 
 @dataclass
