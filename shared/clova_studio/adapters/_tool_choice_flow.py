@@ -309,7 +309,7 @@ class ToolChoiceFlow:
         message = piece.message
         if message.thinking_content:
             self._has_thought = True
-        if message.tool_calls or message.content.strip():
+        if _has_calls(message) or message.content.strip():
             self._has_said = True
 
     def _note_empty(self, usage: Usage | None, *, thought: bool) -> None:

@@ -204,7 +204,8 @@ class ChatResult(_ChatPayload):
     def is_empty(self) -> bool:
         """Whether the output cap was used up before there was any text or tool call: mostly by thinking."""
         message = self.message
-        return self.finish_reason == "length" and not message.content.strip() and not message.tool_calls
+        called = message.tool_calls or message.invalid_tool_calls
+        return self.finish_reason == "length" and not message.content.strip() and not called
 
     @classmethod
     def without_content(cls) -> ChatResult:
