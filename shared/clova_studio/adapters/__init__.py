@@ -55,7 +55,6 @@ __all__ = [
     "RerankAnswer",
     "RerankRequest",
     "StructuredFlow",
-    "StructuredMethod",
     "ToolChoiceFlow",
     "TopicSpan",
     "UnfitAnswerError",
@@ -129,7 +128,6 @@ __getattr__, __dir__ = lazy_names(
         "._structured_flow": (
             "Correction",
             "StructuredFlow",
-            "StructuredMethod",
             "json_instruction",
             "structured_methods",
         ),
