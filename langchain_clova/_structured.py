@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.runnables.utils import ConfigurableFieldSpec
 
-    from clova_studio.adapters import StructuredMethod
-
 __all__ = ["Method", "refuse_arguments", "structured"]
 
 Method: TypeAlias = Literal["json_schema", "function_calling", "json_mode"]
@@ -243,7 +241,7 @@ class _Call:
     @property
     def options(self) -> dict[str, Any]:
         """The options of the next request."""
-        method: StructuredMethod = self.flow.method
+        method: Method = self.flow.method
         recorded = {
             "kwargs": {"method": self._method or method, "strict": self._strict},
             "schema": self._answer.given,

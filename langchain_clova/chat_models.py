@@ -235,13 +235,21 @@ class ChatClovaX(Dumpable, CountingChatModel):
     if not TYPE_CHECKING:  # the types are core's
 
         def bind(self, **kwargs: Any) -> Any:
-            """Return the model with options of the call bound; structured output keeps them."""
+            """Return the model with options of the call bound; structured output keeps them.
+
+            Args:
+                **kwargs: Options of the call.
+            """
             from langchain_clova._bound import BoundChatModel
 
             return BoundChatModel(bound=self, kwargs=kwargs, config={})
 
         def configurable_fields(self, **kwargs: Any) -> Any:
-            """Return the model with configurable fields; structured output keeps them."""
+            """Return the model with configurable fields; structured output keeps them.
+
+            Args:
+                **kwargs: A ``ConfigurableField`` for each field.
+            """
             from langchain_clova._bound import ConfigurableChatModel
 
             core = super().configurable_fields(**kwargs)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole
 from llama_index.core.llms.utils import parse_partial_json
@@ -36,14 +36,13 @@ if TYPE_CHECKING:
 
     from llama_index.core.base.llms.types import ChatResponse
 
-    from clova_studio.adapters import StructuredMethod
 
 __all__ = ["StructuredCall"]
 
 # Options that structured prediction sets itself.
 _OWN = ("tools", "tool_required", "tool_choice", "allow_parallel_tool_calls", "response_format")
 # Modes that pin the method.
-_PINNED: dict[PydanticProgramMode, StructuredMethod] = {
+_PINNED: dict[PydanticProgramMode, Literal["function_calling", "json_mode"]] = {
     PydanticProgramMode.FUNCTION: "function_calling",
     PydanticProgramMode.LLM: "json_mode",
 }

@@ -93,6 +93,7 @@ def test_schema_alone_where_tools_are_refused(
     assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", WAYS)
 def test_40009_after_a_tool_result(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
@@ -104,6 +105,7 @@ def test_40009_after_a_tool_result(chat: Callable[..., ChatClovaX], server: Emul
     assert [message["role"] for message in server.requests[-1].body["messages"]][-3:] == ["user", "assistant", "tool"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_text_in_place_of_a_call(chat: Callable[..., ChatClovaX], server: EmulatorServer, way: str) -> None:
     """Text, and text again, is followed by the instruction, and by one more request where that gives text too."""
@@ -176,6 +178,7 @@ def test_cut_answer_makes_no_call(chat: Callable[..., ChatClovaX], server: Emula
     assert messages[0].response_metadata["tool_choice_unmet"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize("way", WAYS)
 def test_provider_strategy_after_a_tool_result(
@@ -196,6 +199,7 @@ def test_provider_strategy_after_a_tool_result(
     assert [message["role"] for message in request.body["messages"]] == ["user", "assistant", "user", "user"]
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour
 @pytest.mark.filterwarnings("ignore::langgraph.warnings.LangGraphDeprecatedSinceV10")
 @pytest.mark.parametrize("way", WAYS)

@@ -114,6 +114,7 @@ def field_of(request: Any) -> str:
     return "json_mode" if "JSON" in request.body["messages"][0]["content"] else "none"
 
 
+@pytest.mark.slow
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 @pytest.mark.parametrize("way", WAYS)
@@ -131,6 +132,7 @@ def test_model_without_function_calling(
     assert "another request" in warning.getMessage()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 @pytest.mark.parametrize("way", WAYS)
 def test_wrong_types_are_asked_for_again_with_the_words(
@@ -215,6 +217,7 @@ def test_cut_answer_is_not_asked_for_again(
     ("method", "answer"),
     [("json_schema", text(WRONG)), ("function_calling", called(WRONG)), ("json_mode", text(WRONG))],
 )
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_chosen_way_is_the_only_one(
     chat: Callable[..., ChatClovaX], server: EmulatorServer, method: Any, answer: Any, schema: Any, way: str

@@ -59,7 +59,6 @@ __all__ = [
     "RerankAnswer",
     "RerankRequest",
     "StructuredFlow",
-    "StructuredMethod",
     "ToolChoiceFlow",
     "TopicSpan",
     "UnfitAnswerError",
@@ -142,7 +141,6 @@ __getattr__, __dir__ = lazy_names(
         "._structured_flow": (
             "Correction",
             "StructuredFlow",
-            "StructuredMethod",
             "json_instruction",
             "structured_methods",
         ),

@@ -53,7 +53,7 @@ class UnfitAnswerError(ValueError):
 
     def __init__(self, fault: AnswerFault, words: str = "", *, said: str = "") -> None:
         super().__init__(words or _DEFAULT_WORDS[fault])
-        self.fault = fault
+        self.fault: AnswerFault = fault
         self.words = str(self)
         self.said = said
 
