@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
     from clova_studio.adapters import ClovaMessages
 
-__all__ = ["to_clova_messages"]
+__all__ = ["has_tool_turns", "shows_images", "to_clova_messages"]
 
 Content: TypeAlias = str | list[str | dict[Any, Any]]
 
 _TEXT_TYPES = frozenset({"text", "text-plain", "input_text", "output_text"})
+_TOOL_TYPES = frozenset({"tool_call", "tool_use", "tool_result"})
 _ROLES = {"system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant"}
 
 
@@ -57,6 +58,30 @@ def to_clova_messages(messages: Sequence[BaseMessage], *, no_images: str | None 
         else:
             conversation.add_assistant(*_answer(message, answered), where=where)
     return conversation.finished()
+
+
+def has_tool_turns(messages: Sequence[BaseMessage]) -> bool:
+    """Return whether there are tool calls or results of tools in a conversation."""
+    return any(
+        isinstance(message, ToolMessage)
+        or (isinstance(message, AIMessage) and bool(message.tool_calls or message.invalid_tool_calls))
+        or _has_tool_blocks(message.content)
+        for message in messages
+    )
+
+
+def _has_tool_blocks(content: Content) -> bool:
+    return not isinstance(content, str) and any(
+        isinstance(block, Mapping) and block.get("type") in _TOOL_TYPES for block in content
+    )
+
+
+def shows_images(messages: Sequence[BaseMessage]) -> bool:
+    """Return whether the last message of the user has an image."""
+    last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+    if last is None or isinstance(last.content, str):
+        return False
+    return any(isinstance(block, Mapping) and is_image(block) for block in last.content)
 
 
 def _add_user(conversation: Conversation, content: Content, where: str, *, is_last_turn: bool) -> None:

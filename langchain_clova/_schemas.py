@@ -9,9 +9,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 
-from langchain_core.tools import BaseTool, Tool, create_schema_from_function
+from langchain_core.tools import BaseTool, StructuredTool, Tool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic.errors import PydanticUserError
@@ -19,7 +19,7 @@ from pydantic.errors import PydanticUserError
 from clova_studio.adapters import wire_function
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 
-__all__ = ["json_schema_of", "wire_tool"]
+__all__ = ["is_answer_tool", "json_schema_of", "wire_tool"]
 
 
 def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
@@ -32,6 +32,11 @@ def wire_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         return wire_function(function)
 
 
+def is_answer_tool(tool: Any) -> TypeGuard[StructuredTool]:
+    """Return whether a tool only carries an answer: agents make one of a schema, with no function to run."""
+    return isinstance(tool, StructuredTool) and tool.func is None and tool.coroutine is None
+
+
 def json_schema_of(schema: Any, *, strict: bool | None = None) -> dict[str, Any]:
     """Return the JSON Schema of a class, a function or a dict; ``strict`` makes all properties required."""
     with _named_recursion(schema):
@@ -39,7 +44,9 @@ def json_schema_of(schema: Any, *, strict: bool | None = None) -> dict[str, Any]
 
 
 def _with_schema(tool: Any) -> Any:
-    """Return a tool, a pydantic class or a function as a dict in OpenAI's form, its references kept; else itself."""
+    """Return a tool or a schema as a dict in OpenAI's form, with its references; what has no schema as it is."""
+    if isinstance(tool, dict) and "title" in tool and not tool.keys() & {"name", "function", "toolSpec"}:
+        return _function(tool["title"], tool.get("description", ""), tool)
     if isinstance(tool, BaseTool):
         if isinstance(tool, Tool) and not tool.args_schema:
             return tool  # of one string

@@ -16,7 +16,6 @@ from clova_studio.adapters import (
     refuse_tools_with_format,
     tool_choice_of,
     wire_response_format,
-    with_instruction,
 )
 from langchain_clova._answers import AnswerMaker
 from langchain_clova._blocks import PROVIDER
@@ -25,7 +24,7 @@ from langchain_clova._errors import langchain_errors
 from langchain_clova._fields import Dumpable
 from langchain_clova._messages import to_clova_messages
 from langchain_clova._profile import profile_of
-from langchain_clova._schemas import wire_tool
+from langchain_clova._schemas import is_answer_tool, wire_tool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-    from clova_studio.adapters import ChatRequest, Connection, ToolChoiceFlow
+    from clova_studio.adapters import Connection, ToolChoiceFlow
     from langchain_clova._structured import Method
 
     _Call: TypeAlias = tuple[ToolChoiceFlow, Connection, AnswerMaker]
@@ -53,11 +52,6 @@ _FIXED_HINT = "it belongs to the instance: make another one, or use configurable
 _OWN_OPTIONS = ("stream_usage", "tool_fallback", "parallel_tool_calls", "max_retries")
 _CORE_OPTIONS = ("stream", "ls_structured_output_format", "structured_output_format")
 
-_JSON_INSTRUCTION = (
-    "Answer with one JSON object and nothing else: no other text, no code fence. / "
-    "다른 글이나 코드 블록 없이 JSON 객체 하나로만 답하세요."
-)
-
 
 class ChatClovaX(Dumpable, CountingChatModel):
     """HyperCLOVA X as a LangChain chat model. Source: the Chat Completions v1 and v3 pages of the API guide.
@@ -71,8 +65,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
     Thinking arrives as reasoning blocks (``content_blocks``, ``output_version="v1"``) and in
     ``additional_kwargs["thinking_content"]``. ``response_metadata`` has ``model_name``, ``model_provider``,
     ``finish_reason``, ``created``, ``seed``, ``request_id`` and ``ai_filter``, and the marks ``tool_fallback``,
-    ``tool_choice_unmet`` and ``empty_answer``: ``"thinking"`` if thinking used up ``max_tokens`` before there was any
-    text, which one warning says too, ``"max_tokens"`` if something else did.
+    ``tool_choice_unmet``, ``structured_output_method``, ``structured_output_fallback`` and ``empty_answer``:
+    ``"thinking"`` if thinking used up ``max_tokens`` before there was any text, which one warning says too,
+    ``"max_tokens"`` if something else did.
 
     A stream gives text and thinking token by token, and tool calls complete at its end: their fragments can differ from
     the calls that the answer ends with, and a chunk cannot be taken back. The sum of the chunks is the message of
@@ -219,14 +214,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]) -> _Call:
         given = kwargs if stop is None else {**kwargs, "stop": stop}
-
-        def to_messages(chat: ChatRequest) -> list[dict[str, Any]]:
-            wire = to_clova_messages(messages, no_images=chat.no_images)
-            return with_instruction(wire, _JSON_INSTRUCTION) if chat.as_json else wire
-
         flow, connection, own = self._chat_call(
             given,
-            to_messages,
+            lambda chat: to_clova_messages(messages, no_images=chat.no_images),
             wire_tool,
             own=_OWN_OPTIONS,
             ignored=_CORE_OPTIONS,
@@ -241,6 +231,21 @@ class ChatClovaX(Dumpable, CountingChatModel):
         return flow, connection, maker
 
     # Tools and structured output.
+
+    if not TYPE_CHECKING:  # the types are core's
+
+        def bind(self, **kwargs: Any) -> Any:
+            """Return the model with options of the call bound; structured output keeps them."""
+            from langchain_clova._bound import BoundChatModel
+
+            return BoundChatModel(bound=self, kwargs=kwargs, config={})
+
+        def configurable_fields(self, **kwargs: Any) -> Any:
+            """Return the model with configurable fields; structured output keeps them."""
+            from langchain_clova._bound import ConfigurableChatModel
+
+            core = super().configurable_fields(**kwargs)
+            return ConfigurableChatModel(default=core.default, fields=core.fields)
 
     def bind_tools(
         self,
@@ -263,7 +268,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
             tool_choice: ``"auto"``, ``"none"``, the name of a tool, or a dict that names one. ``"any"``, ``"required"``
                 and True demand a tool call. With one tool it is forced by name. With several, for which the service has
                 no such choice, an instruction asks for a call, and the model is asked once more if its answer is text.
-                If that answer is text too, ``response_metadata["tool_choice_unmet"]`` is True.
+                If that answer is text too, ``response_metadata["tool_choice_unmet"]`` is True. An agent's tool that
+                only carries its structured answer is different: then an instruction asks for the arguments as JSON,
+                also after 40009, and they become the call; marked as in ``with_structured_output``.
             strict: True makes all properties required; the service has no such switch.
             parallel_tool_calls: False keeps only the first tool call of an answer; the service has no such switch.
             response_format: ``{"type": "json_schema", "json_schema": {"schema": ...}}``, without tools only.
@@ -283,6 +290,9 @@ class ChatClovaX(Dumpable, CountingChatModel):
             kwargs["tools"] = wire
             if tool_choice is not None:
                 kwargs["tool_choice"] = tool_choice
+            answers = [tool.name for tool in tools if is_answer_tool(tool)]
+            if len(answers) == 1 and tool_choice not in (None, False, "auto", "none"):
+                kwargs["_answer_tool"] = answers[0]
         if response_format is not None:
             with langchain_errors:
                 refuse_tools_with_format(wire, response_format, _TOOLS_AND_FORMAT_HINT)
@@ -302,32 +312,52 @@ class ChatClovaX(Dumpable, CountingChatModel):
     ) -> Runnable[LanguageModelInput, Any]:
         """Return the model with its answers parsed.
 
-        Source: the Chat Completions v3 structured outputs page of the API guide.
+        Source: the Chat Completions v3 structured outputs and function calling pages of the API guide.
+
+        Without ``method``, a method that fails is followed by the next one that the model and the conversation allow:
+
+        1. ``"json_schema"``, the service's structured outputs: HCX-007, not with tool messages.
+        2. ``"function_calling"``, a call of a tool that carries the answer: HCX-007, HCX-005, HCX-DASH-002, not with
+           images. On HCX-007 it comes first after tool messages; ``json_schema`` then gets these as text.
+        3. ``"json_mode"``, an instruction with the schema: every model. JSON is found in code fences and among text.
+           An answer that does not fit is asked for once more, with the words of the validation.
+
+        A method fails if the service refuses it (40009, 40055, a parameter error that names the schema or the tools),
+        or if its answer is no call, no JSON, or does not fit the schema. Failures of key, quota, connection, service or
+        length are raised at once, and so is an answer that was cut, which the same output cap would cut again.
+
+        **Each of these is another request**, with a run of its own in traces: up to four answers on HCX-007, three on
+        HCX-005 and HCX-DASH-002, two on others, and what the tool choice needs. The first failure of a call logs one
+        WARNING. ``response_metadata["structured_output_method"]`` of each answer names its method, and
+        ``response_metadata["structured_output_fallback"]``, only there after a failure, lists the reasons.
+
+        ``stream`` yields what has arrived so far, and starts again with each method; the last item is the answer.
 
         Args:
-            schema: A pydantic class, a TypedDict, or a JSON Schema with an object at its root. None is allowed with
-                ``json_mode`` only.
-            method: ``"json_schema"`` (HCX-007, its default), ``"function_calling"`` (v3, the default of HCX-005 and
-                HCX-DASH-002), or ``"json_mode"``. The last is the same as ``"json_schema"`` on HCX-007; other models
-                have no such mode, so an instruction asks for JSON, and the prompt has to say what the JSON contains.
-            include_raw: Whether to return ``{"raw": message, "parsed": ..., "parsing_error": ...}``, where a parsing
-                error is not raised.
+            schema: A pydantic class of version 1 or 2, a TypedDict, or a JSON Schema with an object at its root. None
+                is allowed with ``json_mode`` only. Answers are validated for each kind.
+            method: One of the three: the only method then, which no other one follows, and an answer that does not fit
+                is not asked for again. ``"json_mode"`` with a schema is ``"json_schema"`` on HCX-007.
+            include_raw: Whether to return ``{"raw": message, "parsed": ..., "parsing_error": ...}`` with the last
+                message, where a parsing error is not raised.
             strict: True makes all properties required; the service has no such switch.
             **kwargs: None are accepted.
 
         Returns:
-            A runnable that returns an instance of the pydantic class, or a dict for other schemas; never None.
+            A runnable that returns an instance of the pydantic class, or a dict for other schemas; never None. It also
+            takes options of the call (``invoke(..., model=...)``), and keeps those that the model was bound or
+            configured with.
 
         Raises:
-            ConfigurationError: The schema is missing, recursive, or has no object at its root.
+            ConfigurationError: The schema is missing, recursive, or has no object at its root; when it is run: options
+                of the call rule out the first method.
             ValueError: An argument does not exist.
             OutputParserException: When it is run: the answer was cut at the output cap, is not a tool call, or does not
-                fit the schema.
+                fit the schema, and no other method is left.
         """
-        if kwargs:
-            raise ValueError(f"with_structured_output has no arguments {sorted(kwargs)}")
-        from langchain_clova._structured import structured
+        from langchain_clova._structured import refuse_arguments, structured
 
+        refuse_arguments(kwargs)
         return structured(self, schema, method=method, include_raw=include_raw, strict=strict)
 
 

@@ -13,25 +13,21 @@ from llama_index.core.instrumentation.events.llm import (
     LLMStructuredPredictStartEvent,
 )
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.types import Model, PydanticProgramMode
 
-from clova_studio import model_info
-from clova_studio.adapters import is_tuned
+from clova_studio import BadRequestError, ConfigurationError
 from llama_index_clova._decorators import dispatcher, span
-from llama_index_clova._structured import PartialObjects, object_of, response_format
+from llama_index_clova._structured import StructuredCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
 
-    from llama_index.core.base.llms.types import ChatMessage
     from llama_index.core.prompts import PromptTemplate
 
 __all__ = ["PredictingLLM"]
 
 
-# Options that a structured prediction sets itself.
-_OWN = ("tool_required", "tool_choice", "allow_parallel_tool_calls")
+_MODES = frozenset({PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM})
 
 
 class PredictingLLM(FunctionCallingLLM):
@@ -51,8 +47,25 @@ class PredictingLLM(FunctionCallingLLM):
     ) -> Model:
         """Return an object of a pydantic class.
 
-        Source: the structured outputs page (HCX-007) and the function calling page (others) of the API guide.
-        ``pydantic_program_mode`` is respected: ``function`` always uses a tool, ``llm`` asks for JSON in the prompt.
+        Source: the structured outputs and function calling pages of the API guide.
+
+        A method that fails is followed by the next one that the model and the conversation allow: the service's
+        structured outputs (HCX-007, not with tool messages), a call of a tool that carries the object (HCX-007,
+        HCX-005, HCX-DASH-002, not with images), and an instruction with the schema (every model). JSON is found in code
+        fences and among text, and what does not fit the class is asked for once more, with the words of the validation.
+        After tool messages HCX-007 is asked by a tool first.
+
+        A method fails if the service refuses it (40009, 40055, a parameter error that names the schema or the tools),
+        or if its answer is no call, no JSON, or does not fit. Failures of key, quota, connection, service or length are
+        raised at once, and so is an answer that was cut, which the same output cap would cut again.
+
+        **Each of these is another request**: up to four answers on HCX-007, three on HCX-005 and HCX-DASH-002, two on
+        others, and what the tool choice needs. The first failure of a call logs one WARNING; the responses in events
+        and callbacks carry ``structured_output_method`` and ``structured_output_fallback`` in ``additional_kwargs``.
+
+        ``pydantic_program_mode`` pins the method, so that no other one follows: ``function`` a tool, ``llm`` an
+        instruction. Streams yield what has arrived so far, and start again with each method; the last object is the
+        whole one.
 
         Args:
             output_cls: The class.
@@ -64,15 +77,21 @@ class PredictingLLM(FunctionCallingLLM):
             ValueError: The answer was cut, is not a tool call, or does not fit the class.
             ClovaStudioError: A request failed, or was wrong and not sent.
         """
-        way = self._structured_way(llm_kwargs)
-        if way is None:
+        if self._is_cores_mode:
             words: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return words
         dispatcher.event(
             LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args)
         )
-        messages, options = self._structured_call(way, output_cls, prompt, llm_kwargs, prompt_args)
-        found = object_of(self.chat(messages, **options), output_cls, native=way == "native")
+        call = self._structured_call(output_cls, prompt, llm_kwargs, prompt_args)
+        while not call.done:
+            try:
+                response = self.chat(call.messages, **call.options)
+            except (BadRequestError, ConfigurationError) as error:
+                call.flow.refused(error)
+            else:
+                call.take(response)
+        found: Model = call.outcome
         dispatcher.event(LLMStructuredPredictEndEvent(output=found))
         return found
 
@@ -85,15 +104,21 @@ class PredictingLLM(FunctionCallingLLM):
         **prompt_args: Any,
     ) -> Model:
         """Async variant of ``structured_predict``."""
-        way = self._structured_way(llm_kwargs)
-        if way is None:
+        if self._is_cores_mode:
             words: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
             return words
         dispatcher.event(
             LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args)
         )
-        messages, options = self._structured_call(way, output_cls, prompt, llm_kwargs, prompt_args)
-        found = object_of(await self.achat(messages, **options), output_cls, native=way == "native")
+        call = self._structured_call(output_cls, prompt, llm_kwargs, prompt_args)
+        while not call.done:
+            try:
+                response = await self.achat(call.messages, **call.options)
+            except (BadRequestError, ConfigurationError) as error:
+                call.flow.refused(error)
+            else:
+                call.take(response)
+        found: Model = call.outcome
         dispatcher.event(LLMStructuredPredictEndEvent(output=found))
         return found
 
@@ -106,16 +131,20 @@ class PredictingLLM(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Any, None, None]:
-        way = self._structured_way(llm_kwargs)
-        if way is None:
+        if self._is_cores_mode:
             yield from super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
             return
-        messages, options = self._structured_call(way, output_cls, prompt, llm_kwargs, prompt_args)
-        objects = PartialObjects(output_cls, native=way == "native")
-        for response in self.stream_chat(messages, **options):
-            if (found := objects.take(response)) is not None:
-                yield found
-        yield objects.whole()
+        call = self._structured_call(output_cls, prompt, llm_kwargs, prompt_args)
+        while not call.done:
+            try:
+                for response in self.stream_chat(call.messages, **call.options):
+                    if (found := call.add(response)) is not None:
+                        yield found
+            except (BadRequestError, ConfigurationError) as error:
+                call.flow.refused(error)
+            else:
+                if (found := call.end()) is not None:
+                    yield found
 
     async def _structured_astream_call(
         self,
@@ -124,48 +153,41 @@ class PredictingLLM(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Any, None]:
-        way = self._structured_way(llm_kwargs)
-        if way is None:
+        if self._is_cores_mode:
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
-        messages, options = self._structured_call(way, output_cls, prompt, llm_kwargs, prompt_args)
-        responses = await self.astream_chat(messages, **options)
+        call = self._structured_call(output_cls, prompt, llm_kwargs, prompt_args)
 
-        async def objects_of() -> AsyncGenerator[Any, None]:
-            objects = PartialObjects(output_cls, native=way == "native")
-            async for response in responses:
-                if (found := objects.take(response)) is not None:
-                    yield found
-            yield objects.whole()
+        async def objects() -> AsyncGenerator[Any, None]:
+            while not call.done:
+                try:
+                    async for response in await self.astream_chat(call.messages, **call.options):
+                        if (found := call.add(response)) is not None:
+                            yield found
+                except (BadRequestError, ConfigurationError) as error:
+                    call.flow.refused(error)
+                else:
+                    if (found := call.end()) is not None:
+                        yield found
 
-        return objects_of()
+        return objects()
 
-    def _structured_way(self, llm_kwargs: Mapping[str, Any] | None) -> str | None:
-        """Return ``"native"`` (a response format), ``"tool"``, or None to leave it to core."""
-        given = llm_kwargs or {}
-        model = given.get("model") or given.get("model_name") or self.model
-        info = model_info(model)
-        tuned = is_tuned(model, given.get("task_id", self.task_id))
-        mode = self.pydantic_program_mode
-        if mode == PydanticProgramMode.DEFAULT and info.known and info.structured_output and not tuned:
-            return "native"
-        if mode == PydanticProgramMode.FUNCTION or (mode == PydanticProgramMode.DEFAULT and info.tools and not tuned):
-            return "tool"
-        return None
+    @property
+    def _is_cores_mode(self) -> bool:
+        """Whether only core supports the mode of structured prediction."""
+        return self.pydantic_program_mode not in _MODES
 
     def _structured_call(
         self,
-        way: str,
         output_cls: type[Model],
         prompt: PromptTemplate,
         llm_kwargs: Mapping[str, Any] | None,
         prompt_args: Mapping[str, Any],
-    ) -> tuple[list[ChatMessage], dict[str, Any]]:
-        """Return the messages and the options of a call."""
-        messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        options = {name: value for name, value in (llm_kwargs or {}).items() if name not in _OWN}
-        if way == "native":
-            options["response_format"] = response_format(output_cls)
-            return messages, options
-        tool = get_function_tool(output_cls)
-        prepared = self._prepare_chat_with_tools([tool], chat_history=messages, tool_required=True, **options)
-        return prepared.pop("messages"), prepared
+    ) -> StructuredCall:
+        return StructuredCall(
+            output_cls,
+            self._extend_messages(prompt.format_messages(llm=self, **prompt_args)),
+            llm_kwargs,
+            mode=self.pydantic_program_mode,
+            model=self.model,
+            task_id=self.task_id,
+        )

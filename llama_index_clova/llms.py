@@ -52,7 +52,7 @@ class ClovaX(PredictingLLM, ChatFields):
         ('5050입니다.', 172)
 
     It has chat and completion, both also streamed, sync and async; tools for ``FunctionAgent`` and ``AgentWorkflow``;
-    and structured prediction, by structured outputs on HCX-007 and by tool calls on HCX-005 and HCX-DASH-002.
+    and structured prediction on every model, see ``structured_predict``.
 
     An answer has a ``ThinkingBlock`` if the model thought, at most one ``TextBlock``, and a ``ToolCallBlock`` for each
     tool call, in a stream only in the last response. Arguments that are not a JSON object are text there, and

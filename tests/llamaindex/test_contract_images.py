@@ -21,6 +21,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import ChatPromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_index.core.types import PydanticProgramMode
 from llama_support import CHAT, STRUCTURED, WITH_TOOLS, replay, run
 from pydantic import BaseModel
 
@@ -173,13 +174,13 @@ def test_pictures_do_not_go_with_tools(server: EmulatorServer, account: Any, way
     assert "[image]" in server.requests[-1].body["messages"][0]["content"]
 
 
-@pytest.mark.parametrize("model", ["HCX-005", "HCX-007"])
+@pytest.mark.parametrize("settings", [{"model": "HCX-007"}, {"pydantic_program_mode": PydanticProgramMode.FUNCTION}])
 @pytest.mark.parametrize("way", STRUCTURED)
-def test_pictures_do_not_go_with_objects(server: EmulatorServer, account: Any, model: str, way: str) -> None:
-    """Structured prediction about a picture is refused unsent: the service cannot combine them."""
+def test_pictures_do_not_go_with_objects(server: EmulatorServer, account: Any, settings: Any, way: str) -> None:
+    """About a picture a model that sees none, and a tool that is pinned, are refused unsent."""
     prompt = ChatPromptTemplate([picture(url=URL)])
     with pytest.raises(ConfigurationError, match="image"):
-        run(ClovaX(model=model, **account), way, Seen, prompt)
+        run(ClovaX(**settings, **account), way, Seen, prompt)
     assert server.requests == []
 
 

@@ -242,7 +242,7 @@ def test_structured_llm(server: EmulatorServer, account: Any, model: str, way: s
     assert server.requests[-1].body["seed"] == 3
 
 
-# What the model can answer instead of a whole object; each is given twice, for a demand is repeated once.
+# What the model can answer instead of a whole object; each is given to every request that follows.
 NO_OBJECT: dict[str, Any] = {
     "nothing": {"content": ""},
     "cut before anything": {"content": "", "finish_reason": "length"},
@@ -261,7 +261,7 @@ def test_no_object_is_an_error(
     server: EmulatorServer, account: Any, model: str, way: str, answer: dict[str, Any]
 ) -> None:
     """An answer that is cut or no object is an error in every form, never an object of defaults."""
-    server.script([answer, answer])
+    server.script([answer] * 6)
     with pytest.raises((ValueError, TypeError, ClovaStudioError)):
         run(ClovaX(model=model, **account), way, Opinion, PROMPT, **KIM)
 
@@ -270,6 +270,9 @@ def test_no_object_is_an_error(
 @pytest.mark.parametrize("way", STRUCTURED)
 def test_wrong_values_are_an_error(server: EmulatorServer, account: Any, model: str, way: str) -> None:
     """Values that do not fit the model are an error that names the field, in streams too."""
-    server.script([answer_of(model, {"name": "김철수", "age": "많음"})] * 2)
+    wrong = {"name": "김철수", "age": "많음"}
+    in_words = {"content": json.dumps(wrong, ensure_ascii=False)}
+    called = {"tool_calls": [{"name": "any", "arguments": wrong}]}
+    server.script([in_words, called, in_words, in_words] if model == "HCX-007" else [called, in_words, in_words])
     with pytest.raises((ValueError, ClovaStudioError), match="age"):
         run(ClovaX(model=model, **account), way, Person, PROMPT, **KIM)

@@ -127,9 +127,7 @@ class _Caller:
         self._job = job
         call = JobCall("POST", "/v1/api-tools/embedding/v2", {}, Embedding, "bge-m3", request_id="1")
         object.__setattr__(call, "job", job)
-        self._attempts = Attempts(
-            call, process.limiter, RetryPolicy(), max_wait=None, clock=lambda: process.events.now, cancel=None
-        )
+        self._attempts = Attempts(call, process.limiter, RetryPolicy(), max_wait=None, clock=lambda: process.events.now)
         self._turn = 0
         self._waiting: ExitStack | None = None
 

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from clova_studio.adapters._embeddings import *
     from clova_studio.adapters._fields import *
     from clova_studio.adapters._images import *
+    from clova_studio.adapters._json_answers import *
     from clova_studio.adapters._options import *
     from clova_studio.adapters._reranking import *
     from clova_studio.adapters._schemas import *
     from clova_studio.adapters._segmentation import *
+    from clova_studio.adapters._structured_flow import *
     from clova_studio.adapters._summaries import *
     from clova_studio.adapters._threads import *
     from clova_studio.adapters._tool_choice import *
@@ -52,11 +54,15 @@ __all__ = [
     "Connection",
     "ConnectionFields",
     "Conversation",
+    "Correction",
     "ForcedTool",
     "RerankAnswer",
     "RerankRequest",
+    "StructuredFlow",
+    "StructuredMethod",
     "ToolChoiceFlow",
     "TopicSpan",
+    "UnfitAnswerError",
     "WarnOnce",
     "WorkQueue",
     "aembed_texts",
@@ -70,16 +76,20 @@ __all__ = [
     "default_output_tokens",
     "estimate_message_tokens",
     "estimate_tokens",
+    "fitting",
     "image_part",
     "in_thread",
     "is_tuned",
     "iterate_in_threads",
+    "json_instruction",
     "json_text",
+    "json_values",
     "key_from_env",
     "lazy_names",
     "options_of_call",
     "parse_citations",
     "read_image",
+    "read_json",
     "refuse_tools_with_format",
     "refuse_unknown",
     "response_schema",
@@ -87,10 +97,12 @@ __all__ = [
     "run_threads",
     "segment_texts",
     "similar_key_words",
+    "structured_methods",
     "summarize_texts",
     "text_part",
     "tool_choice_of",
     "unwrapped_root",
+    "validation_words",
     "warn_of_raised_cap",
     "wire_function",
     "wire_response_format",
@@ -115,6 +127,7 @@ __getattr__, __dir__ = lazy_names(
         "._embeddings": ("aembed_texts",),
         "._fields": ("ConnectionFields", "refuse_unknown"),
         "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part", "read_image"),
+        "._json_answers": ("UnfitAnswerError", "fitting", "json_values", "read_json", "validation_words"),
         "._options": (
             "CHAT_OPTIONS",
             "ChatRequest",
@@ -126,6 +139,13 @@ __getattr__, __dir__ = lazy_names(
         "._reranking": ("RerankAnswer", "RerankRequest"),
         "._schemas": ("clean_schema", "response_schema", "unwrapped_root", "wire_function", "wire_response_format"),
         "._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),
+        "._structured_flow": (
+            "Correction",
+            "StructuredFlow",
+            "StructuredMethod",
+            "json_instruction",
+            "structured_methods",
+        ),
         "._summaries": ("MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"),
         "._threads": ("in_thread", "iterate_in_threads"),
         "._tool_choice": ("ForcedTool", "tool_choice_of"),

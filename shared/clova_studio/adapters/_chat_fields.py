@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, Field, PrivateAttr
 
+from clova_studio.adapters._answer_tool_flow import tool_flow
+from clova_studio.adapters._conversation import tools_as_text, with_instruction
 from clova_studio.adapters._fields import ConnectionFields
+from clova_studio.adapters._json_answers import has_json
 from clova_studio.adapters._options import CHAT_OPTIONS, chat_options, options_of_call, warn_of_raised_cap
 from clova_studio.adapters._tool_choice import tool_choice_of
-from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
 from clova_studio.adapters._warn_once import WarnOnce
 
 if TYPE_CHECKING:
@@ -17,8 +19,13 @@ if TYPE_CHECKING:
 
     from clova_studio.adapters._connection import Connection
     from clova_studio.adapters._options import ChatRequest
+    from clova_studio.adapters._tool_choice_flow import ToolChoiceFlow
 
 __all__ = ["ChatFields"]
+
+# Options that only the adapters set: those of a request for structured output, and the name of the tool that only
+# carries the answer of an agent.
+_STRUCTURED, _ANSWER_TOOL = "_structured_output", "_answer_tool"
 
 
 class ChatFields(ConnectionFields):
@@ -92,7 +99,14 @@ class ChatFields(ConnectionFields):
             fixed_hint: As in ``options_of_call``.
             tools_and_format_hint: As in ``chat_options``.
         """
-        options = options_of_call(given, own=own, ignored=ignored, what=type(self).__name__, fixed_hint=fixed_hint)
+        options = options_of_call(
+            given,
+            own=(*own, _STRUCTURED, _ANSWER_TOOL),
+            ignored=ignored,
+            what=type(self).__name__,
+            fixed_hint=fixed_hint,
+        )
+        structured, answer = options.pop(_STRUCTURED, None), options.pop(_ANSWER_TOOL, None)
         mine = {name: options.pop(name) for name in own if name in options}
         tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
         choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
@@ -104,20 +118,31 @@ class ChatFields(ConnectionFields):
             response_format=response_format,
             tools_and_format_hint=tools_and_format_hint,
         )
-        chat.request["messages"] = to_messages(chat)
+        messages = to_messages(chat)
+        if chat.request.get("response_format"):
+            # The service refuses tool messages together with a response format.
+            messages = tools_as_text(messages)
+        if chat.instruction is not None:
+            messages = with_instruction(messages, chat.instruction)
+        chat.request["messages"] = messages
         if chat.raised_cap is not None:
             warn_of_raised_cap(chat.raised_cap, self._warn_once)
         connection = self._connection
         if mine.get("max_retries") is not None:
             connection = connection.with_max_retries(mine["max_retries"])
         fallback = mine.get("tool_fallback", self.tool_fallback)
-        flow = ToolChoiceFlow(
+        flow = tool_flow(
             chat.request,
             choice=choice,
             tool_fallback=fallback,
             base_url=connection.place,
             warn_once=self._warn_once,
+            answer=answer,
         )
+        if structured is not None:
+            flow.marks.update(structured["marks"])
+            if structured["reads_text"]:
+                flow.takes_text = has_json
         return flow, connection, mine
 
     def _default_options(self) -> dict[str, Any]:

@@ -18,7 +18,12 @@ from clova_studio.adapters._images import IMAGE_PLACEHOLDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Conversation", "json_text", "text_part", "with_instruction"]
+__all__ = ["Conversation", "json_text", "text_part", "tools_as_text", "with_instruction"]
+
+
+# Tool calls and tool results in requests that can only contain them as text.
+_CALL = "[tool call] {name}({arguments})"
+_RESULT = "[tool result] {name}: {text}"
 
 
 def text_part(text: str) -> dict[str, Any]:
@@ -41,6 +46,36 @@ def with_instruction(wire: Sequence[dict[str, Any]], instruction: str) -> list[d
     if wire and wire[0]["role"] == "system":
         wire, instruction = wire[1:], f"{wire[0]['content']}\n\n{instruction}"
     return kind([{"role": "system", "content": instruction}, *wire])
+
+
+def tools_as_text(wire: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages of a request with tool calls and their results as text of the model and of the user.
+
+    Args:
+        wire: The messages in the wire's form; they are not changed.
+    """
+    if not any(message["role"] == "tool" or "toolCalls" in message for message in wire):
+        return wire
+    names: dict[Any, str] = {}
+    told: list[dict[str, Any]] = []
+    after_result = False
+    for message in wire:
+        if message["role"] == "tool":
+            text = _RESULT.format(name=names.get(message.get("toolCallId"), "tool"), text=message["content"])
+            if after_result:
+                text = f"{told.pop()['content']}\n{text}"
+            told.append({"role": "user", "content": text})
+        elif calls := message.get("toolCalls"):
+            lines = [message["content"]] if message["content"] else []
+            for call in calls:
+                function = call["function"]
+                names[call["id"]] = function["name"]
+                lines.append(_CALL.format(name=function["name"], arguments=json_text(function["arguments"])))
+            told.append({"role": message["role"], "content": "\n".join(lines)})
+        else:
+            told.append(message)
+        after_result = message["role"] == "tool"
+    return kind_of(wire)(told)
 
 
 class Conversation:

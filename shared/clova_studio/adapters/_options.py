@@ -18,6 +18,7 @@ from clova_studio._requests.chat_options import (
 from clova_studio._requests.names import task_of
 from clova_studio.adapters._fields import refuse_unknown
 from clova_studio.adapters._schemas import wire_response_format
+from clova_studio.adapters._structured_flow import json_instruction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,13 +72,13 @@ class ChatRequest(NamedTuple):
     Attributes:
         request: Arguments for ``chat`` and ``stream_chat``, without messages and tool choice.
         no_images: What rules out images, None if nothing does.
-        as_json: Whether an instruction has to ask for an answer in JSON.
+        instruction: The instruction that asks for an answer in JSON, None for none.
         raised_cap: The output cap of the constructor if it had to be raised, None otherwise.
     """
 
     request: dict[str, Any]
     no_images: str | None
-    as_json: bool
+    instruction: str | None
     raised_cap: int | None
 
 
@@ -131,7 +132,7 @@ def chat_options(
         options: The options of the call; they take precedence over those of the constructor.
         tools: Tools in the wire's form, empty for none.
         response_format: OpenAI's or the service's, None for none. ``{"type": "json_object"}``, which the service does
-            not have, sets ``as_json``.
+            not have, becomes an ``instruction``; a ``schema`` beside the type goes into it.
         tools_and_format_hint: What to do instead of giving both tools and a response format.
 
     Raises:
@@ -150,8 +151,10 @@ def chat_options(
             request["max_tokens"], raised_cap = MIN_TOKENS_WITH_TOOLS, cap
     elif "max_tokens" not in request and (tuned or (info.known and not info.thinking)):
         request["max_tokens"] = DEFAULT_TOKENS
-    as_json = isinstance(response_format, Mapping) and response_format.get("type") == "json_object"
-    if response_format is not None and not as_json and response_format != {"type": "text"}:
+    instruction = None
+    if isinstance(response_format, Mapping) and response_format.get("type") == "json_object":
+        instruction = json_instruction(response_format.get("schema"))
+    elif response_format is not None and response_format != {"type": "text"}:
         refuse_tools_with_format(tools, response_format, tools_and_format_hint)
         request["response_format"] = wire_response_format(response_format)
     no_images = text_only_reason(
@@ -161,7 +164,7 @@ def chat_options(
     )
     if no_images is None and not info.images:
         no_images = f"{info.name}, which takes text only (use HCX-005)"
-    return ChatRequest(request, no_images, as_json, raised_cap)
+    return ChatRequest(request, no_images, instruction, raised_cap)
 
 
 def default_output_tokens(model: str, thinking: Any = None) -> int:

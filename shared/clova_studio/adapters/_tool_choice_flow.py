@@ -24,6 +24,8 @@ from clova_studio.adapters._warn_once import WarnOnce
 from clova_studio.types import CompletionTokensDetails, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clova_studio import AsyncClovaStudio, ClovaStudio
     from clova_studio._streaming.streams import AsyncChatStream, ChatStream
     from clova_studio.adapters._refused_force import Target
@@ -70,6 +72,7 @@ class ToolChoiceFlow:
         done: Whether the answer is complete, so that no request is left.
         marks: Marks to put on the answer: ``tool_fallback``, ``tool_choice_unmet``, or ``empty_answer`` for one that
             ended before it began: ``"thinking"`` if thinking used up the output cap, else ``"max_tokens"``.
+        takes_text: Whether a text is as good as a call, None if none is. Then it is not asked for a call again.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class ToolChoiceFlow:
         self._doubted_force = False
         self._spent: Usage | None = None
         self.marks: dict[str, Any] = {}
+        self.takes_text: Callable[[str], bool] | None = None
         # Of the streamed answer that is arriving.
         self._held: list[tuple[ChatChunk, bool]] = []
         self._text: list[str] = []
@@ -248,7 +252,8 @@ class ToolChoiceFlow:
         """
         self._learn()
         message = result.message
-        if self._asks_again(calls=_has_calls(message), text=message.content, usage=result.usage):
+        text = None if result.finish_reason == "length" else message.content
+        if self._asks_again(calls=_has_calls(message), text=text, usage=result.usage):
             return False
         self.done = True
         if result.is_empty:
@@ -291,7 +296,8 @@ class ToolChoiceFlow:
         self._at_end = True
         self._learn()
         self._look_at(piece)
-        if self._asks_again(calls=self._has_calls, text="".join(self._text), usage=piece.usage):
+        text = None if piece.finish_reason == "length" else "".join(self._text)
+        if self._asks_again(calls=self._has_calls, text=text, usage=piece.usage):
             return []
         self.done = True
         if piece.finish_reason == "length" and not self._has_said:
@@ -318,10 +324,11 @@ class ToolChoiceFlow:
         if _has_calls(piece.message):
             self._has_calls = True
 
-    def _asks_again(self, *, calls: bool, text: str, usage: Usage | None) -> bool:
-        if not self._must_call or calls:
+    def _asks_again(self, *, calls: bool, text: str | None, usage: Usage | None) -> bool:
+        """Return whether to ask again after an answer; ``text`` is None if the output cap has cut it."""
+        if not self._must_call or calls or (text and self.takes_text is not None and self.takes_text(text)):
             return False
-        if self._asked_again:
+        if self._asked_again or text is None:  # the same cap would cut the next answer too
             self.marks["tool_choice_unmet"] = True
             return False
         self._asked_again = True
