@@ -150,7 +150,7 @@ def test_defaults_of_components_are_shown(site: Path) -> None:
     import langchain_clova
 
     number = langchain_clova.ClovaEmbeddings.model_fields["max_concurrency"].default
-    assert f"Requests in flight at once, from 1. Default: {number}." in shown
+    assert f"Maximum number of requests in flight, from 1. Default: {number}." in shown
     assert "The router's id in the console. Required." in shown
 
 

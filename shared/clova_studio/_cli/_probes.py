@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import time
+import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,7 +35,6 @@ __all__ = ["examine"]
 _PREFIXES = ("", "testapp", "serviceapp")
 # Shows where requests would go, before the key is read; it is never sent.
 _NO_KEY = "none"
-_ONCE: dict[str, Any] = {"max_retries": 0, "max_wait": 0.0}
 _HELLO = {"role": "user", "content": "안녕"}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -158,7 +158,7 @@ def _is_object(body: bytes) -> bool:
 
 def _ask_with_key(arguments: argparse.Namespace, situation: Situation, also: str | None, report: Report) -> None:
     try:
-        client = connect(arguments, **_ONCE)
+        client = connect(arguments, **_once())
     except ConfigurationError as error:
         # The key in the environment is not valid: the options passed their checks without it.
         second = error.message.startswith("apigw_api_key")
@@ -233,13 +233,18 @@ def _diagnosed(
 def _is_good(arguments: argparse.Namespace, **settings: Any) -> bool:
     """Return whether the service accepts the key with other settings."""
     try:
-        with connect(arguments, **_ONCE, **settings) as client:
+        with connect(arguments, **_once(), **settings) as client:
             _count(client, arguments.model)
     except RateLimitError:
         return True  # the service checks the quota after the key
     except ClovaStudioError:
         return False
     return True
+
+
+def _once() -> dict[str, Any]:
+    """Return the settings of a client whose every request is sent at once, whatever was learnt of the quota before."""
+    return {"max_retries": 0, "max_wait": 0.0, "quota_group": str(uuid.uuid4())}
 
 
 def _count(client: ClovaStudio, model: str) -> Result:

@@ -72,7 +72,11 @@ async def in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
 
 
 async def iterate_in_threads(iterator: Generator[T, None, None]) -> AsyncGenerator[T, None]:
-    """Yield the items of a generator, running each step ``in_thread``; the generator is closed at the end."""
+    """Yield the items of a generator, running each step ``in_thread``; the generator is closed at the end.
+
+    Args:
+        iterator: The generator.
+    """
     end = object()
     try:
         while (item := await in_thread(next, iterator, end)) is not end:
