@@ -24,6 +24,10 @@ LIMITS = cs.Timeouts(read=5, stream=0.3, total=0.3)
 # Where no answer has to come within it.
 SHORT = cs.Timeouts(read=None, stream=0.1, total=0.1)
 TOKEN = STREAM.split(b"\n\n")[0] + b"\n\n"
+CALL = (
+    b'event: token\ndata: {"message":{"role":"assistant","content":"","toolCalls":[{"id":"a","type":"function",'
+    b'"function":{"name":"f","partialJson":"{"}}]}}\n\n'
+)
 EMPTY = b'event: token\ndata: {"message":{"role":"assistant","content":""}}\n\n'
 
 
@@ -135,14 +139,15 @@ def test_a_stream_that_says_nothing_ends(kind: str, turn: Callable[[Line], None]
             assert isinstance(caught.value.__cause__, cs.APITimeoutError)
 
 
+@pytest.mark.parametrize("token", [TOKEN, CALL], ids=["text", "call"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stream_that_says_something_goes_on(kind: str) -> None:
-    """A stream takes as long as it likes while each part comes in time."""
+def test_a_stream_that_says_something_goes_on(kind: str, token: bytes) -> None:
+    """A stream takes as long as it likes while each part comes in time, of a text or of a tool call."""
 
     def slowly(line: Line) -> None:
         line.send(SSE)
         for _ in range(8):
-            line.send(chunked(b": ping\n\n" + TOKEN, end=False))
+            line.send(chunked(b": ping\n\n" + token, end=False))
             time.sleep(0.1)
         line.send(chunked(STREAM))
 

@@ -82,7 +82,7 @@ class ChatAssembler:
         """Return whether a chunk has something for the caller: text or a part of a tool call."""
         message = chunk.message
         return bool(message.content or message.thinking_content) or any(
-            call.id or call.function.name or call.function.partial_json for call in message.tool_calls or ()
+            call.id or call.function.name or call.function.partial_json for call in chunk.tool_call_fragments or ()
         )
 
     def finish(self, result: ChatResult) -> ChatChunk:

@@ -89,7 +89,7 @@ class OpenAIAssembler:
         """Return whether a chunk has something for the caller: text or a part of a tool call."""
         delta = chunk.delta
         return bool(delta.content or delta.reasoning_content) or any(
-            call.function.name or call.function.arguments for call in delta.tool_calls or ()
+            call.function.name or call.function.arguments for call in chunk.tool_call_fragments or ()
         )
 
     def finish(self, result: OpenAIChatResult) -> OpenAIChatChunk:
