@@ -36,6 +36,7 @@ class _Decoder:
             raise self._error(f"the answer is encoded as {encoding[:100]!r}, which was not asked for")
         self._encoding = encoding
         self._inflater = zlib.decompressobj(_WINDOW[encoding]) if encoding in _WINDOW else None
+        self.is_plain = self._inflater is None
         # The first bytes of the body, until a zlib frame would have been recognized by them.
         self._frame = b""
         self._begun = False
@@ -90,6 +91,9 @@ def pieces_of(response: Any, request_id: str) -> Iterator[bytes]:
         yield response.content
         return
     decoder = _Decoder(response, request_id)
+    if decoder.is_plain:  # as streams are: no generator for each token
+        yield from response.iter_raw()
+        return
     for piece in response.iter_raw():
         yield from decoder.feed(piece)
 
@@ -101,6 +105,9 @@ async def apieces_of(response: Any, request_id: str) -> AsyncIterator[bytes]:
         return
     decoder = _Decoder(response, request_id)
     async for piece in response.aiter_raw():
+        if decoder.is_plain:
+            yield piece
+            continue
         for part in decoder.feed(piece):
             yield part
 
