@@ -100,7 +100,8 @@ def _watched_pool(http: PoolT, backend: Any) -> PoolT:
     the first read, and never a limit that does not hold.
     """
     http.backends = []
-    for transport in (http._transport, *http._mounts.values()):  # noqa: SLF001
+    transports: list[Any] = [http._transport, *http._mounts.values()]  # noqa: SLF001
+    for transport in transports:
         if transport is not None:  # None is for hosts without a proxy
             pool = transport._pool  # noqa: SLF001
             pool._network_backend = backend(pool._network_backend)  # noqa: SLF001
@@ -351,5 +352,6 @@ async def _close_elsewhere(client: Any, loop: asyncio.AbstractEventLoop) -> None
         else:
             done, _ = await asyncio.wait([future], timeout=_ELSEWHERE)
             for one in done:
-                one.cancelled() or one.exception()
+                if not one.cancelled():
+                    one.exception()  # retrieved, or asyncio complains
     interrupt(client)

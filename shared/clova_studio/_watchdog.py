@@ -86,8 +86,9 @@ async def await_within(work: Awaitable[T], deadline: Deadline, http: Any, reques
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(expire)
 
+    limit = asyncio.timeout(deadline.left())
     try:
-        async with asyncio.timeout(deadline.left()) as limit:
+        async with limit:
             closing.add(wake)
             try:
                 return await work

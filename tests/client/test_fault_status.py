@@ -146,11 +146,17 @@ def test_total_is_held_from_both_sides(both: Any, verb: str, total: float, laten
     """Attempts start while one fits into the total, and none after it; waits for the quota do not count."""
     for pause in (0.0, 30.0):
         clock, starts = Clock(), []
+        # Per attempt: how many sleeps were before it, and whether a back-off follows it.
+        marks: list[tuple[int, int]] = []
 
-        def fail(clock: Clock = clock, starts: list[float] = starts, pause: float = pause) -> httpx.Response:
+        def fail(
+            clock: Clock = clock, starts: Any = starts, marks: Any = marks, pause: float = pause
+        ) -> httpx.Response:
             starts.append(clock.now)
             clock.now += latency
-            if pause and len(starts) % 3 == 1:
+            is_refused = pause > 0 and len(starts) % 3 == 1
+            marks.append((len(clock.sleeps), int(not is_refused)))
+            if is_refused:
                 return answer(envelope("42901", "busy"), 429, x_ratelimit_reset_requests=f"{pause:g}s")
             return answer(envelope("50000", "down"), 500)
 
@@ -158,7 +164,9 @@ def test_total_is_held_from_both_sides(both: Any, verb: str, total: float, laten
         peer = both(fail, clock=clock, retry=policy)
         with pytest.raises((cs.ServerError, cs.RateLimitError)):
             peer.call(verb, MESSAGES)
-        waited = sum(wait for wait in clock.sleeps if wait > policy.maximum)
+        ends = [*(before for before, _ in marks[1:]), len(clock.sleeps)]
+        waits = [clock.sleeps[before + own : end] for (before, own), end in zip(marks, ends, strict=True)]
+        waited = sum(map(sum, waits[:-1]))
         spent = starts[-1] - starts[0] - waited
         assert total - policy.maximum - latency <= spent <= total + 1e-6
 

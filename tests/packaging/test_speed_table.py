@@ -18,13 +18,19 @@ TABLE = re.compile(r"<!-- speed:begin -->\n(.*)<!-- speed:end -->", flags=re.DOT
 ROW = re.compile(r"^\| .+ \| `([\w-]+)` \| (\S+) \| (\S+) \| (\S+) \|$", flags=re.MULTILINE)
 
 
+# Ways of counting whose figures, and many more, stand in the table of tests/benchmarks/README.md.
+ELSEWHERE = {"pacing-aligned", "pacing-bucket", "pacing-sliding"}
+
+
 def test_both_runs_are_whole_and_meet_every_bar() -> None:
-    """There are two runs, each with all rows of the benchmarks as they are now, and no row is short."""
+    """There are two runs, each with all rows of the READMEs' table, and no row is short."""
     assert len(RUNS) == 2
     for results in RUNS:
         found = {row["name"]: (row["bar"], row["verdict"]) for row in results["rows"]}
         assert found == {
-            row.name: (f"{'>=' if row.at_least else '<='}{row.bar:g}", "pass") for row in run.ROWS.values()
+            row.name: (f"{'>=' if row.at_least else '<='}{row.bar:g}", "pass")
+            for row in run.ROWS.values()
+            if row.name not in ELSEWHERE
         }
 
 
