@@ -20,13 +20,13 @@ from clova_studio import ConfigurationError, model_info
 from clova_studio.adapters import (
     StructuredFlow,
     UnfitAnswerError,
-    clean_schema,
     json_values,
     read_json,
     response_schema,
     structured_methods,
     unwrapped_root,
     validation_words,
+    wire_function,
 )
 from llama_index_clova._messages import tool_calls_of
 from llama_index_clova._tools import CUT, wire_tool
@@ -118,7 +118,8 @@ class StructuredCall:
 
     def _schema_in_words(self) -> dict[str, Any]:
         try:
-            return clean_schema(self._schema, supported_only=False)
+            function: dict[str, Any] = wire_function({"name": "answer", "parameters": self._schema})["function"]
+            return dict(function["parameters"])
         except ConfigurationError:  # a recursive schema, which words can tell
             return self._schema
 

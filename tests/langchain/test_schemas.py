@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 from langchain_core.tools import tool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 from typing_extensions import TypedDict
 
 from clova_studio import ConfigurationError
@@ -175,3 +175,24 @@ def test_a_discriminated_union_points_at_nothing() -> None:
     pets = wire_tool(Adopt)["function"]["parameters"]["properties"]["pet"]
     assert [option["properties"]["kind"]["enum"] for option in pets["anyOf"]] == [["cat"], ["dog"]]
     assert "$defs" not in str(pets)
+
+
+class Tags(RootModel[list[str]]):
+    """태그."""
+
+
+@pytest.mark.parametrize("method", [None, "function_calling", "json_mode"])
+@pytest.mark.parametrize("model", ["HCX-007", "HCX-005", "HCX-DASH-002"])
+def test_a_list_at_the_root_is_answered_on_every_model(
+    chat: Callable[..., ChatClovaX], model: str, method: Any
+) -> None:
+    """A class or a schema whose root is a list gives that class or a list, although the service takes objects only."""
+    asking = chat(model=model)
+    found = asking.with_structured_output(Tags, method=method).invoke("태그: 서울")
+    assert isinstance(found, Tags)
+    assert found.root
+    bare = {"type": "array", "items": {"type": "string"}}
+    for schema in (bare, {"title": "Tags", **bare}):
+        listed = asking.with_structured_output(schema, method=method).invoke("태그: 서울")
+        assert isinstance(listed, list)
+        assert listed

@@ -11,7 +11,7 @@ from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from llama_support import MODELS, STRUCTURED, replay, run
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from clova_studio import ClovaStudioError, ConfigurationError
 from llama_index_clova import ClovaX
@@ -276,3 +276,17 @@ def test_wrong_values_are_an_error(server: EmulatorServer, account: Any, model: 
     server.script([in_words, called, in_words, in_words] if model == "HCX-007" else [called, in_words, in_words])
     with pytest.raises((ValueError, ClovaStudioError), match="age"):
         run(ClovaX(model=model, **account), way, Person, PROMPT, **KIM)
+
+
+class Tags(RootModel[list[str]]):
+    """태그."""
+
+
+@pytest.mark.parametrize("mode", [None, PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM])
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_at_the_root(account: Any, model: str, mode: PydanticProgramMode | None) -> None:
+    """A class whose root is a list is predicted on every model, although the service takes objects only."""
+    settings = {} if mode is None else {"pydantic_program_mode": mode}
+    found = ClovaX(model=model, **account, **settings).structured_predict(Tags, PromptTemplate("태그: 서울"))
+    assert isinstance(found, Tags)
+    assert found.root
