@@ -112,6 +112,17 @@ def test_what_is_missing_is_named() -> None:
     assert schema_faults({"next": {"next": {"next": 1}}}, node) == ["next.next.next: must be an object, got an integer"]
 
 
+@pytest.mark.parametrize("reference", ["#/$defs/c%20d", "#/properties/y/anyOf/0", "#/$defs/a~1b"])
+def test_references_through_lists_and_escapes_are_followed(reference: str) -> None:
+    """A value is held to what its reference points at, through lists and with both kinds of escapes."""
+    text = {"type": "string"}
+    schema = {
+        "properties": {"x": {"$ref": reference}, "y": {"anyOf": [text]}},
+        "$defs": {"c d": text, "a/b": text},
+    }
+    assert schema_faults({"x": 1}, schema) == ["x: must be a string, got an integer"]
+
+
 @pytest.mark.parametrize("base", [BaseModel, pydantic_v1.BaseModel])
 def test_words_of_both_pydantics(base: Any) -> None:
     """The words name the member and the rule, for classes of either version."""

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from clova_studio.adapters._schema_pointers import pointed_at
+
 __all__ = ["schema_faults"]
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -60,7 +62,7 @@ class _Checker:
             return []
         faults: list[str] = []
         if isinstance(schema.get("$ref"), str):
-            faults += self.check(value, self._lookup(schema["$ref"]), where, depth + 1)
+            faults += self.check(value, self._target(schema["$ref"]), where, depth + 1)
         for part in _list(schema.get("allOf")):
             faults += self.check(value, part, where, depth + 1)
         faults += self._union(value, schema, where, depth)
@@ -72,13 +74,11 @@ class _Checker:
             faults += self._items(value, schema, where, depth)
         return faults[: self._most]
 
-    def _lookup(self, reference: str) -> Any:
-        place = self._root
-        for step in reference.removeprefix("#").strip("/").split("/"):
-            key = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(place, Mapping) and key:
-                place = place.get(key)
-        return place
+    def _target(self, reference: str) -> Any:
+        try:
+            return pointed_at(self._root, reference)
+        except LookupError:
+            return None  # a target that is missing checks nothing
 
     def _union(self, value: Any, schema: Mapping[str, Any], where: str, depth: int) -> list[str]:
         # oneOf is checked like anyOf.

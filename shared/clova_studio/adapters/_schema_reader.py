@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 from clova_studio._errors import ConfigurationError
 from clova_studio.adapters._schema_alternatives import (
@@ -19,6 +18,7 @@ from clova_studio.adapters._schema_alternatives import (
     as_text,
     typed,
 )
+from clova_studio.adapters._schema_pointers import pointed_at
 
 __all__ = ["SchemaReader"]
 
@@ -135,7 +135,7 @@ class SchemaReader:
                 "must have an end"
             )
         try:
-            target = _pointed_at(self._root, reference)
+            target = pointed_at(self._root, reference)
         except LookupError:
             raise ConfigurationError(
                 f"the schema at {part.path} refers to {reference}, which it does not contain: put it into $defs"
@@ -174,27 +174,6 @@ class SchemaReader:
             )
         pairs = (one.joined(other) for one in left for other in right)
         return [pair for pair in pairs if pair is not None]
-
-
-def _pointed_at(root: Any, reference: str) -> Any:
-    """Return what a JSON pointer in a URI fragment points at.
-
-    Raises:
-        LookupError: It is not such a pointer, or there is nothing.
-    """
-    start, *steps = reference.split("/")
-    if start != "#":
-        raise LookupError(reference)
-    value = root
-    for step in steps:
-        key = unquote(step).replace("~1", "/").replace("~0", "~")
-        if isinstance(value, Mapping):
-            value = value[key]
-        elif isinstance(value, (list, tuple)) and key in map(str, range(len(value))):
-            value = value[int(key)]
-        else:
-            raise LookupError(reference)
-    return value
 
 
 def _kept(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
