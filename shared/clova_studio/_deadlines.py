@@ -187,7 +187,7 @@ class _Opened:
     def interrupt(self) -> None:
         """End all connections at once, from any thread: whoever waits for one finds it closed by the other side.
 
-        A socket that is closed wakes nobody who reads from it in another thread; one that is shut down does. A forked
+        Closing a socket does not wake a thread that reads from it; shutting it down does. A forked
         process leaves them alone: they are its parent's.
         """
         self._ended = True

@@ -201,7 +201,7 @@ def _similar_variables() -> list[str]:
 
 
 def no_key_message(way_out: str, way_out_ko: str) -> str:
-    """Return what to say if there is no key: what may have been meant, and the way out.
+    """Return the message for a missing key: which variable was probably meant, and the way out.
 
     Args:
         way_out: How to give the key, in English.

@@ -294,7 +294,7 @@ class LoopClients:
             if stale is not None:
                 interrupt(stale[0])
         client = make_async_client()
-        # Without the loop's hook nobody would close the generator but Python, which cannot await.
+        # Without the loop's hook, only the garbage collector closes the generator, and it cannot await.
         known = sys.get_asyncgen_hooks().firstiter is not None
         closer = self._close_with_loop(loop, client) if known else None
         self._clients[loop] = (client, closer)

@@ -161,7 +161,7 @@ def test_one_request_that_fails_is_a_list_of_one(work: Callable[..., Any]) -> No
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_quota_that_stays_closed_ends_them_after_five_windows(kind: str, name: str, more: dict[str, Any]) -> None:
-    """When nobody gets through for five windows, as long as the client says that they are, the work ends."""
+    """The work ends after five windows without a success; the client's settings say how long a window is."""
     refusal = plain(envelope("42901", "Too many requests"), 429)
     works = {"segment": (segment_texts, asegment_texts), "summarize": (summarize_texts, asummarize_texts)}
     with RawServer(refusal) as server:

@@ -160,6 +160,6 @@ def test_a_plain_key_is_no_matter(make: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("text", ["''", '" "', "“”"])
 def test_quotes_around_nothing(text: str) -> None:
-    """Quotes without a key in them are no key."""
+    """A pair of quotes with nothing between them does not count as a key."""
     with pytest.raises(ConfigurationError, match="api_key is empty"):
         ClovaStudio(text)

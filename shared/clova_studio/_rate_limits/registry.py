@@ -1,7 +1,7 @@
 """The rate limiters of the process, one per quota.
 
 The service counts per main account and model, so one refused call must hold back all others: there is one limiter for
-every client, adapter, thread and event loop. What no client holds and nobody has used for a while is forgotten.
+every client, adapter, thread and event loop. A quota that no client holds is forgotten once it is idle.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ class Connection:
         async_client: The caller's ``AsyncClovaStudio``; it stays open.
 
     Raises:
-        ConfigurationError: There is no key, a client is of the wrong type, or an HTTP client is closed.
+        ConfigurationError: The key is missing, a client has the wrong type, or an HTTP client is closed.
     """
 
     __slots__ = ("_async_client", "_client", "_clients", "_settings", "_variants")
