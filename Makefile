@@ -40,8 +40,10 @@ pyright: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/pytest -n logical --dist worksteal $(ARGS)
 
+# Slow tests compare times, and the tracer would be most of their time: they run by themselves, and untraced.
 coverage: $(VENV)/.dev
-	$(BIN)/pytest -n logical --dist worksteal --cov --cov-report= $(ARGS)
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow" --cov --cov-report= $(ARGS)
+	$(BIN)/pytest -n logical --dist worksteal -m slow $(ARGS)
 	@for package in langchain_clova llama_index_clova shared/clova_studio; do \
 		echo "Coverage of $$package:"; \
 		$(BIN)/coverage report --include="$$package/*" --skip-covered --show-missing --fail-under=$(FLOOR) || exit 1; \

@@ -23,13 +23,6 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage in slow tests: they compare times, and the tracer would be most of their time."""
-    for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker("no_cover")
-
-
 @pytest.fixture(autouse=True)
 def _nothing_learnt() -> None:
     """Forget what belongs to an emulator of a test before: this one's may have got the same port."""
