@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _no_log_lines() -> None:
+def _no_log_lines(caplog: pytest.LogCaptureFixture) -> None:
     """Leave the lines for each retry out of the report of a failure."""
-    logging.getLogger("clova_studio").setLevel(logging.ERROR)
+    caplog.set_level(logging.ERROR, "clova_studio")  # until the test ends
 
 
 # All at once a client meets its limit in one burst, whatever the scarce thing is; given limits it never meets.
