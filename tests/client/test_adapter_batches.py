@@ -111,6 +111,7 @@ def test_what_is_in_flight_is_kept_and_nothing_else_is_started(work: Callable[..
         assert bound == 50 or (places[-1] is None and sent < len(places))
 
 
+@pytest.mark.slow
 def test_windows_of_one_text_are_kept(work: Callable[..., Any]) -> None:
     """Where a window of a long text fails, the chunks of the others are there in order, and it has the error."""
     with serve() as server:

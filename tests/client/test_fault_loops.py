@@ -99,6 +99,7 @@ def test_loops_without_hooks_are_swept_out(work: Any) -> None:
         gc.collect()
 
 
+@pytest.mark.slow
 def test_a_loop_that_hangs_is_not_waited_for() -> None:
     """Closing takes a second at most for a loop of another thread that hangs, and ends its connections."""
 

@@ -21,6 +21,9 @@ from clova_studio.adapters import aembed_texts, asegment_texts, asummarize_texts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Threads stand at silent servers in all of them, each a tenth of a second or two.
+pytestmark = pytest.mark.slow
+
 TOKEN = STREAM.split(b"\n\n")[0] + b"\n\n"
 
 

@@ -40,6 +40,7 @@ def run_with_row(tmp_path: Path) -> Callable[[str, str, str, str], Any]:
     return run
 
 
+@pytest.mark.slow
 def test_an_error_code_is_one_row(run_with_row: Callable[..., Any]) -> None:
     """A new row decides class, hint, retry, quota and the doctor's finding."""
     seen = run_with_row(
@@ -67,6 +68,7 @@ def test_an_error_code_is_one_row(run_with_row: Callable[..., Any]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_model_is_one_row(run_with_row: Callable[..., Any]) -> None:
     """A new row decides the API and ranges of a chat, the list of models, and what the adapters send and say of it."""
     seen = run_with_row(

@@ -81,6 +81,7 @@ def test_the_namespaces_are_alike(sync: type, other: type) -> None:
         assert (inspect.iscoroutinefunction(twin) or inspect.isasyncgenfunction(twin)) != name.startswith("stream_")
 
 
+@pytest.mark.slow
 def test_importing_costs_nothing_heavy() -> None:
     """Importing the package loads neither HTTP, pydantic, tenacity nor a framework."""
     heavy = ("httpx", "pydantic", "tenacity", "langchain_core", "llama_index", "starlette", "numpy", "openai")

@@ -120,6 +120,7 @@ def test_a_text_over_the_whole_window_has_its_error_in_its_place(make: Any) -> N
         run(make, vector_of, texts, settings=settings, max_concurrency=1)
 
 
+@pytest.mark.slow
 def test_a_text_is_not_given_up_while_another_is_getting_through() -> None:
     """A text that is refused twice is tried on if another got through, though its answer came after the refusal.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clova_studio._rate_limits.limiter import RateLimiter
 
 
+@pytest.mark.slow
 def test_ten_thousand_keys_leave_a_bounded_number() -> None:
     """Clients with 10,000 keys that are gone leave 1,000 quotas at most, and none of those that are idle."""
     clock = Clock()
@@ -77,6 +78,7 @@ def test_clients_that_live_for_one_call_share_what_was_learnt(kind: str) -> None
     assert not second.requests
 
 
+@pytest.mark.slow
 def test_one_client_with_many_quotas_is_bounded() -> None:
     """A client that calls 10,000 tuned models holds few of their quotas, and their limits hold all the same."""
     client = cs.ClovaStudio("nv-test-key", quota_group=str(uuid.uuid4()), rate_limits=RateLimits({"bge-m3": (7, None)}))

@@ -59,6 +59,7 @@ def test_a_hard_cap_cuts_at_sentences_then_blanks_then_anywhere() -> None:
     assert pieces[:2] == ["첫 문장이다.", "둘째 문장이다."]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.text("가나.\u2028a ", min_size=1, max_size=12), min_size=1, max_size=4), max_size=6),
     st.lists(st.sampled_from([" ", "\n", "\n\n", "\u3000", ""]), min_size=30, max_size=30),
