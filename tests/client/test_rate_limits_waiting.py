@@ -1,4 +1,4 @@
-"""Waiting at the gate through the real clients: bounded, cancellable, in order, and nobody is forgotten."""
+"""Waiting for the rate limiter through the real clients: bounded, cancellable, in order, and nobody is forgotten."""
 
 from __future__ import annotations
 
