@@ -132,7 +132,6 @@ class Attempts(Generic[ResultT]):
             return 0.0
         left = float("inf") if self.max_wait is None else self.max_wait - (now - self._asked)
         if wait.least > left or left < 0:
-            self.limiter.leave(permit)
             raise RateLimitError(
                 f"the quota of {self.limiter.name} is used up for another {wait.least:.1f} s, longer than max_wait="
                 f"{self.max_wait:g}: wait, raise max_wait, or send fewer requests per minute",
@@ -150,7 +149,7 @@ class Attempts(Generic[ResultT]):
 
     @contextmanager
     def woken_by(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Have ``wake`` called whenever it is worth asking again; an exception gives up the call's turn."""
+        """Have ``wake`` called whenever it is worth asking again."""
         self._wake = wake
         if self._permit is not None:
             self._permit.wake = wake
@@ -158,14 +157,15 @@ class Attempts(Generic[ResultT]):
             signal.add(wake)
         try:
             yield
-        except BaseException:
-            if self._permit is not None:
-                self.limiter.leave(self._permit)
-            raise
         finally:
             self._wake = None
             for signal in self.signals:
                 signal.remove(wake)
+
+    def leave(self) -> None:
+        """Give up the call's turn, if it has one."""
+        if self._permit is not None:
+            self.limiter.leave(self._permit)
 
     # After it.
 

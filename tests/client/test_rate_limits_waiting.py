@@ -10,16 +10,32 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from client_support import KEY
 
-from clova_studio import APIConnectionError, AsyncClovaStudio, ClovaStudio, RateLimitError, RateLimits, RetryPolicy
+from clova_studio import (
+    APIConnectionError,
+    AsyncClovaStudio,
+    ClovaStudio,
+    RateLimitError,
+    RateLimits,
+    RetryPolicy,
+    _retries,
+)
+from clova_studio._rate_limits import waiters
 from clova_studio._rate_limits.waiters import LoopWaiter, ThreadWaiter
 from clova_studio.emulator import Fault, serve
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
 CLIENTS = [ClovaStudio, AsyncClovaStudio]
+WAITING = {waiters.__file__, _retries.__file__}
 
 
 def refusal(reset: str | None = "30s", **fields: Any) -> Fault:
@@ -169,6 +185,56 @@ except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=30)  # half of what the quota stays closed for
     assert out == "interrupted 0 []\n"
+
+
+def interrupted_at(line: int, function: Callable[[], object]) -> bool:
+    """Call a function with an interrupt before a line of what waits for its turn; return whether it was reached."""
+    seen, ended = 0, False
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal seen, ended
+        ended = ended or event == "exception"
+        if event == "line" and not ended:
+            seen += 1
+            if seen == line:
+                raise KeyboardInterrupt
+        return trace
+
+    def enter(frame: FrameType, event: str, argument: object) -> Any:
+        return trace(frame, event, argument) if frame.f_code.co_filename in WAITING else None
+
+    before = sys.gettrace()
+    sys.settrace(enter)
+    try:
+        function()
+    except (KeyboardInterrupt, RateLimitError):
+        pass
+    finally:
+        sys.settrace(before)
+    return seen >= line
+
+
+def test_an_interrupt_at_any_line_leaves_nobody_in_line() -> None:
+    """Wherever Ctrl-C falls while a call waits, its turn is free for the others."""
+    refused = httpx.MockTransport(lambda _: httpx.Response(429, headers={"retry-after": "30"}, json={}))
+    with httpx.Client(transport=refused) as http:
+        client = ClovaStudio(KEY, http_client=http, quota_group=str(uuid.uuid4()), max_retries=0, max_wait=60)
+        with pytest.raises(RateLimitError):
+            client.embed("글")
+        call = partial(client.embed, "글")
+        client._waiter = InterruptedWaiter()
+        lines = 0
+        while interrupted_at(lines + 1, call):
+            lines += 1
+            assert client.quota("bge-m3").waiting == 0, lines
+        assert lines > 20
+
+
+class InterruptedWaiter(ThreadWaiter):
+    """Is interrupted where no line before was."""
+
+    def sleep(self, seconds: float, woken: threading.Event) -> None:  # noqa: ARG002  it is over at once
+        raise KeyboardInterrupt
 
 
 class StandingClock:

@@ -31,12 +31,17 @@ class ThreadWaiter:
         Raises:
             ClovaStudioError: It may not be sent, see ``Attempts.wait_time``.
         """
-        if not attempts.wait_time():
-            return
-        woken = threading.Event()
-        with attempts.woken_by(woken.set):
-            while seconds := attempts.wait_time():
-                self.sleep(seconds, woken)
+        try:
+            if not attempts.wait_time():
+                return
+            woken = threading.Event()
+            with attempts.woken_by(woken.set):
+                while seconds := attempts.wait_time():
+                    self.sleep(seconds, woken)
+        except BaseException:
+            # An interrupt can come at any line of this: whoever is gone must not keep a turn.
+            attempts.leave()
+            raise
 
     def sleep(self, seconds: float, woken: threading.Event) -> None:
         """Sleep, unless woken."""
@@ -65,12 +70,16 @@ class LoopWaiter:
 
     async def wait(self, attempts: Attempts[Any]) -> None:
         """Async variant of ``ThreadWaiter.wait``."""
-        if not attempts.wait_time():
-            return
-        woken = asyncio.Event()
-        with attempts.woken_by(_waker(woken)):
-            while seconds := attempts.wait_time():
-                await self.sleep(seconds, woken)
+        try:
+            if not attempts.wait_time():
+                return
+            woken = asyncio.Event()
+            with attempts.woken_by(_waker(woken)):
+                while seconds := attempts.wait_time():
+                    await self.sleep(seconds, woken)
+        except BaseException:
+            attempts.leave()
+            raise
 
     async def sleep(self, seconds: float, woken: asyncio.Event) -> None:
         """Async variant of ``ThreadWaiter.sleep``."""
