@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from llama_index.core.extractors.interface import DEFAULT_NODE_TEXT_TEMPLATE, BaseExtractor
 from llama_index.core.schema import BaseNode, MetadataMode, TextNode
@@ -24,13 +21,12 @@ from clova_studio.adapters import (
     summarize_texts,
 )
 from llama_index_clova._fields import ConnectionFields
+from llama_index_clova._loops import run_coroutine
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["ClovaSummaryExtractor"]
-
-_Result = TypeVar("_Result")
 
 _logger = logging.getLogger(__name__)
 
@@ -182,7 +178,7 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
             ClovaStudioError: With ``raise_on_error``, the first request that failed; none was started after it. Its
                 ``partial`` has one entry per node: its own summary, its error, or None where nothing was requested.
         """
-        return _run(self.aextract(nodes))
+        return run_coroutine(self.aextract(nodes))
 
     def process_nodes(
         self,
@@ -208,7 +204,7 @@ class ClovaSummaryExtractor(BaseExtractor, ConnectionFields):
             ValueError: See ``extract``.
             ClovaStudioError: See ``extract``.
         """
-        return _run(
+        return run_coroutine(
             self.aprocess_nodes(
                 nodes,
                 excluded_embed_metadata_keys=excluded_embed_metadata_keys,
@@ -267,21 +263,3 @@ def _text(node: BaseNode, mode: MetadataMode) -> str:
     if not node.get_content(metadata_mode=MetadataMode.NONE).strip():
         return ""
     return node.get_content(metadata_mode=mode)
-
-
-def _run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine to its end in a new event loop, in another thread if a loop is running in this one.
-
-    LlamaIndex's own function closes its loop before connections are closed. The thread's current loop is not replaced.
-    """
-
-    def run() -> _Result:
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            return runner.run(coroutine)
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return run()
-    with ThreadPoolExecutor(1, "clova-extract") as pool:
-        return pool.submit(contextvars.copy_context().run, run).result()

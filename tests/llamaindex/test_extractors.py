@@ -6,6 +6,9 @@ import asyncio
 import copy
 import logging
 import pickle
+import signal
+import threading
+import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -360,3 +363,27 @@ def test_dumps_and_pickles_come_back(extractor: Callable[..., ClovaSummaryExtrac
     for other in (back, pickle.loads(pickle.dumps(extract)), copy.deepcopy(extract)):  # noqa: S301
         assert other.to_dict() == dump
         assert other.extract(sections(2)) == expected
+
+
+def test_an_interrupt_in_a_notebook_ends_it() -> None:
+    """Ctrl-C while a loop runs ends the extraction at once although the service never answers."""
+    with serve(faults=[Fault("hang")]) as server:
+        extractor = ClovaSummaryExtractor(api_key=server.api_key, base_url=server.base_url, show_progress=False)
+
+        def interrupt() -> None:
+            while not server.requests:
+                time.sleep(0.01)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        async def cell() -> None:
+            extractor.extract([TextNode(text=TEXT)])
+
+        # Not asyncio.run, whose own handler waits for the cell to end; a notebook has none.
+        loop = asyncio.new_event_loop()
+        threading.Thread(target=interrupt).start()
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(cell())
+        assert time.monotonic() - start < 5
+        loop.close()
+        assert [thread.name for thread in threading.enumerate() if thread.name == "clova-loop"] == []
