@@ -91,8 +91,8 @@ def pieces_of(response: Any, request_id: str) -> Iterator[bytes]:
         yield response.content
         return
     decoder = _Decoder(response, request_id)
-    if decoder.is_plain:  # as streams are: no generator for each token
-        yield from response.iter_raw()
+    if decoder.is_plain:  # as streams are: no generator for each token, and no rechunking
+        yield from response.stream
         return
     for piece in response.iter_raw():
         yield from decoder.feed(piece)
@@ -104,10 +104,11 @@ async def apieces_of(response: Any, request_id: str) -> AsyncIterator[bytes]:
         yield response.content
         return
     decoder = _Decoder(response, request_id)
-    async for piece in response.aiter_raw():
-        if decoder.is_plain:
+    if decoder.is_plain:
+        async for piece in response.stream:
             yield piece
-            continue
+        return
+    async for piece in response.aiter_raw():
         for part in decoder.feed(piece):
             yield part
 

@@ -17,6 +17,7 @@ MAX_EVENT_BYTES = 64 * 1024 * 1024
 """Bytes of the data of one event of a stream."""
 
 _BOM = b"\xef\xbb\xbf"
+_DATA, _SPACED_DATA = b"data:", b"data: "
 
 
 class ServerSentEvent(NamedTuple):
@@ -62,10 +63,16 @@ class SSEDecoder:
         if lines and self._buffer:
             lines[0] = self._taken() + lines[0]
         for line in lines:
-            if line:
+            if line.startswith(_DATA):
+                self._data.append(line[6:] if line.startswith(_SPACED_DATA) else line[5:])
+                self._size += len(line) + 1
+            elif line:
                 self._field(line)
-            elif (event := self._dispatch()) is not None:
-                events.append(event)
+            elif self._data:
+                events.append(self._dispatch())
+            else:
+                # Extra blank lines and events without data mean nothing (an id alone is not an event).
+                self._event = ""
         if rest:
             self._keep(rest)
         if self._size > MAX_EVENT_BYTES:
@@ -82,10 +89,7 @@ class SSEDecoder:
         The standard discards it; a last event without its blank line is still whole if its data is, and that the JSON
         parser tells.
         """
-        if self._buffer:
-            self._field(self._taken())
-        event = self._dispatch()
-        return [event] if event is not None else []
+        return self.feed(b"\n\n") if self._buffer or self._data else []
 
     def _normalized(self, piece: bytes) -> bytes:
         """Return a piece without byte order mark, its lines ended by LF."""
@@ -117,17 +121,15 @@ class SSEDecoder:
     def _field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
-        if name == b"data":
-            self._data.append(value)
-            self._size += len(line) + 1
-        elif name == b"event":
+        if name == b"event":
             self._event = value.decode("utf-8", "replace")
         elif name == b"id":
             self._id = value.decode("utf-8", "replace")
+        elif name == b"data":  # without a colon
+            self._data.append(b"")
+            self._size += len(line) + 1
 
-    def _dispatch(self) -> ServerSentEvent | None:
-        data, self._data = self._data, []
-        self._size = 0
-        name, self._event = self._event, ""
-        # Extra blank lines and events without data mean nothing (an id alone is not an event).
-        return ServerSentEvent(name or "message", b"\n".join(data), self._id) if data else None
+    def _dispatch(self) -> ServerSentEvent:
+        event = ServerSentEvent(self._event or "message", b"\n".join(self._data), self._id)
+        self._data, self._event, self._size = [], "", 0
+        return event
