@@ -38,6 +38,17 @@ def test_every_way_of_counting(*, counting: str, headers: str, scarce: str, in_f
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("limit", [15, 60])
+@pytest.mark.parametrize("headers", HEADERS)
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_windows_of_a_minute(*, counting: str, headers: str, limit: int) -> None:
+    """A client alone does as well where a window is a minute and has fewer requests."""
+    outcome = simulate(counting, headers, window=60.0, limit=limit)
+    assert outcome.share >= 0.9
+    assert outcome.refused <= 0.05
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", HEADERS)
 @pytest.mark.parametrize("counting", COUNTINGS)
 def test_processes_beside_each_other(*, counting: str, headers: str) -> None:

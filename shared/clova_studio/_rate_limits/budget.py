@@ -180,7 +180,9 @@ class Budget:
         """Note that a request got through, and forget what that disproves."""
         usage = self.usage
         rate = (self.requests.inferred or 0.0) / usage.window
-        self.reopening.landed(now, sent=permit.sent, window=usage.window, freed=usage.freed, rate=rate)
+        if self.reopening.looks(permit.sent):
+            freed = usage.freed, usage.freed_at_most(now)
+            self.reopening.landed(now, window=usage.window, freed=freed, rate=rate)
         for bound in (self.requests, self.tokens):
             if bound.inferred is not None:
                 bound.disprove(self._used(bound), self._cost(bound)(permit))

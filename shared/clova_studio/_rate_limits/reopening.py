@@ -72,6 +72,7 @@ class Reopening:
         "_pause",
         "_productive",
         "_refused_at",
+        "_used_up",
         "capped",
         "doubt",
         "opens",
@@ -87,6 +88,8 @@ class Reopening:
         self.sent = 0
         # Of what was sent: what may be, and what got through; what had stopped counting before.
         self._allowed = self._passed = self._freed = 0
+        # Whether all that is known to fit had got through, and the service said when there is more.
+        self._used_up = False
         # Whether so much got through that a refill does not explain it.
         self._productive = False
         # Openings in a row after which hardly anything got through, and for how long that puts off the next look.
@@ -127,6 +130,7 @@ class Reopening:
         self._allowed = 0 if refusal.expected and not reset_known else 1
         self.sent = self._passed = 0
         self.capped, self._productive = True, False
+        self._used_up = refusal.expected and reset_known
 
     def _next_pause(self, refusal: Refusal) -> float:
         """Return for how long the look after a closing is put off."""
@@ -162,21 +166,25 @@ class Reopening:
         self._looked, self.sent, self._passed, self._allowed = now, 0, 0, 1
         self.capped = self._productive = False
 
-    def landed(self, now: float, *, sent: float, window: float, freed: int, rate: float) -> None:
-        """Note that a request got through.
+    def looks(self, sent: float) -> bool:
+        """Return whether a request that was sent then looks for what there is beside what is known."""
+        return sent >= self._looked and self._allowed > 0
+
+    def landed(self, now: float, *, window: float, freed: tuple[int, int], rate: float) -> None:
+        """Note that a request got through that looks.
 
         Args:
             now: The time.
-            sent: When it was sent.
             window: Seconds of a window.
-            freed: Requests that have stopped counting so far.
+            freed: Requests that have stopped counting so far, surely and at most.
             rate: Requests that are known to fit, per second.
         """
-        if sent < self._looked or not self._allowed:
-            return
-        self._allowed += 2 if self._failed < _OFTEN else 1
         self._passed += 1
-        beyond = self._passed - (freed - self._freed)
+        surely, at_most = freed
+        if not self._used_up or self._passed > at_most - self._freed:
+            # What stops counting now, one by one as in a sliding window, does not explain it.
+            self._allowed += 2 if self._failed < _OFTEN else 1
+        beyond = self._passed - (surely - self._freed)
         if not self._productive and beyond > 1 + rate * (now - self._refused_at) * _REFILL:
             self._productive, self._failed = True, 0
             self.doubt.opened(self._looked, window)

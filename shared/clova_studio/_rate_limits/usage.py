@@ -61,6 +61,12 @@ class Usage:
         """Return when a permit stops counting: while its request is in flight it may not have arrived yet."""
         return permit.time + self.held + (self.arrival if permit.in_flight else 0.0)
 
+    def freed_at_most(self, now: float) -> int:
+        """Return how many may have stopped counting so far, without the margin for clocks and networks."""
+        return self.freed + sum(
+            1 for _ in itertools.takewhile(lambda one: one.sent + self.window <= now, self.counting)
+        )
+
     def remove(self, permit: Permit) -> None:
         """Take back the permit of a request that was refused."""
         for permits in (self.counting, self._expired):
