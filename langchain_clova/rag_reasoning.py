@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.documents import Document
-from langchain_core.messages.ai import UsageMetadata, add_usage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.runnables import Runnable  # noqa: TC002  a field's type
 from pydantic import BaseModel, Field
 
 from clova_studio import AiFilter
-from clova_studio.adapters import parse_citations
+from clova_studio.adapters import ReasoningLoop
 from langchain_clova._answers import usage_of
 from langchain_clova._citations import ClovaCitation, citations_of
-from langchain_clova._errors import ClovaConfigurationError, ClovaInvalidResponseError
 from langchain_clova._queries import QueryInput, conversation_of, query_of
 from langchain_clova._runnables import ClovaRunnable
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
-    from clova_studio import AsyncClovaStudio, ReasoningResult, ToolCall
+    from clova_studio import AsyncClovaStudio
+    from clova_studio.adapters import ReasoningAnswer
 
 __all__ = ["ClovaRagReasoning", "ClovaRagResult"]
 
@@ -119,136 +119,41 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
     include_ai_filters: bool | None = None
 
     def _run(self, given: QueryInput, config: RunnableConfig, options: dict[str, Any]) -> ClovaRagResult:
-        loop = _Loop(self, given, options)
+        loop = self._loop(given, options)
         client = self._connection.sync
         while loop.add(client.reason(**loop.request())):
             loop.found(self.retriever.batch(loop.queries, config))
-        return loop.result()
+        return _result(loop.answer())
 
     async def _arun(
         self, given: QueryInput, config: RunnableConfig, options: dict[str, Any], client: AsyncClovaStudio
     ) -> ClovaRagResult:
-        loop = _Loop(self, given, options)
+        loop = self._loop(given, options)
         while loop.add(await client.reason(**loop.request())):
             loop.found(await self.retriever.abatch(loop.queries, config))
-        return loop.result()
+        return _result(loop.answer())
 
-
-class _Loop:
-    """The state of one question: its messages and what was found so far. No I/O."""
-
-    def __init__(self, rag: ClovaRagReasoning, given: Any, options: dict[str, Any]) -> None:
-        self._question = query_of(given).text
-        self._messages: list[dict[str, Any]] = list(conversation_of(given))
-        self._left: int = options.pop("max_searches")
-        if isinstance(self._left, bool) or not isinstance(self._left, int) or self._left < 1:
-            raise ClovaConfigurationError(f"max_searches must be a whole number from 1, got {self._left!r}")
-        self._options = {name: value for name, value in options.items() if value is not None}
-        self._tool = {
-            "type": "function",
-            "function": {
-                "name": rag.tool_name,
-                "description": rag.tool_description,
-                "parameters": {
-                    "type": "object",
-                    "properties": {"query": {"type": "string", "description": "검색어 (what to search for)"}},
-                    "required": ["query"],
-                },
-            },
-        }
-        self._tool_name = rag.tool_name
-        self._documents: dict[str, Document] = {}
-        self._names: dict[tuple[Any, ...], str] = {}
-        self._searches: list[str] = []
-        self._usage: UsageMetadata | None = None
-        self._step: ReasoningResult | None = None
-        self._calls: list[ToolCall] = []
-        self.queries: list[str] = []
-
-    def request(self) -> dict[str, Any]:
-        """Return the arguments of the next step."""
-        return {
-            "messages": self._messages,
-            "tools": [self._tool],
-            "tool_choice": "auto" if self._left else "none",
-            **self._options,
-        }
-
-    def add(self, step: ReasoningResult) -> bool:
-        """Add a step; return whether it asks for searches, which are then in ``queries``."""
-        self._step = step
-        usage = usage_of(step.usage)
-        if usage is not None:
-            self._usage = usage if self._usage is None else add_usage(self._usage, usage)
-        # A search whose arguments cannot be read is made with the question.
-        calls = [*(step.message.tool_calls or ()), *(step.message.invalid_tool_calls or ())]
-        if not calls:
-            return False
-        if not self._left:
-            raise ClovaInvalidResponseError(
-                f"the model asked for another search after {len(self._searches)}, when it had to answer: raise "
-                "max_searches, or say in tool_description what can be found",
-                request_id=step.request_id,
-            )
-        # The conversation must not contain a call that is not made: each needs its result.
-        self._calls = calls[: self._left]
-        self._left -= len(self._calls)
-        self.queries = [self._query(call) for call in self._calls]
-        self._searches += self.queries
-        return True
-
-    def _query(self, call: ToolCall) -> str:
-        arguments = call.function.arguments
-        texts = [arguments.get("query"), *arguments.values(), self._question]
-        return next(text for text in texts if isinstance(text, str) and text.strip())
-
-    def found(self, results: list[list[Document]]) -> None:
-        """Add what the searches found."""
-        self._messages.append(
-            {
-                "role": "assistant",
-                "content": "",
-                "tool_calls": [
-                    {
-                        "id": self._id(i),
-                        "type": "function",
-                        "function": {
-                            "name": call.function.name or self._tool_name,
-                            "arguments": call.function.arguments,
-                        },
-                    }
-                    for i, call in enumerate(self._calls)
-                ],
-            }
+    def _loop(self, given: Any, options: dict[str, Any]) -> ReasoningLoop[Document]:
+        return ReasoningLoop(
+            query_of(given).text,
+            conversation_of(given),
+            tool_name=self.tool_name,
+            tool_description=self.tool_description,
+            max_searches=options.pop("max_searches"),
+            options=options,
+            text_of=lambda document: document.page_content,
+            key_of=lambda document: (document.id, document.page_content, repr(document.metadata)),
         )
-        for i, documents in enumerate(results):
-            sent = {self._name(document): document for document in documents if document.page_content.strip()}
-            content = {"search_result": [{"id": name, "doc": item.page_content} for name, item in sent.items()]}
-            self._messages.append({"role": "tool", "tool_call_id": self._id(i), "content": content})
 
-    def _id(self, i: int) -> str:
-        return self._calls[i].id or f"call_{len(self._searches) - len(self._calls) + i}"
 
-    def _name(self, document: Document) -> str:
-        """Return the id of a document in this conversation: safe in a tag, and the same if it is found again."""
-        key = (document.id, document.page_content, repr(document.metadata))
-        name = self._names.setdefault(key, f"doc-{len(self._names) + 1}")
-        self._documents.setdefault(name, document)
-        return name
-
-    def result(self) -> ClovaRagResult:
-        """Return the answer."""
-        if self._step is None:
-            raise RuntimeError("no step was taken")  # unreachable: the loops above add a step first
-        raw = self._step.message.content
-        answer, passages = parse_citations(raw)
-        return ClovaRagResult(
-            answer=answer,
-            raw=raw,
-            citations=citations_of(answer, passages, self._documents),
-            documents=list(self._documents.values()),
-            searches=self._searches,
-            usage=self._usage,
-            ai_filter=self._step.ai_filter,
-            request_id=self._step.request_id,
-        )
+def _result(found: ReasoningAnswer[Document]) -> ClovaRagResult:
+    return ClovaRagResult(
+        answer=found.answer,
+        raw=found.raw,
+        citations=citations_of(found.answer, found.cited, found.documents),
+        documents=list(found.documents.values()),
+        searches=found.searches,
+        usage=usage_of(found.usage),
+        ai_filter=found.ai_filter,
+        request_id=found.request_id,
+    )

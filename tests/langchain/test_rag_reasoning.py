@@ -18,7 +18,7 @@ from langchain_core.runnables import ConfigurableField, RunnableLambda
 from clova_studio import ConfigurationError
 from clova_studio.adapters import Cited, parse_citations
 from langchain_clova import ClovaRagReasoning
-from langchain_clova.rag_reasoning import _Loop
+from langchain_clova.rag_reasoning import _result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,7 @@ def test_a_model_that_never_answers_is_an_error(account: dict[str, Any]) -> None
     from clova_studio import InvalidResponseError, ReasoningResult
 
     rag = ClovaRagReasoning(retriever=Documents(), max_searches=1, **account)
-    loop = _Loop(rag, QUESTION, {"max_searches": 1})
+    loop = rag._loop(QUESTION, {"max_searches": 1})
     call = {"id": "call_1", "type": "function", "function": {"name": "x", "arguments": {"query": "환불"}}}
     step = ReasoningResult.model_validate({"message": {"content": "", "toolCalls": [call]}})
     assert loop.add(step)
@@ -120,13 +120,13 @@ def test_usage_is_that_of_all_steps(account: dict[str, Any]) -> None:
     """Tokens of the steps are added up."""
     from clova_studio import ReasoningResult
 
-    loop = _Loop(ClovaRagReasoning(retriever=Documents(), **account), QUESTION, {"max_searches": 1})
+    loop = ClovaRagReasoning(retriever=Documents(), **account)._loop(QUESTION, {"max_searches": 1})
     call = {"id": "call_1", "type": "function", "function": {"name": "x", "arguments": {"query": "환불"}}}
     usage = {"promptTokens": 10, "completionTokens": 2, "totalTokens": 12}
     loop.add(ReasoningResult.model_validate({"message": {"content": "", "toolCalls": [call]}, "usage": usage}))
     loop.found([FOUND])
     loop.add(ReasoningResult.model_validate({"message": {"content": REFUND}, "usage": usage}))
-    assert loop.result().usage == {"input_tokens": 20, "output_tokens": 4, "total_tokens": 24}
+    assert _result(loop.answer()).usage == {"input_tokens": 20, "output_tokens": 4, "total_tokens": 24}
 
 
 def test_nothing_found_is_no_answer(account: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._images import *
     from clova_studio.adapters._json_answers import *
     from clova_studio.adapters._options import *
+    from clova_studio.adapters._reasoning import *
     from clova_studio.adapters._reranking import *
     from clova_studio.adapters._schemas import *
     from clova_studio.adapters._segmentation import *
@@ -56,6 +57,8 @@ __all__ = [
     "Conversation",
     "Correction",
     "ForcedTool",
+    "ReasoningAnswer",
+    "ReasoningLoop",
     "RerankAnswer",
     "RerankRequest",
     "StructuredFlow",
@@ -135,6 +138,7 @@ __getattr__, __dir__ = lazy_names(
             "options_of_call",
             "warn_of_raised_cap",
         ),
+        "._reasoning": ("ReasoningAnswer", "ReasoningLoop"),
         "._reranking": ("RerankAnswer", "RerankRequest"),
         "._schemas": ("clean_schema", "response_schema", "unwrapped_root", "wire_function", "wire_response_format"),
         "._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),

@@ -20,8 +20,8 @@ from clova_studio._requests.messages import kind_of
 from clova_studio.adapters._conversation import with_instruction
 from clova_studio.adapters._empty_answers import thinking_tokens, why_empty
 from clova_studio.adapters._refused_force import RefusedForce
+from clova_studio.adapters._usage import sum_of_usage
 from clova_studio.adapters._warn_once import WarnOnce
-from clova_studio.types import CompletionTokensDetails, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from clova_studio._streaming.streams import AsyncChatStream, ChatStream
     from clova_studio.adapters._refused_force import Target
     from clova_studio.adapters._tool_choice import ToolChoice
-    from clova_studio.types import ChatChunk, ChatResult, Message
+    from clova_studio.types import ChatChunk, ChatResult, Message, Usage
 
 __all__ = ["ToolChoiceFlow"]
 
@@ -266,7 +266,7 @@ class ToolChoiceFlow:
         Args:
             usage: Those of the last one; None if the service did not report them.
         """
-        return usage if self._spent is None else _sum(self._spent, usage)
+        return usage if self._spent is None else sum_of_usage(self._spent, usage)
 
     def streamed(self, piece: ChatChunk) -> list[tuple[ChatChunk, bool]]:
         """Handle a chunk of a streamed answer.
@@ -364,19 +364,3 @@ class ToolChoiceFlow:
 def _has_calls(message: Message) -> bool:
     # An invalid call is the model's slip in a call, not an answer in text.
     return bool(message.tool_calls or message.invalid_tool_calls)
-
-
-def _sum(spent: Usage, usage: Usage | None) -> Usage:
-    if usage is None:
-        return spent
-    thinking = [
-        details.thinking_tokens
-        for details in (spent.completion_tokens_details, usage.completion_tokens_details)
-        if details is not None and details.thinking_tokens is not None
-    ]
-    return Usage(
-        prompt_tokens=spent.prompt_tokens + usage.prompt_tokens,
-        completion_tokens=spent.completion_tokens + usage.completion_tokens,
-        total_tokens=spent.total_tokens + usage.total_tokens,
-        completion_tokens_details=CompletionTokensDetails(thinking_tokens=sum(thinking)) if thinking else None,
-    )
