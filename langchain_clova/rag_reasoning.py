@@ -10,7 +10,7 @@ from langchain_core.runnables import Runnable  # noqa: TC002  a field's type
 from pydantic import BaseModel, Field
 
 from clova_studio import AiFilter
-from clova_studio.adapters import ReasoningLoop
+from clova_studio.adapters import SEARCH_TOOL_DESCRIPTION, ReasoningLoop
 from langchain_clova._answers import usage_of
 from langchain_clova._citations import ClovaCitation, citations_of
 from langchain_clova._queries import QueryInput, conversation_of, query_of
@@ -105,10 +105,7 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
     retriever: Runnable[str, list[Document]]
     max_searches: int = Field(default=5, ge=1)
     tool_name: str = Field(default="search_documents", min_length=1)
-    tool_description: str = Field(
-        default="질문에 답하는 데 필요한 문서를 검색한다. (Searches the documents that are needed for an answer.)",
-        min_length=1,
-    )
+    tool_description: str = Field(default=SEARCH_TOOL_DESCRIPTION, min_length=1)
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from llama_index_clova.llms import *
     from llama_index_clova.node_parsers import *
     from llama_index_clova.postprocessors import *
+    from llama_index_clova.query_engines import *
     from llama_index_clova.selectors import *
     from llama_index_clova.synthesizers import *
 
 __all__ = [
     "ClovaEmbedding",
+    "ClovaRagCitation",
+    "ClovaRagReasoningQueryEngine",
+    "ClovaRagResult",
     "ClovaRerank",
     "ClovaRerankCitation",
     "ClovaRerankEndEvent",
@@ -53,6 +57,7 @@ __getattr__, __dir__ = lazy_names(
         ".llms": ("ClovaX",),
         ".node_parsers": ("ClovaSegmentationNodeParser",),
         ".postprocessors": ("ClovaRerank", "ClovaRerankCitation", "ClovaRerankEndEvent", "ClovaRerankResult"),
+        ".query_engines": ("ClovaRagCitation", "ClovaRagReasoningQueryEngine", "ClovaRagResult"),
         ".selectors": ("ClovaRouterSelector",),
         ".synthesizers": ("ClovaSummarize",),
     },

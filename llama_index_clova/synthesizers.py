@@ -19,10 +19,11 @@ from clova_studio.adapters import (
     refuse_unknown,
     summarize_texts,
 )
+from llama_index_clova._engines import astream_of, stream_of
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from llama_index.core.callbacks import CallbackManager
     from llama_index.core.prompts.mixin import PromptDictType
@@ -157,7 +158,7 @@ class ClovaSummarize(BaseSynthesizer):
         """
         work = self._work(response_kwargs)
         text = summarize_texts(self._connection.sync, text_chunks, **work) or self._empty_response
-        return _stream(text) if self._streaming else text
+        return stream_of(text) if self._streaming else text
 
     async def aget_response(
         self,
@@ -173,7 +174,7 @@ class ClovaSummarize(BaseSynthesizer):
         else:
             text = await asummarize_texts(client, text_chunks, **work)
         text = text or self._empty_response
-        return _astream(text) if self._streaming else text
+        return astream_of(text) if self._streaming else text
 
     def _work(self, given: Mapping[str, Any]) -> dict[str, Any]:
         refuse_unknown(given, _CALL_OPTIONS, f"a call of {type(self).__name__}", hints=_HINTS)
@@ -202,11 +203,3 @@ def _check_whole(name: str, value: Any, least: int, most: int | None) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
         upper = "" if most is None else f" to {most:,}"
         raise ConfigurationError(f"{name} must be a whole number from {least}{upper}, got {value!r}")
-
-
-def _stream(text: str) -> Generator[str, None, None]:
-    yield text
-
-
-async def _astream(text: str) -> AsyncGenerator[str, None]:
-    yield text

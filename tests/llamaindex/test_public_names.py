@@ -42,6 +42,9 @@ def public(module: Any) -> list[tuple[str, Any]]:
 # The public module that each public name stands in.
 HOMES = {
     "ClovaEmbedding": "embeddings",
+    "ClovaRagCitation": "query_engines",
+    "ClovaRagReasoningQueryEngine": "query_engines",
+    "ClovaRagResult": "query_engines",
     "ClovaRerank": "postprocessors",
     "ClovaRerankCitation": "postprocessors",
     "ClovaRerankEndEvent": "postprocessors",

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from clova_studio.types import AiFilter, ReasoningResult, ToolCall, Usage
 
-__all__ = ["ReasoningAnswer", "ReasoningLoop"]
+__all__ = ["SEARCH_TOOL_DESCRIPTION", "ReasoningAnswer", "ReasoningLoop"]
+
+SEARCH_TOOL_DESCRIPTION = (
+    "질문에 답하는 데 필요한 문서를 검색한다. (Searches the documents that are needed for an answer.)"
+)
+"""The description of the search tool for the model unless another is given."""
 
 D = TypeVar("D")
 
