@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from langchain_core.runnables import RunnableConfig  # noqa: TC002  core reads the annotations of a tool's function
 from langchain_core.utils.aiter import aclosing
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from clova_studio.adapters import iterate_in_threads
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
@@ -15,7 +16,7 @@ from langchain_clova._runnables import ClovaRunnable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
 
-    from langchain_core.runnables import RunnableConfig
+    from langchain_core.tools import BaseTool
 
     from clova_studio import AsyncClovaStudio, SelectedSkill, SkillApiCall, SkillsetResult
 
@@ -56,6 +57,10 @@ class ClovaSkillsetAnswer(str):
     def selected_skill(self) -> list[SelectedSkill]:
         """The skills that were chosen; only streams have them."""
         return self.result.selected_skill
+
+
+class _Question(BaseModel):
+    query: str = Field(description="질문 (the question, with all that is needed to answer it)", min_length=1)
 
 
 class ClovaSkillset(ClovaRunnable[QueryInput, str]):
@@ -102,6 +107,63 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
         if value != "latest" and value < 1:
             raise ClovaConfigurationError(f"version must be a whole number from 1, or 'latest', got {value!r}")
         return value
+
+    def as_tool(
+        self,
+        args_schema: type[BaseModel] | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        arg_types: dict[str, type] | None = None,
+    ) -> BaseTool:
+        """Return a tool for agents that runs this skillset.
+
+        Its content is the answer, and the artifact of its ``ToolMessage`` is the whole ``clova_studio.SkillsetResult``.
+        A call of the tool is one run of the skillset, which is in the same trace.
+
+        Args:
+            args_schema: What the model gives: a class with the field ``query``, and with ``chat_history`` if wanted;
+                None for one with ``query`` alone.
+            name: The tool's name for the model; None for the skillset's id.
+            description: What the skillset does, for the model. Needed: the service refuses a tool without it.
+            arg_types: Not supported; give ``args_schema``.
+
+        Raises:
+            ConfigurationError: ``description`` is missing or blank, ``args_schema`` has other fields or no
+                ``query``, or ``arg_types`` is given.
+        """
+        from langchain_core.tools import StructuredTool
+
+        if description is None or not description.strip():
+            raise ClovaConfigurationError(
+                "description is needed: say what the skillset does, so that the model knows when to call it"
+            )
+        if arg_types is not None:
+            raise ClovaConfigurationError(
+                "arg_types is not supported: give args_schema, a class with the field 'query'"
+            )
+        schema = args_schema or _Question
+        if set(schema.model_fields) - {"query", "chat_history"} or "query" not in schema.model_fields:
+            raise ClovaConfigurationError(
+                f"args_schema must have the field 'query', and only 'chat_history' beside it; {schema.__name__} has "
+                f"{', '.join(map(repr, schema.model_fields)) or 'none'}"
+            )
+
+        # Core finds the config by the annotations, all of which it has to resolve.
+        def run(config: RunnableConfig, **given: Any) -> tuple[str, Any]:
+            return _with_artifact(self.invoke(given, config))
+
+        async def arun(config: RunnableConfig, **given: Any) -> tuple[str, Any]:
+            return _with_artifact(await self.ainvoke(given, config))
+
+        return StructuredTool(
+            name=name or self.skillset_id,
+            description=description,
+            args_schema=schema,
+            func=run,
+            coroutine=arun,
+            response_format="content_and_artifact",
+        )
 
     @property
     def OutputType(self) -> type[str]:  # noqa: N802  the base class's name
@@ -187,3 +249,8 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
             "chat_history": query.history or None,
             **options,
         }
+
+
+def _with_artifact(answer: str) -> tuple[str, SkillsetResult]:
+    result: SkillsetResult = answer.result  # type: ignore[attr-defined]  # invoke returns a ClovaSkillsetAnswer
+    return str(answer), result

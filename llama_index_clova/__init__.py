@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from llama_index_clova.postprocessors import *
     from llama_index_clova.query_engines import *
     from llama_index_clova.selectors import *
+    from llama_index_clova.skillsets import *
     from llama_index_clova.synthesizers import *
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "ClovaRerankResult",
     "ClovaRouterSelector",
     "ClovaSegmentationNodeParser",
+    "ClovaSkillsetQueryEngine",
+    "ClovaSkillsetTool",
     "ClovaSummarize",
     "ClovaSummaryExtractor",
     "ClovaX",
@@ -59,6 +62,7 @@ __getattr__, __dir__ = lazy_names(
         ".postprocessors": ("ClovaRerank", "ClovaRerankCitation", "ClovaRerankEndEvent", "ClovaRerankResult"),
         ".query_engines": ("ClovaRagCitation", "ClovaRagReasoningQueryEngine", "ClovaRagResult"),
         ".selectors": ("ClovaRouterSelector",),
+        ".skillsets": ("ClovaSkillsetQueryEngine", "ClovaSkillsetTool"),
         ".synthesizers": ("ClovaSummarize",),
     },
 )

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
     from llama_index.core.schema import QueryBundle, QueryType
 
-__all__ = ["ClovaQueryEngine", "astream_of", "checked_text", "query_text", "stream_of"]
+__all__ = ["EMPTY_RESPONSE", "ClovaQueryEngine", "astream_of", "checked_text", "query_text", "stream_of"]
+
+# Core's own text: an empty one would be shown as "None".
+EMPTY_RESPONSE = "Empty Response"
 
 
 class ClovaQueryEngine(BaseQueryEngine):

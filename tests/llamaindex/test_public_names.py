@@ -51,6 +51,8 @@ HOMES = {
     "ClovaRerankResult": "postprocessors",
     "ClovaRouterSelector": "selectors",
     "ClovaSegmentationNodeParser": "node_parsers",
+    "ClovaSkillsetQueryEngine": "skillsets",
+    "ClovaSkillsetTool": "skillsets",
     "ClovaSummarize": "synthesizers",
     "ClovaSummaryExtractor": "extractors",
     "ClovaX": "llms",
