@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import PrivateAttr
 
-from clova_studio.adapters import estimate_message_tokens, estimate_tokens, is_tuned
+from clova_studio.adapters import estimate_message_tokens, estimate_tokens, in_thread
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import ChatFields
 from langchain_clova._messages import to_clova_messages
@@ -132,19 +132,28 @@ class CountingChatModel(BaseChatModel, ChatFields):
             ClovaStudioError: The request to the calculator failed.
         """
         with langchain_errors:
-            wire = to_clova_messages(self._convert_input(messages).to_messages())
-            return self._connection.sync.count_chat_tokens(
-                wire, model=self._counted_model, tools=[wire_tool(tool) for tool in tools or ()] or None
-            )
+            return self._connection.sync.count_chat_tokens(**self._count_request(messages, tools))
+
+    async def acount_chat_tokens(
+        self, messages: LanguageModelInput, *, tools: Sequence[Any] | None = None
+    ) -> TokenCount:
+        """Async variant of ``count_chat_tokens``."""
+        with langchain_errors:
+            client = self._connection.asynchronous
+            if client is None:
+                return await in_thread(self.count_chat_tokens, messages, tools=tools)
+            return await client.count_chat_tokens(**self._count_request(messages, tools))
+
+    def _count_request(self, messages: LanguageModelInput, tools: Sequence[Any] | None) -> dict[str, Any]:
+        return {
+            "messages": to_clova_messages(self._convert_input(messages).to_messages()),
+            "model": self._counted_model,
+            "tools": [wire_tool(tool) for tool in tools or ()] or None,
+        }
 
     @property
     def _asks_the_service(self) -> bool:
         return self.token_counting == "api"  # noqa: S105  tokens of text
-
-    @property
-    def _counted_model(self) -> str:
-        # The calculator has no tuned models.
-        return self.base_model if self.base_model is not None and is_tuned(self.model) else self.model
 
     def _counted(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
         """Return the service's count; it is asked only if something is not in the cache."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, Field
 
-from clova_studio.adapters import in_thread
+from clova_studio.adapters import check_counted_model, in_thread
 from langchain_clova._errors import langchain_errors, translated
 from langchain_clova._fields import ConnectionFields
 
@@ -111,6 +111,30 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
             if client is None:
                 return await in_thread(self.embed_query, text)
             return (await client.embed(text, model=self.model)).embedding
+
+    def count_tokens(self, text: str) -> int:
+        """Return the service's own token count. Source: the embedding v2 token calculator page of the API guide.
+
+        Args:
+            text: 1 to 10,000 characters, not blank. The embedding itself takes up to 8,192 tokens.
+
+        Raises:
+            ConfigurationError: The text is blank or too long, or the model is one of v1, which has no calculator;
+                nothing was sent.
+            ClovaStudioError: The request failed.
+        """
+        with langchain_errors:
+            check_counted_model(self.model)
+            return self._connection.sync.count_embedding_tokens(text).total
+
+    async def acount_tokens(self, text: str) -> int:
+        """Async variant of ``count_tokens``."""
+        with langchain_errors:
+            client = self._connection.asynchronous
+            if client is None:
+                return await in_thread(self.count_tokens, text)
+            check_counted_model(self.model)
+            return (await client.count_embedding_tokens(text)).total
 
     def _batch_options(self) -> dict[str, Any]:
         return {

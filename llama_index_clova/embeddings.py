@@ -13,7 +13,7 @@ from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent,
 from pydantic import AliasChoices, Field, PrivateAttr
 
 from clova_studio import ClovaStudioError, ContextLengthError
-from clova_studio.adapters import WorkQueue, aembed_texts, in_thread, run_tasks, run_threads
+from clova_studio.adapters import WorkQueue, aembed_texts, check_counted_model, in_thread, run_tasks, run_threads
 from llama_index_clova._batches import Lookup, Semaphores, TextBatches
 from llama_index_clova._decorators import dispatcher
 from llama_index_clova._fields import ConnectionFields
@@ -158,6 +158,28 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
             # A batch that ends with the queue has 0.8 seconds of its own, and then reports what has succeeded.
             await run_tasks(queue, embed, grace=0.9)
         return run.vectors()
+
+    def count_tokens(self, text: str) -> int:
+        """Return the service's own token count. Source: the embedding v2 token calculator page of the API guide.
+
+        Args:
+            text: 1 to 10,000 characters, not blank. The embedding itself takes up to 8,192 tokens.
+
+        Raises:
+            ConfigurationError: The text is blank or too long, or the model is one of v1, which has no calculator;
+                nothing was sent.
+            ClovaStudioError: The request failed.
+        """
+        check_counted_model(self.model_name)
+        return self._connection.sync.count_embedding_tokens(text).total
+
+    async def acount_tokens(self, text: str) -> int:
+        """Async variant of ``count_tokens``."""
+        client = self._connection.asynchronous
+        if client is None:
+            return await in_thread(self.count_tokens, text)
+        check_counted_model(self.model_name)
+        return (await client.count_embedding_tokens(text)).total
 
     def _get_query_embedding(self, query: str) -> list[float]:
         return self._embed(query)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms.llm import ToolSelection
     from llama_index.core.tools.types import BaseTool
 
-    from clova_studio import AsyncClovaStudio, ClovaStudio
+    from clova_studio import AsyncClovaStudio, ClovaStudio, TokenCount
     from clova_studio.adapters import Connection, ToolChoiceFlow
 
     _Call: TypeAlias = tuple[ToolChoiceFlow, Connection, ResponseMaker]
@@ -248,6 +248,43 @@ class ClovaX(PredictingLLM, ChatFields):
             tools_and_format_hint=_TOOLS_AND_FORMAT_HINT,
         )
         return flow, connection, ResponseMaker(flow, single_call=own.get("parallel_tool_calls") is False)
+
+    # Tokens.
+
+    def count_chat_tokens(
+        self, messages: Sequence[ChatMessage] | str, *, tools: Sequence[BaseTool] | None = None
+    ) -> TokenCount:
+        """Return the service's own count. Source: the chat v1 and v3 token calculator pages of the API guide.
+
+        Args:
+            messages: What ``chat`` takes, or a prompt as ``complete`` takes it.
+            tools: Tools to count too (v3).
+
+        Returns:
+            The count of each message, of the tools, and their ``total``.
+
+        Raises:
+            ClovaStudioError: The request to the calculator failed, or was wrong and not sent.
+        """
+        return self._connection.sync.count_chat_tokens(**self._count_request(messages, tools))
+
+    async def acount_chat_tokens(
+        self, messages: Sequence[ChatMessage] | str, *, tools: Sequence[BaseTool] | None = None
+    ) -> TokenCount:
+        """Async variant of ``count_chat_tokens``."""
+        client = self._connection.asynchronous
+        if client is None:
+            return await in_thread(self.count_chat_tokens, messages, tools=tools)
+        return await client.count_chat_tokens(**self._count_request(messages, tools))
+
+    def _count_request(self, messages: Sequence[ChatMessage] | str, tools: Sequence[BaseTool] | None) -> dict[str, Any]:
+        if isinstance(messages, str):
+            messages = self._asked(messages, formatted=False)
+        return {
+            "messages": to_clova_messages(messages),
+            "model": self._counted_model,
+            "tools": [wire_tool(tool) for tool in tools or ()] or None,
+        }
 
     # Tools.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, Field, PrivateAttr
 
+from clova_studio._catalogue import is_tuned
 from clova_studio.adapters._answer_tool_flow import tool_flow
 from clova_studio.adapters._conversation import tools_as_text, with_instruction
 from clova_studio.adapters._fields import ConnectionFields
@@ -144,6 +145,11 @@ class ChatFields(ConnectionFields):
             if structured["reads_text"]:
                 flow.takes_text = has_json
         return flow, connection, mine
+
+    @property
+    def _counted_model(self) -> str:
+        # The calculator has no tuned models.
+        return self.base_model if self.base_model is not None and is_tuned(self.model) else self.model
 
     def _default_options(self) -> dict[str, Any]:
         """Return the options of a request that are not None."""

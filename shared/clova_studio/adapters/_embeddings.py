@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio._concurrency import run_tasks
+from clova_studio._errors import ConfigurationError
 from clova_studio.adapters._threads import in_thread
 
 if TYPE_CHECKING:
@@ -17,7 +18,26 @@ if TYPE_CHECKING:
     from clova_studio._concurrency import WorkQueue
     from clova_studio.types.embeddings import Embedding
 
-__all__ = ["aembed_texts"]
+__all__ = ["aembed_texts", "check_counted_model"]
+
+# The model of the embedding v2 API; that of v1 has no calculator.
+_COUNTED_MODEL = "bge-m3"
+
+
+def check_counted_model(model: str) -> None:
+    """Refuse to count the tokens of an embedding model for which the service has no calculator.
+
+    Args:
+        model: The model's name.
+
+    Raises:
+        ConfigurationError: The model is not ``bge-m3``.
+    """
+    if model != _COUNTED_MODEL:
+        raise ConfigurationError(
+            f"the service counts the tokens of {_COUNTED_MODEL} alone, not of {model}: embed the text with "
+            "clova_studio.ClovaStudio, whose result has input_tokens"
+        )
 
 
 async def aembed_texts(
