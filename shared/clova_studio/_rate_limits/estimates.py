@@ -8,7 +8,6 @@ an image (observed with HCX-005).
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,10 @@ __all__ = ["estimate_body_tokens", "estimate_message_tokens", "estimate_tokens"]
 
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff]")
 _HAN_AND_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_PER_HANGUL = 0.45
-_PER_HAN = 1.25
-_PER_OTHER = 0.2
+# In hundredths of a token: sums are exact, so that the parts of a text never have fewer tokens than the whole.
+_PER_HANGUL = 45
+_PER_HAN = 125
+_PER_OTHER = 20
 _PER_MESSAGE = 4
 _PER_IMAGE = 1_600
 
@@ -36,10 +36,14 @@ def estimate_tokens(text: str) -> int:
         Tokens: 0.45 for each character of Korean, 1.25 of Chinese and Japanese, 0.2 of everything else, rounded up.
     """
     if text.isascii():
-        return math.ceil(len(text) * _PER_OTHER)
+        return _rounded_up(len(text) * _PER_OTHER)
     hangul = len(_HANGUL.findall(text))
     han = len(_HAN_AND_KANA.findall(text))
-    return math.ceil(hangul * _PER_HANGUL + han * _PER_HAN + (len(text) - hangul - han) * _PER_OTHER)
+    return _rounded_up(hangul * _PER_HANGUL + han * _PER_HAN + (len(text) - hangul - han) * _PER_OTHER)
+
+
+def _rounded_up(hundredths: int) -> int:
+    return -(-hundredths // 100)
 
 
 def estimate_message_tokens(
