@@ -9,7 +9,8 @@ from langchain_core.messages import BaseMessage, MessageLikeRepresentation
 from langchain_core.prompt_values import PromptValue
 from pydantic import Field, model_validator
 
-from langchain_clova._errors import ClovaConfigurationError, ClovaInvalidResponseError
+from clova_studio.adapters import SlidingMessages
+from langchain_clova._errors import ClovaConfigurationError
 from langchain_clova._messages import to_clova_messages
 from langchain_clova._queries import messages_of
 from langchain_clova._runnables import ClovaRunnable
@@ -17,7 +18,7 @@ from langchain_clova._runnables import ClovaRunnable
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
-    from clova_studio import AsyncClovaStudio, Message
+    from clova_studio import AsyncClovaStudio
 
 __all__ = ["ClovaSlidingWindow"]
 
@@ -70,7 +71,7 @@ class ClovaSlidingWindow(ClovaRunnable[WindowInput, list[BaseMessage]]):
         return self
 
     def _run(self, given: WindowInput, config: RunnableConfig, options: dict[str, Any]) -> list[BaseMessage]:  # noqa: ARG002
-        window = _Window(given)
+        window = _window(given)
         if not window.wire:
             return window.messages
         return window.kept(self._connection.sync.slide(window.wire, model=self.model, **options))
@@ -82,53 +83,20 @@ class ClovaSlidingWindow(ClovaRunnable[WindowInput, list[BaseMessage]]):
         options: dict[str, Any],
         client: AsyncClovaStudio,
     ) -> list[BaseMessage]:
-        window = _Window(given)
+        window = _window(given)
         if not window.wire:
             return window.messages
         return window.kept(await client.slide(window.wire, model=self.model, **options))
 
 
-class _Window:
-    """The given messages, and those of them that are sent."""
+def _window(given: Any) -> SlidingMessages[BaseMessage]:
+    return SlidingMessages(messages_of(given), _wire)
 
-    def __init__(self, given: Any) -> None:
-        self.messages = messages_of(given)
-        self.wire: list[dict[str, Any]] = []
-        self._indices: list[int] = []
-        for i, message in enumerate(self.messages):
-            if message.type == "tool":
-                raise ClovaConfigurationError(
-                    f"messages[{i}] is a ToolMessage, which v1 models do not take: use trim_messages from "
-                    "langchain_core.messages, or leave it out"
-                )
-            # One at a time, so that system messages are not joined.
-            for wire in to_clova_messages([message], no_images="a v1 model"):
-                if wire["content"].strip():
-                    self.wire.append({"role": wire["role"], "content": wire["content"]})
-                    self._indices.append(i)
 
-    def kept(self, answer: list[Message]) -> list[BaseMessage]:
-        """Return the messages that the service kept.
-
-        They are matched from the end, since the oldest are dropped first: of two equal messages the newer one is kept.
-        """
-        kept: set[int] = set()
-        position = len(self.wire)
-        for left in reversed(answer):
-            while True:
-                position -= 1
-                if position < 0:
-                    raise ClovaInvalidResponseError("the sliding window returned a message that was not sent to it")
-                sent = self.wire[position]
-                if sent["role"] == left.role and sent["content"].strip() == left.content.strip():
-                    break
-            kept.add(self._indices[position])
-        sent_indices = set(self._indices)
-        is_kept = True
-        result: list[BaseMessage] = []
-        for i, message in enumerate(self.messages):
-            if i in sent_indices:
-                is_kept = i in kept
-            if is_kept:
-                result.append(message)
-        return result
+def _wire(index: int, message: BaseMessage) -> list[dict[str, Any]]:
+    if message.type == "tool":
+        raise ClovaConfigurationError(
+            f"messages[{index}] is a ToolMessage, which v1 models do not take: use trim_messages from "
+            "langchain_core.messages, or leave it out"
+        )
+    return to_clova_messages([message], no_images="a v1 model")

@@ -12,7 +12,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
 from clova_studio import ConfigurationError, InvalidResponseError, Message
 from langchain_clova import ClovaSlidingWindow
-from langchain_clova.sliding_window import _Window
+from langchain_clova.sliding_window import _window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ def test_a_turn_that_never_fits_is_an_overflow(account: dict[str, Any], ask: Cal
 
 def test_an_answer_with_a_strange_message_is_an_error() -> None:
     """A message that was not among those sent is an error, never silently dropped."""
-    window = _Window([HumanMessage("가"), HumanMessage("나")])
+    window = _window([HumanMessage("가"), HumanMessage("나")])
     assert [message.content for message in window.kept([Message(role="user", content="나 ")])] == ["나"]
     with pytest.raises(InvalidResponseError):
         window.kept([Message(role="user", content="다")])

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._reranking import *
     from clova_studio.adapters._schemas import *
     from clova_studio.adapters._segmentation import *
+    from clova_studio.adapters._sliding import *
     from clova_studio.adapters._structured_flow import *
     from clova_studio.adapters._summaries import *
     from clova_studio.adapters._threads import *
@@ -62,6 +63,7 @@ __all__ = [
     "ReasoningLoop",
     "RerankAnswer",
     "RerankRequest",
+    "SlidingMessages",
     "StructuredFlow",
     "ToolChoiceFlow",
     "TopicSpan",
@@ -144,6 +146,7 @@ __getattr__, __dir__ = lazy_names(
         "._reranking": ("RerankAnswer", "RerankRequest"),
         "._schemas": ("clean_schema", "response_schema", "unwrapped_root", "wire_function", "wire_response_format"),
         "._segmentation": ("TopicSpan", "asegment_texts", "segment_texts"),
+        "._sliding": ("SlidingMessages",),
         "._structured_flow": (
             "Correction",
             "StructuredFlow",
