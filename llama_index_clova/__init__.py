@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from llama_index_clova.embeddings import *
     from llama_index_clova.extractors import *
     from llama_index_clova.llms import *
+    from llama_index_clova.memory import *
     from llama_index_clova.node_parsers import *
     from llama_index_clova.postprocessors import *
     from llama_index_clova.query_engines import *
     from llama_index_clova.selectors import *
     from llama_index_clova.skillsets import *
     from llama_index_clova.synthesizers import *
+    from llama_index_clova.tokenizers import *
 
 __all__ = [
     "ClovaEmbedding",
@@ -39,9 +41,11 @@ __all__ = [
     "ClovaSegmentationNodeParser",
     "ClovaSkillsetQueryEngine",
     "ClovaSkillsetTool",
+    "ClovaSlidingWindowMemory",
     "ClovaSummarize",
     "ClovaSummaryExtractor",
     "ClovaX",
+    "clova_tokenizer",
 ]
 
 # The namespace package `llama_index` exists with any part of LlamaIndex, but the core is needed. It is only looked for
@@ -58,11 +62,13 @@ __getattr__, __dir__ = lazy_names(
         ".embeddings": ("ClovaEmbedding",),
         ".extractors": ("ClovaSummaryExtractor",),
         ".llms": ("ClovaX",),
+        ".memory": ("ClovaSlidingWindowMemory",),
         ".node_parsers": ("ClovaSegmentationNodeParser",),
         ".postprocessors": ("ClovaRerank", "ClovaRerankCitation", "ClovaRerankEndEvent", "ClovaRerankResult"),
         ".query_engines": ("ClovaRagCitation", "ClovaRagReasoningQueryEngine", "ClovaRagResult"),
         ".selectors": ("ClovaRouterSelector",),
         ".skillsets": ("ClovaSkillsetQueryEngine", "ClovaSkillsetTool"),
         ".synthesizers": ("ClovaSummarize",),
+        ".tokenizers": ("clova_tokenizer",),
     },
 )

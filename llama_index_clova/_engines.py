@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.callbacks.schema import CBEventType, EventPayload
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
     from llama_index.core.schema import QueryBundle, QueryType
 
-__all__ = ["EMPTY_RESPONSE", "ClovaQueryEngine", "astream_of", "checked_text", "query_text", "stream_of"]
-
-# Core's own text: an empty one would be shown as "None".
-EMPTY_RESPONSE = "Empty Response"
+__all__ = ["ClovaQueryEngine", "astream_of", "checked_text", "query_text", "stream_of"]
 
 
 class ClovaQueryEngine(BaseQueryEngine):
     """A query engine that asks the service itself: it uses no model of LlamaIndex and takes none from ``Settings``."""
+
+    # Core's own text: an empty one would be shown as "None".
+    _empty_response: ClassVar[str] = "Empty Response"
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from clova_studio import AiFilter, ConfigurationError, Usage
 from clova_studio.adapters import SEARCH_TOOL_DESCRIPTION, ReasoningLoop, in_thread
 from llama_index_clova._decorators import span
-from llama_index_clova._engines import EMPTY_RESPONSE, ClovaQueryEngine, astream_of, checked_text, query_text, stream_of
+from llama_index_clova._engines import ClovaQueryEngine, astream_of, checked_text, query_text, stream_of
 from llama_index_clova._reasoning_events import step_events
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ class ClovaRagReasoningQueryEngine(ClovaQueryEngine):
         with self._query_event(query_bundle) as event:
             found = self.reason(query_bundle)
             about = (found.source_nodes, _metadata(found))
-            response: RESPONSE_TYPE = Response(found.answer or EMPTY_RESPONSE, *about)
+            response: RESPONSE_TYPE = Response(found.answer or self._empty_response, *about)
             if self._streaming:
                 response = StreamingResponse(stream_of(str(response)), *about)
             event.on_end(payload={EventPayload.RESPONSE: response})
@@ -264,7 +264,7 @@ class ClovaRagReasoningQueryEngine(ClovaQueryEngine):
         with self._query_event(query_bundle) as event:
             found = await self.areason(query_bundle)
             about = (found.source_nodes, _metadata(found))
-            response: RESPONSE_TYPE = Response(found.answer or EMPTY_RESPONSE, *about)
+            response: RESPONSE_TYPE = Response(found.answer or self._empty_response, *about)
             if self._streaming:
                 response = AsyncStreamingResponse(astream_of(str(response)), *about)
             event.on_end(payload={EventPayload.RESPONSE: response})

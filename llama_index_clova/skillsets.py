@@ -13,7 +13,7 @@ from llama_index.core.tools.types import ToolMetadata
 
 from clova_studio import ConfigurationError
 from clova_studio.adapters import in_thread, iterate_in_threads
-from llama_index_clova._engines import EMPTY_RESPONSE, ClovaQueryEngine, checked_text, query_text
+from llama_index_clova._engines import ClovaQueryEngine, checked_text, query_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -154,7 +154,7 @@ class ClovaSkillsetQueryEngine(ClovaQueryEngine):
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         with self._query_event(query_bundle) as event:
-            parts = _Parts(self._skillset_id, self._version)
+            parts = _Parts(self._skillset_id, self._version, self._empty_response)
             response: RESPONSE_TYPE
             if self._streaming:
                 stream = self._connection.sync.stream_skillset(**self._arguments(query_bundle))
@@ -166,7 +166,7 @@ class ClovaSkillsetQueryEngine(ClovaQueryEngine):
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         with self._query_event(query_bundle) as event:
-            parts = _Parts(self._skillset_id, self._version)
+            parts = _Parts(self._skillset_id, self._version, self._empty_response)
             response: RESPONSE_TYPE
             if self._streaming:
                 arguments, client = self._arguments(query_bundle), self._connection.asynchronous
@@ -244,7 +244,8 @@ class ClovaSkillsetTool(QueryEngineTool):
 class _Parts:
     """The parts of a response that come from the result; of a stream, they are there once it has ended."""
 
-    def __init__(self, skillset_id: str, version: int | str) -> None:
+    def __init__(self, skillset_id: str, version: int | str, empty: str) -> None:
+        self._empty = empty
         self.nodes: list[NodeWithScore] = []
         self._about: dict[str, Any] = {"skillset_id": skillset_id, "version": version}
         self.metadata: dict[str, Any] = {"skillset": self._about}
@@ -255,7 +256,7 @@ class _Parts:
             told = call.model_dump(include={"operation_id", "name_for_human", "api_order"}, exclude_none=True)
             self.nodes.append(NodeWithScore(node=TextNode(text=call.response_body or "", metadata=told)))
         self._about.update(request_id=result.request_id, token_count=result.token_count, use_task=result.use_task)
-        return result.final_answer or EMPTY_RESPONSE
+        return result.final_answer or self._empty
 
 
 def _pieces(stream: SkillsetStream, parts: _Parts) -> Generator[str, None, None]:
