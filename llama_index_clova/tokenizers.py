@@ -30,6 +30,9 @@ def clova_tokenizer(text: str) -> list[int]:
     splitter, which counts parts, makes no chunk that is larger than asked for; where it has to count single words or
     letters, the chunks are smaller.
 
+    A splitter that is sent to another process, as with ``IngestionPipeline.run(num_workers=2)``, loses any tokenizer:
+    LlamaIndex makes it anew there, with the ``Settings.tokenizer`` of that process. Split in one process.
+
     Args:
         text: Any text.
     """
