@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.memory.types import DEFAULT_CHAT_STORE_KEY, BaseChatStoreMemory
-from llama_index.core.storage.chat_store import SimpleChatStore
+from llama_index.core.storage.chat_store import BaseChatStore, SimpleChatStore
 from llama_index.core.storage.chat_store.loading import load_chat_store
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from clova_studio import ConfigurationError, model_info
 from clova_studio.adapters import SlidingMessages, estimate_tokens, in_thread
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llama_index.core.llms.llm import LLM
-    from llama_index.core.storage.chat_store import BaseChatStore
 
 __all__ = ["ClovaSlidingWindowMemory"]
 
@@ -74,6 +73,21 @@ class ClovaSlidingWindowMemory(BaseChatStoreMemory, ConnectionFields):
             )
         return self
 
+    @field_serializer("chat_store")
+    def serialize_courses_in_order(self, chat_store: BaseChatStore) -> dict[str, Any]:
+        """Return the chat store for dumps.
+
+        Args:
+            chat_store: The store.
+        """
+        # Under its own name, so that it takes the place of core's, which fails with newer versions of pydantic.
+        if not isinstance(chat_store, SimpleChatStore):
+            return {**chat_store.model_dump(), "class_name": chat_store.class_name()}
+        messages = {
+            key: [message.model_dump(mode="json") for message in held] for key, held in chat_store.store.items()
+        }
+        return {"store": messages, "class_name": chat_store.class_name()}
+
     @classmethod
     def class_name(cls) -> str:
         """Return the class name that dumps use."""
@@ -108,7 +122,7 @@ class ClovaSlidingWindowMemory(BaseChatStoreMemory, ConnectionFields):
         store = SimpleChatStore() if chat_store is None else chat_store
         memory = cls(chat_store=store, chat_store_key=chat_store_key, **kwargs)
         if chat_history is not None:
-            store.set_messages(chat_store_key, chat_history)
+            store.set_messages(chat_store_key, list(chat_history))  # the caller's list must not grow
         return memory
 
     @classmethod
