@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from langchain_core.runnables import RunnableConfig  # noqa: TC002  core reads the annotations of a tool's function
 from langchain_core.utils.aiter import aclosing
 from pydantic import BaseModel, Field, field_validator
 
@@ -16,6 +15,7 @@ from langchain_clova._runnables import ClovaRunnable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Iterator
 
+    from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
 
     from clova_studio import AsyncClovaStudio, SelectedSkill, SkillApiCall, SkillsetResult
@@ -149,12 +149,13 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
                 f"{', '.join(map(repr, schema.model_fields)) or 'none'}"
             )
 
-        # Core finds the config by the annotations, all of which it has to resolve.
-        def run(config: RunnableConfig, **given: Any) -> tuple[str, Any]:
-            return _with_artifact(self.invoke(given, config))
+        # Without a config: that of the tool's run is in the context, and the one that core would hand over is not its.
+        # LangGraph resolves the annotations, so they name nothing that is imported for types only.
+        def run(**given: Any) -> tuple[str, Any]:
+            return _with_artifact(self.invoke(given))
 
-        async def arun(config: RunnableConfig, **given: Any) -> tuple[str, Any]:
-            return _with_artifact(await self.ainvoke(given, config))
+        async def arun(**given: Any) -> tuple[str, Any]:
+            return _with_artifact(await self.ainvoke(given))
 
         return StructuredTool(
             name=name or self.skillset_id,

@@ -107,6 +107,10 @@ class Recorder(BaseCallbackHandler):
 
     on_retriever_start = on_chain_start
 
+    def on_tool_start(self, serialized: Any, input_str: str, **kwargs: Any) -> None:
+        given = {**kwargs, "name": serialized["name"]}
+        self.on_chain_start(serialized, given.pop("inputs", input_str), **given)
+
     def on_chain_end(self, outputs: Any, **kwargs: Any) -> None:
         self.outputs[self.names[kwargs["run_id"]]] = outputs
 

@@ -7,6 +7,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.exceptions import ModelInvalidRequestError
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, ContextLengthError
 from clova_studio.emulator import serve
@@ -141,3 +142,17 @@ def test_pickling_and_no_key_in_sight(embeddings: Callable[..., ClovaEmbeddings]
     vector = model.embed_query("가")
     assert pickle.loads(pickle.dumps(model)).embed_query("가") == vector  # noqa: S301
     assert server.api_key not in f"{model!r} {model}"
+
+
+def test_tokens_are_counted_by_the_service(account: dict[str, Any], server: EmulatorServer) -> None:
+    """The calculator of embedding v2 counts a text, sync and async; the models of v1, which it has not, are refused."""
+    embeddings = ClovaEmbeddings(**account)
+    count = embeddings.count_tokens("대한민국의 수도는?")
+    assert count == asyncio.run(embeddings.acount_tokens("대한민국의 수도는?")) > 3
+    with ClovaStudio(server.api_key, base_url=server.base_url) as client:
+        assert asyncio.run(ClovaEmbeddings(client=client).acount_tokens("대한민국의 수도는?")) == count
+    old = ClovaXEmbeddings(**account)
+    for counted in (old.count_tokens, lambda text: asyncio.run(old.acount_tokens(text))):
+        with pytest.raises(ModelInvalidRequestError, match="not of clir-emb-dolphin"):
+            counted("글")
+    assert [request.path for request in server.requests] == ["/v1/api-tools/embedding/v2/tokenize"] * 3

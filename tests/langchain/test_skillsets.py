@@ -12,10 +12,11 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda
+from pydantic import BaseModel, Field
 
-from clova_studio import ClovaStudio, ConfigurationError, NotFoundError, StreamInterruptedError
+from clova_studio import ClovaStudio, ConfigurationError, NotFoundError, ServerError, StreamInterruptedError
 from clova_studio.emulator import Fault
-from langchain_clova import ClovaSkillset
+from langchain_clova import ChatClovaX, ClovaSkillset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,3 +161,69 @@ def test_unknown_skillsets_are_not_found(account: dict[str, Any]) -> None:
     """The error says what the service said."""
     with pytest.raises(NotFoundError):
         ClovaSkillset(skillset_id="nothing", version=1, **account).invoke(QUERY)
+
+
+def test_a_tool_answers_as_the_skillset(
+    skillset: ClovaSkillset, server: EmulatorServer, recorder: Any, ask: Callable[..., Any]
+) -> None:
+    """The tool's content is the answer and its artifact the whole result, by one request within the tool's trace."""
+    weather = skillset.as_tool(name="weather", description="도시의 날씨를 알려 준다.")
+    call = {"name": "weather", "args": {"query": QUERY}, "id": "call_1", "type": "tool_call"}
+    message = ask(weather, call, {"callbacks": [recorder]})
+    assert len(server.requests) == 1
+    assert (message.tool_call_id, message.name) == ("call_1", "weather")
+    assert message.content == message.artifact.final_answer == skillset.invoke(QUERY)
+    assert message.artifact.api_result[0].operation_id == "getWeather"
+    assert recorder.parents["ClovaSkillset"] == "weather"
+    assert ask(weather, {"query": QUERY}) == message.content
+
+
+def test_what_a_tool_needs(skillset: ClovaSkillset, server: EmulatorServer) -> None:
+    """A description is needed, the name is the skillset's id by default, and a schema has to have a query."""
+
+    class Asked(BaseModel):
+        """A question with what was said before."""
+
+        query: str = Field(description="도시와 날")
+        chat_history: list[tuple[str, str]]
+
+    class Other(BaseModel):
+        """Something else."""
+
+        query: str
+        city: str
+
+    assert skillset.as_tool(description="날씨").name == "weather1"
+    tool = skillset.as_tool(Asked, description="날씨")
+    assert tool.args["query"]["description"] == "도시와 날"
+    tool.invoke({"query": "내일은?", "chat_history": [("user", "부산 날씨"), ("assistant", "맑습니다.")]})
+    assert [message["content"] for message in server.requests[0].body["chatHistory"]] == ["부산 날씨", "맑습니다."]
+    for wrong, rule in (
+        ({}, "description is needed"),
+        ({"description": " "}, "description is needed"),
+        ({"description": "날씨", "args_schema": Other}, "'city'"),
+        ({"description": "날씨", "arg_types": {"query": str}}, "arg_types"),
+    ):
+        given: dict[str, Any] = wrong
+        with pytest.raises(ConfigurationError, match=rule):
+            skillset.as_tool(**given)
+
+
+def test_an_agent_runs_a_skillset(skillset: ClovaSkillset, account: dict[str, Any]) -> None:
+    """An agent calls the tool once and answers from it."""
+    from langchain.agents import create_agent
+
+    agent = create_agent(ChatClovaX(**account), [skillset.as_tool(name="weather", description="도시의 날씨")])
+    *_, result, answer = agent.invoke({"messages": [HumanMessage(QUERY)]})["messages"]
+    assert result.artifact.final_answer == result.content
+    assert "부산" in answer.text
+
+
+def test_a_failed_run_is_no_second_one(skillset: ClovaSkillset, server: EmulatorServer) -> None:
+    """After a failure in which skills may have run, neither the runnable nor the tool sends anything again."""
+    server.add_fault(Fault("status", status=500, code="50000", times=2))
+    with pytest.raises(ServerError):
+        skillset.invoke(QUERY)
+    with pytest.raises(ServerError):
+        skillset.as_tool(description="날씨").invoke({"query": QUERY})
+    assert len(server.requests) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage, trim_messages
 from langchain_core.tools import tool
 
-from clova_studio import ConfigurationError
+from clova_studio import ClovaStudio, ConfigurationError
 from langchain_clova import ChatClovaX
 
 if TYPE_CHECKING:
@@ -60,6 +61,16 @@ def test_own_tokenizer_goes_first() -> None:
     assert model.get_num_tokens("가나다") == 3
     with pytest.raises(ConfigurationError, match="custom_get_token_ids"):
         ChatClovaX(api_key="nv-x").get_token_ids("가")
+
+
+def test_both_ways_of_counting_give_the_same(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:
+    """acount_chat_tokens sends what count_chat_tokens sends, also over a synchronous client alone."""
+    model = chat()
+    exact = model.count_chat_tokens(MESSAGES, tools=[look])
+    with ClovaStudio(server.api_key, base_url=server.base_url) as client:
+        for counting in (model, ChatClovaX(client=client)):
+            assert asyncio.run(counting.acount_chat_tokens(MESSAGES, tools=[look])).total == exact.total
+    assert [request.body for request in server.requests] == [server.requests[0].body] * 3
 
 
 def test_counts_of_the_service_are_asked_for_once(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:

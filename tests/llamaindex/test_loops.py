@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hang_support import left_behind
+from llama_index.core import MockEmbedding, VectorStoreIndex
 from llama_index.core.llms import ChatMessage
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import ToolMetadata
@@ -15,9 +16,12 @@ from llama_index.core.tools import ToolMetadata
 from clova_studio.emulator import serve
 from llama_index_clova import (
     ClovaEmbedding,
+    ClovaRagReasoningQueryEngine,
     ClovaRerank,
     ClovaRouterSelector,
     ClovaSegmentationNodeParser,
+    ClovaSkillsetQueryEngine,
+    ClovaSlidingWindowMemory,
     ClovaSummarize,
     ClovaSummaryExtractor,
     ClovaX,
@@ -54,6 +58,15 @@ async def _first_of_a_stream(llm: ClovaX) -> Any:
     return await anext(await llm.astream_chat(ASKED))
 
 
+def _skillset(client: ClovaStudio, *, streaming: bool = False) -> ClovaSkillsetQueryEngine:
+    return ClovaSkillsetQueryEngine(client=client, skillset_id="weather1", version=1, streaming=streaming)
+
+
+async def _first_of_a_skillset(client: ClovaStudio) -> Any:
+    response: Any = await _skillset(client, streaming=True).aquery("날씨")
+    return await anext(response.response_gen)
+
+
 WORKS: dict[str, Callable[[ClovaStudio], Any]] = {
     "chat": lambda client: ClovaX(client=client).achat(ASKED),
     "stream": lambda client: _first_of_a_stream(ClovaX(client=client)),
@@ -67,6 +80,16 @@ WORKS: dict[str, Callable[[ClovaStudio], Any]] = {
         CHOICES, "여행"
     ),
     "summary": lambda client: ClovaSummarize(client=client).aget_response("질문", ["긴 글 " * 50]),
+    "rag reasoning": lambda client: ClovaRagReasoningQueryEngine(
+        VectorStoreIndex(NODES, embed_model=MockEmbedding(4)).as_retriever(), client=client
+    ).aquery("환불"),
+    "skillset": lambda client: ClovaSkillsetQueryEngine(client=client, skillset_id="weather1", version=1).aquery(
+        "날씨"
+    ),
+    "skillset stream": _first_of_a_skillset,
+    "memory": lambda client: ClovaSlidingWindowMemory.from_defaults(ASKED, client=client).aget(),
+    "chat tokens": lambda client: ClovaX(client=client).acount_chat_tokens(ASKED),
+    "embedding tokens": lambda client: ClovaEmbedding(client=client).acount_tokens("글"),
     "extractor": lambda client: ClovaSummaryExtractor(client=client).aextract(NODES),
 }
 
