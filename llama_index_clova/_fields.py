@@ -26,7 +26,7 @@ _HINTS: Mapping[str, str] = MappingProxyType(
         "reuse_client": "components with the same settings always share connections",
         "async_http_client": "use http_async_client",
         "strict": "the service has no such switch",
-        "tokenizer": "tokens are counted without a tokenizer: see Settings.tokenizer",
+        "tokenizer": "tokens are counted without one here; for Settings.tokenizer there is clova_tokenizer",
         "default_headers": "use headers",
         "additional_headers": "use headers",
     }

@@ -199,9 +199,13 @@ class ReasoningLoop(Generic[D]):
         return name
 
     def answer(self) -> ReasoningAnswer[D]:
-        """Return the answer, after a step that asked for no search."""
+        """Return the answer, after a step that asked for no search.
+
+        Raises:
+            RuntimeError: No step was added.
+        """
         if self._step is None:
-            raise RuntimeError("no step was taken")  # unreachable: the loops add a step first
+            raise RuntimeError("no step was added: there is no answer yet")
         raw = self._step.message.content
         answer, passages = parse_citations(raw)
         return ReasoningAnswer(
