@@ -2,10 +2,12 @@
 
 from typing import assert_type
 
-from llama_index.core import Document, PromptTemplate, VectorStoreIndex
+from llama_index.core import Document, PromptTemplate, Settings, VectorStoreIndex
 from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.llms import ChatMessage, LLMMetadata
+from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.query_engine import RouterQueryEngine
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.tools import QueryEngineTool
@@ -34,13 +36,19 @@ from clova_studio import (
 from clova_studio.types import RouteResult
 from llama_index_clova import (
     ClovaEmbedding,
+    ClovaRagReasoningQueryEngine,
+    ClovaRagResult,
     ClovaRerank,
     ClovaRerankResult,
     ClovaRouterSelector,
     ClovaSegmentationNodeParser,
+    ClovaSkillsetQueryEngine,
+    ClovaSkillsetTool,
+    ClovaSlidingWindowMemory,
     ClovaSummarize,
     ClovaSummaryExtractor,
     ClovaX,
+    clova_tokenizer,
 )
 
 
@@ -112,6 +120,24 @@ def llama_index(llm: ClovaX, embed_model: ClovaEmbedding, nodes: list[NodeWithSc
     RouterQueryEngine(selector, [QueryEngineTool.from_defaults(index.as_query_engine(llm=llm), name="날씨")], llm=llm)
     assert_type(selector.route("부산 날씨"), RouteResult)
     FunctionAgent(tools=[len], llm=llm)
+    assert_type(llm.count_chat_tokens([ChatMessage("안녕하세요?")]), TokenCount)
+    assert_type(embed_model.count_tokens("하나"), int)
+    Settings.tokenizer = clova_tokenizer
+    SentenceSplitter(chunk_size=500, tokenizer=clova_tokenizer)
+
+
+def llama_index_engines(index: VectorStoreIndex, llm: ClovaX, rerank: ClovaRerank) -> None:
+    """RAG reasoning, skillsets and the sliding window stand where LlamaIndex takes engines, tools and memories."""
+    rag = ClovaRagReasoningQueryEngine(index.as_retriever(), node_postprocessors=[rerank], max_searches=3)
+    assert_type(rag.reason("질문"), ClovaRagResult)
+    skillset = ClovaSkillsetQueryEngine(skillset_id="weather1", version=1, streaming=True)
+    assert_type(skillset.run("부산 날씨"), SkillsetResult)
+    tools = [QueryEngineTool.from_defaults(engine, name="찾기") for engine in (rag, skillset)]
+    weather = ClovaSkillsetTool(skillset_id="weather1", version="latest", name="날씨", description="도시의 날씨")
+    FunctionAgent(tools=[*tools, weather], llm=llm)
+    memory = ClovaSlidingWindowMemory(model="HCX-003", max_tokens=256)
+    assert_type(memory.get("질문"), list[ChatMessage])
+    SimpleChatEngine.from_defaults(llm=llm, memory=memory)
 
 
 async def llama_index_awaited(llm: ClovaX, rerank: ClovaRerank, nodes: list[NodeWithScore]) -> None:
