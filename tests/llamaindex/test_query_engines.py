@@ -15,6 +15,7 @@ import pytest
 from client_support import open_sockets
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler, TokenCountingHandler
+from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -282,6 +283,47 @@ class Told(BaseEventHandler):
 
     def handle(self, event: Any, **_: Any) -> None:
         self._events.append(event)
+
+
+class Parents(BaseCallbackHandler):
+    """Keeps the type of each event with that of the event around it."""
+
+    def __init__(self) -> None:
+        super().__init__([], [])
+        self._types: dict[str, str] = {}
+        self.pairs: list[tuple[str, str | None]] = []
+
+    def on_event_start(
+        self, event_type: CBEventType, payload: Any = None, event_id: str = "", parent_id: str = "", **_: Any
+    ) -> str:
+        self._types[event_id] = event_type.value
+        self.pairs.append((event_type.value, self._types.get(parent_id)))
+        return event_id
+
+    def on_event_end(self, event_type: CBEventType, payload: Any = None, event_id: str = "", **_: Any) -> None:
+        pass
+
+    def start_trace(self, trace_id: str | None = None) -> None:
+        pass
+
+    def end_trace(self, trace_id: str | None = None, trace_map: Any = None) -> None:
+        pass
+
+
+def test_searches_are_inside_of_their_query(engine: Callable[..., Any], query: Callable[..., Any]) -> None:
+    """Steps and concurrent searches are children of the query's event, in whatever thread they run."""
+    parents = Parents()
+    manager = CallbackManager([parents])
+    documents = Documents()
+    documents.callback_manager = manager
+    query(engine(documents, callback_manager=manager), TWO_QUESTIONS)
+    assert sorted(parents.pairs, key=str) == [
+        ("llm", "query"),
+        ("llm", "query"),
+        ("query", None),
+        ("retrieve", "query"),
+        ("retrieve", "query"),
+    ]
 
 
 def test_events_are_those_of_an_engine(engine: Callable[..., Any], query: Callable[..., Any]) -> None:
