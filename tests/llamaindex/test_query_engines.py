@@ -1,4 +1,3 @@
-# mypy: disable-error-code="attr-defined"
 """RAG reasoning as a query engine: its searches, its sources in the order of the citations, and its events."""
 
 from __future__ import annotations
@@ -14,15 +13,12 @@ import httpx
 import pytest
 from client_support import open_sockets
 from llama_index.core.base.response.schema import AsyncStreamingResponse, Response, StreamingResponse
-from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler, TokenCountingHandler
-from llama_index.core.callbacks.base_handler import BaseCallbackHandler
-from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.prompts import PromptTemplate
-from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from llama_index.core.schema import NodeWithScore, QueryBundle
 from pydantic import PrivateAttr
+from rag_support import DELIVERY, QUESTION, REFUND, TWO_QUESTIONS, Documents
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, InvalidResponseError, ServerError
 from clova_studio.emulator import Fault
@@ -31,31 +27,11 @@ from llama_index_clova import ClovaRagReasoningQueryEngine, ClovaRerank
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llama_index.core.retrievers import BaseRetriever
+
     from clova_studio.emulator import EmulatorServer
 
 KEY = "nv-very-secret-0123456789"
-REFUND = "환불은 구매 후 7일 안에 신청할 수 있습니다."
-DELIVERY = "배송 조회는 주문 내역에서 할 수 있습니다."
-QUESTION = "환불은 언제까지 되나요?"
-TWO_QUESTIONS = "환불은 언제까지 되나요? 배송 조회는 어디서 하나요?"
-
-
-class Documents(BaseRetriever):
-    """A retriever that finds the same nodes for every query, and keeps the bundles."""
-
-    def __init__(self, *texts: str) -> None:
-        super().__init__()
-        self.found = [
-            NodeWithScore(node=TextNode(text=text, id_=f"n{i}", metadata={"source": f"{i}.md"}), score=1 - i / 10)
-            for i, text in enumerate(texts or (DELIVERY, "  ", REFUND))
-        ]
-        for each in self.found:
-            each.node.excluded_llm_metadata_keys = ["source"]
-        self.asked: list[QueryBundle] = []
-
-    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        self.asked.append(query_bundle)
-        return list(self.found)
 
 
 @pytest.fixture
@@ -270,87 +246,6 @@ def test_an_empty_answer_is_said(query: Callable[..., Any]) -> None:
         settings, _ = scripted({"content": ""})
         engine = ClovaRagReasoningQueryEngine(Documents(), streaming=streaming, **settings)
         assert str(query(engine)) == "Empty Response"
-
-
-class Told(BaseEventHandler):
-    """Keeps all events."""
-
-    _events: list[Any] = PrivateAttr(default_factory=list)
-
-    @classmethod
-    def class_name(cls) -> str:
-        return "Told"
-
-    def handle(self, event: Any, **_: Any) -> None:
-        self._events.append(event)
-
-
-class Parents(BaseCallbackHandler):
-    """Keeps the type of each event with that of the event around it."""
-
-    def __init__(self) -> None:
-        super().__init__([], [])
-        self._types: dict[str, str] = {}
-        self.pairs: list[tuple[str, str | None]] = []
-
-    def on_event_start(
-        self, event_type: CBEventType, payload: Any = None, event_id: str = "", parent_id: str = "", **_: Any
-    ) -> str:
-        self._types[event_id] = event_type.value
-        self.pairs.append((event_type.value, self._types.get(parent_id)))
-        return event_id
-
-    def on_event_end(self, event_type: CBEventType, payload: Any = None, event_id: str = "", **_: Any) -> None:
-        pass
-
-    def start_trace(self, trace_id: str | None = None) -> None:
-        pass
-
-    def end_trace(self, trace_id: str | None = None, trace_map: Any = None) -> None:
-        pass
-
-
-def test_searches_are_inside_of_their_query(engine: Callable[..., Any], query: Callable[..., Any]) -> None:
-    """Steps and concurrent searches are children of the query's event, in whatever thread they run."""
-    parents = Parents()
-    manager = CallbackManager([parents])
-    documents = Documents()
-    documents.callback_manager = manager
-    query(engine(documents, callback_manager=manager), TWO_QUESTIONS)
-    assert sorted(parents.pairs, key=str) == [
-        ("llm", "query"),
-        ("llm", "query"),
-        ("query", None),
-        ("retrieve", "query"),
-        ("retrieve", "query"),
-    ]
-
-
-def test_events_are_those_of_an_engine(engine: Callable[..., Any], query: Callable[..., Any]) -> None:
-    """Callbacks get query, retrieval and a chat for each step, with tokens; instrumentation likewise, with spans."""
-    debug, tokens, told = LlamaDebugHandler(print_trace_on_end=False), TokenCountingHandler(tokenizer=list), Told()
-    manager = CallbackManager([debug, tokens])
-    documents = Documents()
-    documents.callback_manager = manager
-    root = get_dispatcher()
-    root.add_event_handler(told)
-    try:
-        response = query(engine(documents, callback_manager=manager), TWO_QUESTIONS)
-    finally:
-        root.event_handlers.remove(told)
-    ((_, end),) = debug.get_event_pairs(CBEventType.QUERY)
-    assert end.payload is not None
-    assert end.payload["response"] is response
-    assert len(debug.get_event_pairs(CBEventType.RETRIEVE)) == 2
-    steps = debug.get_event_pairs(CBEventType.LLM)
-    assert len(steps) == 2
-    assert tokens.total_llm_token_count == response.metadata["rag_reasoning"]["usage"]["total_tokens"]
-    names = [event.class_name() for event in told._events]
-    assert (names[0], names[-1]) == ("QueryStartEvent", "QueryEndEvent")
-    assert names.count("LLMChatStartEvent") == names.count("LLMChatEndEvent") == 2
-    assert names.count("RetrievalStartEvent") == names.count("RetrievalEndEvent") == 2
-    spans = {event.span_id.split("-")[0] for event in told._events}
-    assert any("_step" in span or "_astep" in span for span in spans)
 
 
 def test_errors_pass_unchanged(engine: Callable[..., Any], query: Callable[..., Any]) -> None:
