@@ -12,8 +12,9 @@ from llama_index.core.tools.query_engine import QueryEngineTool
 from llama_index.core.tools.types import ToolMetadata
 
 from clova_studio import ConfigurationError
-from clova_studio.adapters import in_thread, iterate_in_threads
+from clova_studio.adapters import SETTING_NAMES, in_thread, iterate_in_threads, refuse_unknown
 from llama_index_clova._engines import ClovaQueryEngine, checked_text, query_text
+from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -221,8 +222,10 @@ class ClovaSkillsetTool(QueryEngineTool):
         callback_manager: CallbackManager | None = None,
         **connection: Any,
     ) -> None:
-        if "streaming" in connection:
-            raise ConfigurationError(f"{type(self).__name__} has no argument 'streaming': a tool's output is whole")
+        own = tuple(ClovaSkillsetTool.__init__.__kwdefaults__ or ())
+        names = (*SETTING_NAMES, "client", "async_client", "skillset_id", "version", "name", "description", *own)
+        hints = {**ConnectionFields.argument_hints, **_HINTS, "streaming": "a tool's output is whole"}
+        refuse_unknown(connection, names, type(self).__name__, hints=hints)
         engine = ClovaSkillsetQueryEngine(
             skillset_id=skillset_id,
             version=version,

@@ -6,13 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from llama_index.core import MockEmbedding, VectorStoreIndex
+from llama_index.core import MockEmbedding, VectorStoreIndex, get_response_synthesizer
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.chat_engine import CondenseQuestionChatEngine
 from llama_index.core.evaluation import FaithfulnessEvaluator
 from llama_index.core.llms import MockLLM
-from llama_index.core.query_engine import RouterQueryEngine
-from llama_index.core.schema import TextNode
+from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.query_engine import RouterQueryEngine, SubQuestionQueryEngine
+from llama_index.core.question_gen.types import BaseQuestionGenerator, SubQuestion
+from llama_index.core.schema import QueryBundle, TextNode
 from llama_index.core.tools import QueryEngineTool
 
 from llama_index_clova import (
@@ -21,6 +23,7 @@ from llama_index_clova import (
     ClovaSkillsetQueryEngine,
     ClovaSkillsetTool,
     ClovaX,
+    clova_tokenizer,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +50,11 @@ def rag(account: dict[str, Any], text: str = REFUND, **settings: Any) -> ClovaRa
 def skillset(account: dict[str, Any], **settings: Any) -> ClovaSkillsetQueryEngine:
     """Return an engine on the emulator's own skillset."""
     return ClovaSkillsetQueryEngine(skillset_id="weather1", version=1, **settings, **account)
+
+
+def buffer() -> ChatMemoryBuffer:
+    """Return a memory; core's newer one, the default, leaves a connection to SQLite open."""
+    return ChatMemoryBuffer(token_limit=3_000, tokenizer_fn=clova_tokenizer)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -86,9 +94,49 @@ def test_in_a_router_query_engine(account: dict[str, Any], *, streaming: bool) -
             assert answer.metadata["selector_result"].ind == ["skillset", "rag_reasoning"].index(key)
 
 
+class Questions(BaseQuestionGenerator):
+    """Asks each tool the one question that it knows."""
+
+    def generate(self, tools: Any, query: QueryBundle) -> list[SubQuestion]:  # noqa: ARG002  core's signature
+        known = {"refund": QUESTION, "weather": WEATHER}
+        return [SubQuestion(sub_question=known[tool.name], tool_name=tool.name) for tool in tools]
+
+    async def agenerate(self, tools: Any, query: QueryBundle) -> list[SubQuestion]:
+        return self.generate(tools, query)
+
+    def _get_prompts(self) -> dict[str, Any]:
+        return {}
+
+    def _update_prompts(self, prompts: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("use_async", [False, True])
+def test_in_a_sub_question_engine(account: dict[str, Any], *, use_async: bool) -> None:
+    """SubQuestionQueryEngine asks both engines and answers from what they said, with their sources."""
+    tools = [
+        QueryEngineTool.from_defaults(rag(account), name="refund", description="환불"),
+        QueryEngineTool.from_defaults(skillset(account), name="weather", description="날씨"),
+    ]
+    llm = ClovaX(**account)
+    engine = SubQuestionQueryEngine.from_defaults(
+        tools,
+        llm=llm,
+        question_gen=Questions(),
+        response_synthesizer=get_response_synthesizer(llm=llm),
+        use_async=use_async,
+        verbose=False,
+    )
+    response: Any = engine.query("환불과 날씨를 알려 주세요.")
+    said = " ".join(source.text for source in response.source_nodes)
+    assert REFUND in said
+    assert "부산" in said
+
+
 def test_in_a_chat_engine(account: dict[str, Any]) -> None:
     """A chat engine that condenses questions answers from the documents, and streams."""
-    engine: Any = CondenseQuestionChatEngine.from_defaults(rag(account, streaming=True), llm=ClovaX(**account))
+    llm = ClovaX(**account)
+    engine: Any = CondenseQuestionChatEngine.from_defaults(rag(account, streaming=True), llm=llm, memory=buffer())
     assert "".join(engine.stream_chat(QUESTION).response_gen) == REFUND
     assert engine.chat("그게 전부인가요?").response
 
@@ -103,7 +151,7 @@ def test_in_an_agent(account: dict[str, Any], model: str) -> None:
 
     async def main() -> Any:
         agent = FunctionAgent(tools=tools, llm=ClovaX(model=model, **account))
-        return await agent.run(WEATHER)
+        return await agent.run(WEATHER, memory=buffer())
 
     result = asyncio.run(main())
     assert [call.tool_name for call in result.tool_calls] == ["weather"]

@@ -321,8 +321,10 @@ def test_wrong_arguments_are_refused(
     request: pytest.FixtureRequest, kind: str, options: dict[str, Any], message: str
 ) -> None:
     """An argument that does not exist or is wrong, or no key, is refused by name."""
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=message) as caught:
         request.getfixturevalue(kind)(**options)
+    if "has no argument" in str(caught.value):
+        assert str(caught.value).startswith(f"ClovaSkillset{'QueryEngine' if kind == 'engine' else 'Tool'} has")
 
 
 def test_a_tool_needs_a_name_and_a_description(tool: Callable[..., Any]) -> None:

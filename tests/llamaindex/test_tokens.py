@@ -13,7 +13,7 @@ from llama_index.core import Document, MockEmbedding, Settings
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, TokenCountingHandler
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.llms import ChatMessage
-from llama_index.core.memory import Memory
+from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.node_parser import SentenceSplitter, TokenTextSplitter
 from llama_index.core.tools import FunctionTool
 
@@ -179,7 +179,7 @@ def test_settings_and_counting_take_it(account: dict[str, Any], monkeypatch: pyt
     with manager.event(CBEventType.LLM, payload={EventPayload.PROMPT: TEXT}) as event:
         event.on_end(payload={EventPayload.PROMPT: TEXT, EventPayload.COMPLETION: ""})
     assert handler.prompt_llm_token_count == len(clova_tokenizer(TEXT))
-    memory = Memory.from_defaults(token_limit=40, tokenizer_fn=clova_tokenizer)
+    memory = ChatMemoryBuffer.from_defaults(token_limit=40)  # counts with that of Settings
     memory.put_messages([ChatMessage(role=role, content=TEXT) for role in ("user", "assistant") * 20])
     assert 0 < len(memory.get()) < 10
     assert ClovaX(**account).complete(TEXT).text
