@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import PrivateAttr
 
-from clova_studio.adapters import estimate_message_tokens, estimate_tokens, is_tuned
+from clova_studio.adapters import estimate_message_tokens, estimate_tokens, is_tuned, request_named
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import ChatFields
 from langchain_clova._messages import to_clova_messages
@@ -133,9 +133,7 @@ class CountingChatModel(BaseChatModel, ChatFields):
         """
         with langchain_errors:
             wire = to_clova_messages(self._convert_input(messages).to_messages())
-            return self._connection.sync.count_chat_tokens(
-                wire, model=self._counted_model, tools=[wire_tool(tool) for tool in tools or ()] or None
-            )
+            return self._count(wire, [wire_tool(tool) for tool in tools or ()])
 
     @property
     def _asks_the_service(self) -> bool:
@@ -146,6 +144,10 @@ class CountingChatModel(BaseChatModel, ChatFields):
         # The calculator has no tuned models.
         return self.base_model if self.base_model is not None and is_tuned(self.model) else self.model
 
+    def _count(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> TokenCount:
+        request = {"messages": wire, "model": self._counted_model, "tools": tools or None}
+        return request_named(self._connection.sync.count_chat_tokens, request, place=self._connection.place)
+
     def _counted(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
         """Return the service's count; it is asked only if something is not in the cache."""
         cache, model = self._counts, self._counted_model
@@ -153,7 +155,7 @@ class CountingChatModel(BaseChatModel, ChatFields):
         tools_key = cache.key(model, tools)
         if any(cache.get(key) is None for key in keys) or (tools and cache.get(tools_key) is None):
             with langchain_errors:
-                count = self._connection.sync.count_chat_tokens(wire, model=model, tools=tools or None)
+                count = self._count(wire, tools)
             if len(count.messages) != len(wire):
                 return count.total
             for key, counted in zip(keys, count.messages, strict=True):

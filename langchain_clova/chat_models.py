@@ -13,6 +13,7 @@ from clova_studio.adapters import (
     in_thread,
     is_tuned,
     iterate_in_threads,
+    refuse_same_names,
     refuse_tools_with_format,
     tool_choice_of,
     wire_response_format,
@@ -270,6 +271,10 @@ class ChatClovaX(Dumpable, CountingChatModel):
         Schemas are made acceptable to the service: references are inlined, null unions folded, and keywords that
         pydantic adds left out. The service does not take tools together with images, thinking or a response format.
 
+        Names of tools and parameters may be any text. Those that the service may not take (spaces, brackets, more than
+        64 characters; Hangul, once it was refused) are replaced by ASCII names in requests, and are themselves in
+        answers, streams, histories and errors.
+
         Args:
             tools: LangChain tools, functions, pydantic classes, TypedDicts, or dicts in OpenAI's, Anthropic's or JSON
                 Schema form.
@@ -288,12 +293,13 @@ class ChatClovaX(Dumpable, CountingChatModel):
             The model with the tools bound.
 
         Raises:
-            ConfigurationError: ``tool_choice`` names no tool, tools and ``response_format`` are both given, or a schema
-                is recursive.
+            ConfigurationError: Two tools have one name, ``tool_choice`` names no tool, tools and ``response_format``
+                are both given, or a schema is recursive.
         """
         wire = [wire_tool(tool, strict=strict) for tool in tools]
         if wire:
             with langchain_errors:
+                refuse_same_names(wire)
                 tool_choice_of(tool_choice, [tool["function"]["name"] for tool in wire])
             kwargs["tools"] = wire
             if tool_choice is not None:

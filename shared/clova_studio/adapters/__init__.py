@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._fields import *
     from clova_studio.adapters._images import *
     from clova_studio.adapters._json_answers import *
+    from clova_studio.adapters._named_requests import *
     from clova_studio.adapters._options import *
     from clova_studio.adapters._reranking import *
     from clova_studio.adapters._schemas import *
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._threads import *
     from clova_studio.adapters._tool_choice import *
     from clova_studio.adapters._tool_choice_flow import *
+    from clova_studio.adapters._tool_names import *
     from clova_studio.adapters._warn_once import *
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "WarnOnce",
     "WorkQueue",
     "aembed_texts",
+    "arequest_named",
     "asegment_texts",
     "asummarize_texts",
     "calls_of",
@@ -89,8 +92,10 @@ __all__ = [
     "parse_citations",
     "read_image",
     "read_json",
+    "refuse_same_names",
     "refuse_tools_with_format",
     "refuse_unknown",
+    "request_named",
     "response_schema",
     "run_tasks",
     "run_threads",
@@ -127,6 +132,7 @@ __getattr__, __dir__ = lazy_names(
         "._fields": ("ConnectionFields", "refuse_unknown"),
         "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part", "read_image"),
         "._json_answers": ("UnfitAnswerError", "fitting", "json_values", "read_json", "validation_words"),
+        "._named_requests": ("arequest_named", "request_named"),
         "._options": (
             "CHAT_OPTIONS",
             "ChatRequest",
@@ -148,6 +154,7 @@ __getattr__, __dir__ = lazy_names(
         "._threads": ("in_thread", "iterate_in_threads"),
         "._tool_choice": ("ForcedTool", "tool_choice_of"),
         "._tool_choice_flow": ("ToolChoiceFlow",),
+        "._tool_names": ("refuse_same_names",),
         "._warn_once": ("WarnOnce",),
     },
 )
