@@ -32,6 +32,7 @@ def chat_tokenize(call: ApiCall) -> JsonAnswer:
     check_tool_choice(body, tools)
     schema = check_response_format(body, observed=call.observed)
     messages = check_messages_v3(body, model, observed=call.observed)
+    call.check_names(tools, messages)
     headers = call.charge("chat-tokenize")
     result: dict[str, Any] = {"messages": [_counted(message) for message in messages]}
     if tools:
