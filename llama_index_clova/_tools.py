@@ -44,7 +44,8 @@ def wire_tool(tool: Any) -> dict[str, Any]:
 
 def _parameters(metadata: ToolMetadata) -> dict[str, Any]:
     """Return a tool's whole schema."""
-    if metadata.fn_schema is None:  # of one string
+    is_cores = type(metadata).get_parameters_dict is ToolMetadata.get_parameters_dict
+    if metadata.fn_schema is None or not is_cores:
         return dict(metadata.get_parameters_dict())
     return dict(metadata.fn_schema.model_json_schema())
 

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._errors import BadRequestError, StreamError
-from clova_studio.adapters._tool_names import Fragments, ToolNames
+from clova_studio.adapters._tool_names import RESPONSE_FORMAT, Fragments, ToolNames
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -26,8 +26,11 @@ logger = logging.getLogger("clova_studio")
 
 T = TypeVar("T")
 
-# A refusal of a name: the field that it is about stands in the message.
-_FIELD = re.compile(r"(tools|tool_?calls)\W*\d*\W*function\.(name|parameters|arguments)", re.IGNORECASE)
+# A refusal of a name: the field that it is about stands in the message, or the code says that it is the schema.
+_FIELD = re.compile(
+    r"(tools|tool_?calls)\W*\d*\W*function\.(name|parameters|arguments)|response_?format\W*schema", re.IGNORECASE
+)
+_SCHEMA_REFUSED = "40055"
 _MOST_PLACES = 1_000
 # The places that refuse names with Hangul, the newest last. Used as an ordered set.
 _refusing: dict[str | None, None] = {}
@@ -50,19 +53,18 @@ class NamedRequests:
     """The requests of one call, in the names that are sent.
 
     Args:
-        request: Arguments of a method of the client, with all tools that the call may declare.
+        request: Arguments of a method of the client, with all tools that the call may declare, and its history.
         place: Where the requests go: the base URL, or another name for it.
     """
 
     def __init__(self, request: Mapping[str, Any], place: str | None) -> None:
-        self._tools = request.get("tools") or ()
-        self._messages = request.get("messages") or ()
+        self._request = request
         self._place = place
         self._is_doubted = False
         self._names = self._made(ascii_only=place in _refusing)
 
     def _made(self, *, ascii_only: bool) -> ToolNames | None:
-        names = ToolNames(self._tools, self._messages, ascii_only=ascii_only)
+        names = ToolNames(self._request, ascii_only=ascii_only)
         return None if names.is_plain else names
 
     def name(self, name: str) -> str:
@@ -81,6 +83,20 @@ class NamedRequests:
         """
         return request if self._names is None else self._names.request(request)
 
+    def text_of(self, request: Mapping[str, Any], *, takes_text: bool) -> str | None:
+        """Return what an answer in text may have as JSON, as ``ToolNames.answer`` takes it.
+
+        Args:
+            request: The request, in the caller's names.
+            takes_text: Whether a text is as good as a call of the only tool.
+        """
+        if request.get("response_format"):
+            return RESPONSE_FORMAT
+        tools = request.get("tools")
+        if not takes_text or not tools or len(tools) > 1:
+            return None
+        return str(tools[0]["function"]["name"])
+
     def refused(self, error: BadRequestError) -> bool:
         """Handle a refusal.
 
@@ -90,7 +106,7 @@ class NamedRequests:
         Returns:
             Whether the names may be the reason, and the same request is to be sent again: it has other names now.
         """
-        if _FIELD.search(error.message) is None:
+        if error.code != _SCHEMA_REFUSED and _FIELD.search(error.message) is None:
             return False
         names = self._made(ascii_only=True)
         if names == self._names:
@@ -111,7 +127,7 @@ class NamedRequests:
 
         Args:
             result: The answer; without a ``message`` it is returned as it is.
-            text_of: The tool whose arguments its text may have as JSON, None for none.
+            text_of: As in ``ToolNames.answer``.
         """
         self.accepted()
         message = getattr(result, "message", None)
@@ -125,7 +141,7 @@ class NamedRequests:
 
         Args:
             stream: The stream.
-            text_of: As in ``result``.
+            text_of: As in ``ToolNames.answer``.
         """
         self.accepted()
         if self._names is None:

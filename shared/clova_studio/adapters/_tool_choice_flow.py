@@ -199,11 +199,8 @@ class ToolChoiceFlow:
 
     @property
     def _text_tool(self) -> str | None:
-        """The tool whose arguments an answer in text may have as JSON."""
-        tools = self.request.get("tools")
-        if self.takes_text is None or not tools or len(tools) > 1:
-            return None
-        return str(tools[0]["function"]["name"])
+        """The tool whose arguments an answer in text may have as JSON; see ``NamedRequests.text_of``."""
+        return self._names.text_of(self.request, takes_text=self.takes_text is not None)
 
     def _first(self, choice: ToolChoice | None) -> dict[str, Any]:
         if choice is None:

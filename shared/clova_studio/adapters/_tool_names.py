@@ -1,7 +1,7 @@
 """The names in one request: the caller's, and those that are sent in their place. Pure; arguments are never changed.
 
-A request has them in its tools, its tool choice and the calls of its history, and its answer in the calls. Everything
-on the caller's side of ``ToolNames`` is in the caller's names, errors included.
+A request has them in its tools, its tool choice, its response format and the calls of its history, and its answer in
+the calls or in its JSON. Everything on the caller's side of ``ToolNames`` is in the caller's names, errors included.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from clova_studio.adapters._wire_names import wire_names
 if TYPE_CHECKING:
     from clova_studio.types import Message, ToolCall
 
-__all__ = ["Fragments", "ToolNames", "refuse_same_names"]
+__all__ = ["RESPONSE_FORMAT", "Fragments", "ToolNames", "refuse_same_names"]
+
+RESPONSE_FORMAT = ""
+"""What stands in place of a tool's name for the schema of a response format."""
 
 # Where a cleaned schema has other schemas inside.
 _SCHEMAS = frozenset(
@@ -28,6 +31,7 @@ _LISTS = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
 _NAMED = frozenset({"dependencies", "dependentRequired", "dependentSchemas", "properties"})
 _OTHER_MAPPINGS = frozenset({"$defs", "definitions", "patternProperties"})
 _VALUES = frozenset({"const", "default", "enum", "examples"})
+_MAPPINGS = _NAMED | _OTHER_MAPPINGS
 _CALLS = ("toolCalls", "tool_calls")
 
 
@@ -49,19 +53,18 @@ def refuse_same_names(tools: Sequence[Mapping[str, Any]]) -> None:
 class ToolNames:
     """The names of the tools and parameters of a request, in both directions.
 
-    Parameters are the properties of a tool's schema at any depth. All of a tool together have one mapping, so a name is
+    Parameters are the properties of a schema at any depth. All of a schema together have one mapping, so a name is
     replaced by the same one wherever it is.
 
     Args:
-        tools: The tools that the call may declare, in the wire's form.
-        messages: The history in the wire's form, whose calls may be of other tools.
+        request: Arguments of a method of the client, with all tools that the call may declare, and with the history,
+            whose calls may be of other tools.
         ascii_only: Whether names with Hangul are replaced too.
     """
 
-    def __init__(
-        self, tools: Sequence[Mapping[str, Any]], messages: Sequence[Mapping[str, Any]], *, ascii_only: bool
-    ) -> None:
-        declared = [tool["function"] for tool in tools]
+    def __init__(self, request: Mapping[str, Any], *, ascii_only: bool) -> None:
+        declared = [tool["function"] for tool in request.get("tools") or ()]
+        messages = request.get("messages") or ()
         called = (call["function"]["name"] for message in messages for call in _calls_of(message))
         self._sent = wire_names(
             [name for name in (*(function["name"] for function in declared), *called) if isinstance(name, str)],
@@ -69,10 +72,12 @@ class ToolNames:
         )
         self._given = _inverse(self._sent)
         self._keys: dict[str, dict[str, str]] = {}  # by the caller's name of the tool
-        for function in declared:
-            keys = _changed(wire_names(_property_names(function.get("parameters")), ascii_only=ascii_only))
-            if keys:
-                self._keys[function["name"]] = keys
+        schemas = [(function["name"], function.get("parameters")) for function in declared]
+        if response_format := request.get("response_format"):
+            schemas.append((RESPONSE_FORMAT, response_format["schema"]))
+        for name, schema in schemas:
+            if keys := _changed(wire_names(_property_names(schema), ascii_only=ascii_only)):
+                self._keys[name] = keys
         self._given_keys = {name: _inverse(keys) for name, keys in self._keys.items()}
 
     def __eq__(self, other: object) -> bool:
@@ -97,7 +102,7 @@ class ToolNames:
         """Return a request with the names that are sent.
 
         Args:
-            request: Arguments of a method of the client: ``tools``, ``tool_choice`` and ``messages`` if it has them.
+            request: Arguments of a method of the client.
         """
         found = dict(request)
         if found.get("tools"):
@@ -105,6 +110,9 @@ class ToolNames:
         choice = found.get("tool_choice")
         if isinstance(choice, Mapping):
             found["tool_choice"] = {**choice, "function": {"name": self.sent(choice["function"]["name"])}}
+        if keys := self._keys.get(RESPONSE_FORMAT):
+            held = found.get("response_format")
+            found["response_format"] = {**held, "schema": _renamed(held["schema"], keys)} if held else held
         if found.get("messages"):
             messages = found["messages"]
             found["messages"] = type(messages)([self._message(message) for message in messages])
@@ -115,14 +123,14 @@ class ToolNames:
 
         Args:
             message: The message, whole.
-            text_of: The tool whose arguments its text may have as JSON, None for none.
+            text_of: The tool whose arguments its text may have as JSON, ``RESPONSE_FORMAT``, or None for neither.
         """
         changed: dict[str, Any] = {}
         for field in ("tool_calls", "invalid_tool_calls"):
             if calls := getattr(message, field):
                 changed[field] = [self._call(call) for call in calls]
-        if message.content and (keys := self._given_keys.get(text_of or "")):
-            changed["content"] = _replaced(message.content, keys)
+        if text_of in self._given_keys and message.content:
+            changed["content"] = _replaced(message.content, self._given_keys[text_of])
         return message.model_copy(update=changed) if changed else message
 
     def _tool(self, tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,29 +163,29 @@ class ToolNames:
 
     def _call(self, call: ToolCall) -> ToolCall:
         function = call.function
-        name = self.given(function.name)
-        changed: dict[str, Any] = {} if name == function.name else {"name": name}
-        if keys := self._given_keys.get(name or ""):
+        name = self.given(function.name) if function.name else None
+        changed: dict[str, Any] = {} if name is None or name == function.name else {"name": name}
+        if name and (keys := self._given_keys.get(name)):
             changed["arguments"] = _with_keys(function.arguments, keys)
             if function.partial_json is not None:
                 changed["partial_json"] = _replaced(function.partial_json, keys)
         return call.model_copy(update={"function": function.model_copy(update=changed)}) if changed else call
 
-    def given(self, name: str | None) -> str | None:
+    def given(self, name: str) -> str:
         """Return the caller's name of a tool; of one that the model has invented, the name itself.
 
         Args:
             name: The name in an answer.
         """
-        return name if name is None else self._given.get(name, name)
+        return self._given.get(name, name)
 
-    def replacer(self, name: str | None) -> KeyReplacer:
-        """Return what gives streamed arguments of a tool the caller's names.
+    def replacer(self, name: str) -> KeyReplacer:
+        """Return what gives streamed JSON the caller's names.
 
         Args:
-            name: The caller's name of the tool.
+            name: The caller's name of the tool whose arguments it is, or ``RESPONSE_FORMAT``.
         """
-        return KeyReplacer(self._given_keys.get(name or "", {}))
+        return KeyReplacer(self._given_keys.get(name, {}))
 
 
 class Fragments:
@@ -203,8 +211,8 @@ class Fragments:
         function = call.function
         changed: dict[str, Any] = {}
         if function.name:
-            changed["name"] = self._names.given(function.name)
-            self._replacers.setdefault(call.index or 0, self._names.replacer(changed["name"]))
+            name = changed["name"] = self._names.given(function.name)
+            self._replacers.setdefault(call.index or 0, self._names.replacer(name))
         replacer = self._replacers.get(call.index or 0)
         if function.partial_json and replacer is not None:
             changed["partial_json"] = replacer.feed(function.partial_json)
@@ -260,7 +268,7 @@ def _property_names(schema: Any) -> Iterator[str]:
 
 def _inside(schema: Mapping[str, Any]) -> Iterator[Any]:
     for keyword, held in schema.items():
-        if keyword in _NAMED | _OTHER_MAPPINGS and isinstance(held, Mapping):
+        if keyword in _MAPPINGS and isinstance(held, Mapping):
             yield from held.values()
         elif keyword in _LISTS and isinstance(held, (list, tuple)):
             yield from held

@@ -62,7 +62,7 @@ def read_request(call: ApiCall) -> ChatRequest:
     try:
         can_force = model.forced_choice or not call.observed
         request = check_chat(native, model, observed=call.observed, can_force=can_force)
-        call.check_names(request.tools, request.messages)
+        call.check_names(request)
     except Refusal as refusal:
         raise _renamed(refusal, body) from None
     return request

@@ -68,8 +68,10 @@ def check_tool_choice(
     return ForcedTool(str(name))
 
 
-def check_ascii_names(tools: list[dict[str, Any]], messages: list[dict[str, Any]]) -> None:
-    """Refuse names of tools and parameters that are not in OpenAI's form, in declarations and in replayed calls.
+def check_ascii_names(
+    tools: list[dict[str, Any]], messages: list[dict[str, Any]], schema: dict[str, Any] | None = None
+) -> None:
+    """Refuse names of tools and properties that are not in OpenAI's form: declared, replayed or in a response schema.
 
     Whether the service does is open: no page and no recording says which names it takes.
     """
@@ -83,6 +85,8 @@ def check_ascii_names(tools: list[dict[str, Any]], messages: list[dict[str, Any]
         for number, call in enumerate(message.get("toolCalls") or []):
             if not _ASCII_NAME.fullmatch(call["function"]["name"]):
                 raise invalid(f"messages[{index}].toolCalls[{number}].function.name")
+    if not all(_ASCII_NAME.fullmatch(name) for name in _properties(schema)):
+        raise Refusal("40055")
 
 
 def _properties(schema: Any) -> Iterator[str]:

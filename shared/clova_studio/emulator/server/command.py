@@ -109,9 +109,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tuning-seconds", type=_seconds, metavar="SECONDS", help="how long training takes (default: 1)"
     )
     parser.add_argument(
-        "--ascii-tool-names",
+        "--ascii-names",
         action="store_true",
-        help="refuse names of tools and parameters that are not up to 64 ASCII letters, digits, _ and -",
+        help="refuse names of tools and properties that are not up to 64 ASCII letters, digits, _ and -",
     )
 
 
@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
         config=args.config,
         tuning_seconds=args.tuning_seconds,
         counting=args.counting,
-        ascii_tool_names=args.ascii_tool_names,
+        ascii_names=args.ascii_names,
     )
     stopped = threading.Event()
 

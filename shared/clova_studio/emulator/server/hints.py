@@ -135,7 +135,7 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
     (
         "40001",
         r"tools\[\]\.function\.(name|parameters)",
-        "A tool has a name and a schema of an object; with ascii_tool_names, names are up to 64 of A-Z, 0-9, _ and -.",
+        "A tool has a name and a schema of an object; with ascii_names, names are up to 64 of A-Z, 0-9, _ and -.",
     ),
     ("40001", r"tools\[\]\.type", 'Each tool needs "type": "function".'),
     ("40001", r"tool_?[cC]hoice", 'The service has "auto", "none" and an object that names one tool.'),
