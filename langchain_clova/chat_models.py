@@ -13,7 +13,6 @@ from clova_studio.adapters import (
     in_thread,
     is_tuned,
     iterate_in_threads,
-    refuse_same_names,
     refuse_tools_with_format,
     tool_choice_of,
     wire_response_format,
@@ -293,13 +292,12 @@ class ChatClovaX(Dumpable, CountingChatModel):
             The model with the tools bound.
 
         Raises:
-            ConfigurationError: Two tools have one name, ``tool_choice`` names no tool, tools and ``response_format``
-                are both given, or a schema is recursive.
+            ConfigurationError: ``tool_choice`` names no tool, tools and ``response_format`` are both given, or a schema
+                is recursive; when it is run: two tools have one name.
         """
         wire = [wire_tool(tool, strict=strict) for tool in tools]
         if wire:
             with langchain_errors:
-                refuse_same_names(wire)
                 tool_choice_of(tool_choice, [tool["function"]["name"] for tool in wire])
             kwargs["tools"] = wire
             if tool_choice is not None:

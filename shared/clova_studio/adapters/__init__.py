@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from clova_studio.adapters._threads import *
     from clova_studio.adapters._tool_choice import *
     from clova_studio.adapters._tool_choice_flow import *
-    from clova_studio.adapters._tool_names import *
     from clova_studio.adapters._warn_once import *
 
 __all__ = [
@@ -92,7 +91,6 @@ __all__ = [
     "parse_citations",
     "read_image",
     "read_json",
-    "refuse_same_names",
     "refuse_tools_with_format",
     "refuse_unknown",
     "request_named",
@@ -154,7 +152,6 @@ __getattr__, __dir__ = lazy_names(
         "._threads": ("in_thread", "iterate_in_threads"),
         "._tool_choice": ("ForcedTool", "tool_choice_of"),
         "._tool_choice_flow": ("ToolChoiceFlow",),
-        "._tool_names": ("refuse_same_names",),
         "._warn_once": ("WarnOnce",),
     },
 )
