@@ -7,7 +7,9 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+from client_support import KEY, answer, bytewise, sse
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.documents import Document
@@ -16,6 +18,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import StructuredTool, tool
 from names_support import (
     CALLS,
+    TRAIN,
     TRAIN_SCHEMA,
     TRAINS,
     WEATHER,
@@ -29,8 +32,9 @@ from names_support import (
     weather,
 )
 from pydantic import BaseModel
+from stream_calls import Scenario, opened, part, whole
 
-from clova_studio import ConfigurationError
+from clova_studio import ConfigurationError, StreamInterruptedError
 from clova_studio.emulator import serve
 from langchain_clova import ChatClovaX, ClovaRagReasoning
 
@@ -94,9 +98,9 @@ def test_calls_have_the_callers_names(
     server: EmulatorServer, model: str, way: str, question: str, name: str, arguments: Any
 ) -> None:
     """Whole and streamed, a call has the caller's names of tool and parameters; what is sent is acceptable."""
-    answer = ask(model_of(server, model).bind_tools(TOOLS), way, question)
-    assert [(call["name"], call["args"]) for call in answer.tool_calls] == [(name, arguments)]
-    assert answer.invalid_tool_calls == []
+    found = ask(model_of(server, model).bind_tools(TOOLS), way, question)
+    assert [(call["name"], call["args"]) for call in found.tool_calls] == [(name, arguments)]
+    assert found.invalid_tool_calls == []
     check_sent(server)
 
 
@@ -106,10 +110,10 @@ def test_calls_have_the_callers_names(
 def test_choices_name_the_callers_tools(behaviour: Any, way: str, choice: Any) -> None:
     """A choice is given in the caller's names, and an instruction names tools as they were sent."""
     with serve(behaviour=behaviour, ascii_names=True) as strict:
-        answer = ask(model_of(strict).bind_tools(TOOLS, tool_choice=choice), way, "안녕하세요.")
-        name = answer.tool_calls[0]["name"]
+        found = ask(model_of(strict).bind_tools(TOOLS, tool_choice=choice), way, "안녕하세요.")
+        name = found.tool_calls[0]["name"]
         assert name == (choice["name"] if isinstance(choice, dict) else choice) or choice == "any"
-        assert "tool_choice_unmet" not in answer.response_metadata
+        assert "tool_choice_unmet" not in found.response_metadata
         last = strict.requests[-1].body
         said = (
             last["messages"][0]["content"] if last["toolChoice"] == "auto" else last["toolChoice"]["function"]["name"]
@@ -145,8 +149,8 @@ def test_histories_are_sent_with_the_same_names(server: EmulatorServer, way: str
         ToolMessage("맑음", tool_call_id="call_1"),
         ToolMessage("흐림", tool_call_id="call_2"),
     ]
-    answer = ask(model_of(server).bind_tools(TOOLS), way, history)
-    assert answer.text
+    found = ask(model_of(server).bind_tools(TOOLS), way, history)
+    assert found.text
     assert [call["name"] for call in history[1].tool_calls] == ["날씨", "옛 도구"]
     first, second = [call["function"] for call in server.requests[-1].body["messages"][1]["toolCalls"]]
     if is_strict(server):
@@ -206,8 +210,7 @@ def test_structured_output_with_names_of_any_kind(server: EmulatorServer, schema
 )
 def test_arguments_in_text_have_the_callers_names(strict: EmulatorServer, way: str, text: str | None) -> None:
     """A model that writes the arguments as text writes the names that it was sent; the object has the caller's."""
-    answer = text or '{"값": 3, "name": "김"}'
-    strict.script([answer] * 2)
+    strict.script([text or '{"값": 3, "name": "김"}'] * 2)
     runnable = model_of(strict).with_structured_output(Box[int])
     assert ask(runnable, way, "상자를 만들어 주세요.") == Box[int](값=3, name="김")
     assert [request.status for request in strict.requests if request.status == 200] == [200]
@@ -240,3 +243,43 @@ def test_search_tool_of_rag_reasoning(server: EmulatorServer) -> None:
             assert found.searches
             assert found.answer
     check_sent(server)
+
+
+def wired(body: bytes) -> ChatClovaX:
+    """Return a model whose requests are answered by these bytes, streams byte by byte."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        return sse(bytewise(body)) if request.headers["accept"] == "text/event-stream" else answer(body)
+
+    transport = httpx.MockTransport(respond)
+    return ChatClovaX(
+        api_key=KEY,
+        base_url="http://127.0.0.1:1",
+        max_retries=0,
+        http_client=httpx.Client(transport=transport),
+        http_async_client=httpx.AsyncClient(transport=transport),
+    )
+
+
+CUT = '{"to_city": "부산", "to_ci'
+TOKENS = (*[[opened("call_1", "trains_find_KTX")]], *([part(letter)] for letter in CUT))
+BROKEN = Scenario(TOKENS, (whole("call_1", CUT, "trains_find_KTX"),), (), (("call_1", CUT),))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_invalid_call_has_the_callers_names(way: str) -> None:
+    """A call whose arguments are cut is an invalid one of the caller's tool, with the caller's names in its text."""
+    body = BROKEN.stream if "stream" in way else BROKEN.whole
+    (call,) = ask(wired(body).bind_tools(TOOLS), way, TRAIN).invalid_tool_calls
+    assert call["name"] == TRAINS
+    assert call["args"].startswith('{"to city": "부산", "to_ci')
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_what_had_arrived_of_a_broken_stream_has_the_callers_names(way: str) -> None:
+    """The error about a stream that breaks off has the beginning of the call in the caller's names."""
+    with pytest.raises(StreamInterruptedError) as caught:
+        ask(wired(BROKEN.broken_off).bind_tools(TOOLS), way, TRAIN)
+    (call,) = caught.value.partial.message.invalid_tool_calls
+    assert call.function.name == TRAINS
+    assert call.function.partial_json.startswith('{"to city"')
