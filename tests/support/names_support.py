@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from pydantic import BaseModel, Field
 
+from clova_studio.adapters._wire_names import wire_names
+
 if TYPE_CHECKING:
     from clova_studio.emulator import EmulatorServer
 
@@ -61,6 +63,11 @@ Person = TypedDict("Person", {"이름": str, "full name": str})
 def is_strict(server: EmulatorServer) -> bool:
     """Return whether an emulator takes ASCII names only."""
     return server._settings.ascii_names
+
+
+def as_sent(server: EmulatorServer, name: str) -> str:
+    """Return the name that an emulator knows for a tool or a parameter of the caller's, alone in its request."""
+    return wire_names([name], ascii_only=is_strict(server))[name]
 
 
 def check_sent(server: EmulatorServer) -> None:
