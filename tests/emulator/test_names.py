@@ -86,8 +86,9 @@ def test_ascii_names_are_taken(strict: httpx.Client, path: str) -> None:
 
 def test_names_in_histories_and_response_schemas(strict: httpx.Client) -> None:
     """A replayed call and the schema of an answer are looked at too."""
-    refused = strict.post(H5, json=replayed("날씨")).json()["status"]
-    assert refused["message"] == "Invalid parameter: messages[1].toolCalls[0].function.name"
+    refused = strict.post(H5, json=replayed("날씨"))
+    assert refused.json()["status"]["message"] == "Invalid parameter: messages[1].toolCalls[0].function.name"
+    assert "ascii_names" in refused.headers["x-clova-emulator-hint"]
     assert strict.post(H5, json=replayed("get_weather")).status_code == 200
     for name, code in [("도시", "40055"), ("city", "20000")]:
         schema = {"type": "object", "properties": {name: TEXT}}
