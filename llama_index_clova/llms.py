@@ -74,6 +74,10 @@ class ClovaX(PredictingLLM, ChatFields):
     several tools an instruction asks for a call, and the model is asked once more if its answer is text. If that answer
     is text too, it is marked ``additional_kwargs["tool_choice_unmet"]``.
 
+    Names of tools, parameters and classes may be any text. Those that the service may not take (spaces, brackets, more
+    than 64 characters; Hangul, once it was refused) are replaced by ASCII names in requests, and are themselves in
+    answers, streams, histories and errors. Two tools with one name are refused.
+
     ``system_prompt``, ``completion_to_prompt`` and ``rate_limiter`` work where LlamaIndex uses them: the first in
     ``predict``, ``stream`` and structured prediction, not in ``chat``. For the service's quota see ``rate_limits``. A
     URL in an ``ImageBlock`` is passed on to the service, not fetched.
