@@ -14,7 +14,7 @@ from clova_studio._errors import BadRequestError, StreamError
 from clova_studio.adapters._tool_names import RESPONSE_FORMAT, Fragments, ToolNames
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
     from clova_studio._streaming.streams import AsyncChatStream, ChatStream
@@ -49,6 +49,10 @@ def _remember(place: str | None) -> None:
     _refusing[place] = None
 
 
+def _has_calls(messages: Sequence[Mapping[str, Any]]) -> bool:
+    return any("toolCalls" in message or "tool_calls" in message for message in messages)
+
+
 class NamedRequests:
     """The requests of one call, in the names that are sent.
 
@@ -64,6 +68,10 @@ class NamedRequests:
         self._names = self._made(ascii_only=place in _refusing)
 
     def _made(self, *, ascii_only: bool) -> ToolNames | None:
+        """Return the names; None if every one is sent as it is."""
+        request = self._request
+        if not (request.get("tools") or request.get("response_format") or _has_calls(request.get("messages") or ())):
+            return None
         names = ToolNames(self._request, ascii_only=ascii_only)
         return None if names.is_plain else names
 
