@@ -33,6 +33,7 @@ def renamed(value: Any) -> Any:
     return [renamed(held) for held in value] if isinstance(value, list) else value
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(VALUES, st.booleans(), st.sampled_from([None, 2]))
 def test_keys_of_any_value(value: Any, ascii_only: bool, indent: int | None) -> None:  # noqa: FBT001

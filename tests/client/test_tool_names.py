@@ -94,9 +94,7 @@ def test_schema_with_the_names_that_are_sent() -> None:
         "if": {"properties": {"dosi": {"enum": ["서울"], "description": "도시"}}},
         "then": {"required": ["full_name"]},
         "dependentRequired": {"dosi": ["full_name"]},
-        "dependentSchemas": {
-            "full_name": {"properties": {"dosi": {"minLength": 1, "description": "도시"}}, "description": "full name"}
-        },
+        "dependentSchemas": {"full_name": {"properties": {"dosi": {"minLength": 1, "description": "도시"}}}},
         "patternProperties": {"^도시": {"properties": {"dosi": {"description": "도시"}}}},
     }
 

@@ -73,6 +73,7 @@ def test_long_names_are_cut_and_told_apart() -> None:
     assert all(len(sent) == 64 and sent.startswith("a" * 57 + "_") for sent in found.values())
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(NAMES, st.booleans(), st.randoms(use_true_random=False))
 def test_names_are_unique_and_the_same_in_any_order(names: list[str], ascii_only: bool, chance: object) -> None:  # noqa: FBT001

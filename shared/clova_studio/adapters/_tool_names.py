@@ -258,10 +258,8 @@ def _property_names(schema: Any) -> Iterator[str]:
     if not isinstance(schema, Mapping):
         return
     for keyword, held in schema.items():
-        if keyword in _NAMED and isinstance(held, Mapping):
-            yield from held
-        if keyword == "required" and isinstance(held, (list, tuple)):
-            yield from held
+        if (keyword in _NAMED and isinstance(held, Mapping)) or (keyword == "required" and isinstance(held, list)):
+            yield from (name for name in held if isinstance(name, str))
     for inner in _inside(schema):
         yield from _property_names(inner)
 
@@ -282,8 +280,10 @@ def _renamed(schema: Any, keys: Mapping[str, str]) -> Any:
         return schema
     found: dict[str, Any] = {}
     for keyword, held in schema.items():
-        if keyword in _NAMED and isinstance(held, Mapping):
+        if keyword == "properties" and isinstance(held, Mapping):
             found[keyword] = {keys.get(name, name): _renamed_property(name, part, keys) for name, part in held.items()}
+        elif keyword in _NAMED and isinstance(held, Mapping):
+            found[keyword] = {keys.get(name, name): _renamed_dependence(part, keys) for name, part in held.items()}
         elif keyword in _OTHER_MAPPINGS and isinstance(held, Mapping):
             found[keyword] = {name: _renamed(part, keys) for name, part in held.items()}
         elif keyword == "required" and isinstance(held, (list, tuple)):
@@ -299,9 +299,12 @@ def _renamed(schema: Any, keys: Mapping[str, str]) -> Any:
     return found
 
 
+def _renamed_dependence(part: Any, keys: Mapping[str, str]) -> Any:
+    """Return what a property depends on: a list of names, or a schema."""
+    return [keys.get(name, name) for name in part] if isinstance(part, (list, tuple)) else _renamed(part, keys)
+
+
 def _renamed_property(name: str, part: Any, keys: Mapping[str, str]) -> Any:
-    if isinstance(part, (list, tuple)):  # the names that a property depends on
-        return [keys.get(other, other) for other in part]
     found = _renamed(part, keys)
     if name in keys and isinstance(found, dict):
         found["description"] = _described(name, found.get("description"))
