@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import PrivateAttr
 
-from clova_studio.adapters import estimate_message_tokens, estimate_tokens, in_thread
+from clova_studio.adapters import arequest_named, estimate_message_tokens, estimate_tokens, in_thread, request_named
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import ChatFields
 from langchain_clova._messages import to_clova_messages
@@ -132,7 +132,8 @@ class CountingChatModel(BaseChatModel, ChatFields):
             ClovaStudioError: The request to the calculator failed.
         """
         with langchain_errors:
-            return self._connection.sync.count_chat_tokens(**self._count_request(messages, tools))
+            wire = to_clova_messages(self._convert_input(messages).to_messages())
+            return self._count(wire, [wire_tool(tool) for tool in tools or ()])
 
     async def acount_chat_tokens(
         self, messages: LanguageModelInput, *, tools: Sequence[Any] | None = None
@@ -142,18 +143,20 @@ class CountingChatModel(BaseChatModel, ChatFields):
             client = self._connection.asynchronous
             if client is None:
                 return await in_thread(self.count_chat_tokens, messages, tools=tools)
-            return await client.count_chat_tokens(**self._count_request(messages, tools))
-
-    def _count_request(self, messages: LanguageModelInput, tools: Sequence[Any] | None) -> dict[str, Any]:
-        return {
-            "messages": to_clova_messages(self._convert_input(messages).to_messages()),
-            "model": self._counted_model,
-            "tools": [wire_tool(tool) for tool in tools or ()] or None,
-        }
+            wire = to_clova_messages(self._convert_input(messages).to_messages())
+            request = self._count_request(wire, [wire_tool(tool) for tool in tools or ()])
+            return await arequest_named(client.count_chat_tokens, request, place=self._connection.place)
 
     @property
     def _asks_the_service(self) -> bool:
         return self.token_counting == "api"  # noqa: S105  tokens of text
+
+    def _count(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> TokenCount:
+        request = self._count_request(wire, tools)
+        return request_named(self._connection.sync.count_chat_tokens, request, place=self._connection.place)
+
+    def _count_request(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"messages": wire, "model": self._counted_model, "tools": tools or None}
 
     def _counted(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
         """Return the service's count; it is asked only if something is not in the cache."""
@@ -162,7 +165,7 @@ class CountingChatModel(BaseChatModel, ChatFields):
         tools_key = cache.key(model, tools)
         if any(cache.get(key) is None for key in keys) or (tools and cache.get(tools_key) is None):
             with langchain_errors:
-                count = self._connection.sync.count_chat_tokens(wire, model=model, tools=tools or None)
+                count = self._count(wire, tools)
             if len(count.messages) != len(wire):
                 return count.total
             for key, counted in zip(keys, count.messages, strict=True):

@@ -270,6 +270,10 @@ class ChatClovaX(Dumpable, CountingChatModel):
         Schemas are made acceptable to the service: references are inlined, null unions folded, and keywords that
         pydantic adds left out. The service does not take tools together with images, thinking or a response format.
 
+        Names of tools and parameters may be any text. Those that the service may not take (spaces, brackets, more than
+        64 characters; Hangul, once it was refused) are replaced by ASCII names in requests, and are themselves in
+        answers, streams, histories and errors.
+
         Args:
             tools: LangChain tools, functions, pydantic classes, TypedDicts, or dicts in OpenAI's, Anthropic's or JSON
                 Schema form.
@@ -289,7 +293,7 @@ class ChatClovaX(Dumpable, CountingChatModel):
 
         Raises:
             ConfigurationError: ``tool_choice`` names no tool, tools and ``response_format`` are both given, or a schema
-                is recursive.
+                is recursive; when it is run: two tools have one name.
         """
         wire = [wire_tool(tool, strict=strict) for tool in tools]
         if wire:

@@ -10,7 +10,7 @@ from langchain_core.runnables import Runnable  # noqa: TC002  a field's type
 from pydantic import BaseModel, Field
 
 from clova_studio import AiFilter
-from clova_studio.adapters import SEARCH_TOOL_DESCRIPTION, ReasoningLoop
+from clova_studio.adapters import SEARCH_TOOL_DESCRIPTION, ReasoningLoop, arequest_named, request_named
 from langchain_clova._answers import usage_of
 from langchain_clova._citations import ClovaCitation, citations_of
 from langchain_clova._queries import QueryInput, conversation_of, query_of
@@ -117,8 +117,8 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
 
     def _run(self, given: QueryInput, config: RunnableConfig, options: dict[str, Any]) -> ClovaRagResult:
         loop = self._loop(given, options)
-        client = self._connection.sync
-        while loop.add(client.reason(**loop.request())):
+        client, place = self._connection.sync, self._connection.place
+        while loop.add(request_named(client.reason, loop.request(), place=place)):
             loop.found(self.retriever.batch(loop.queries, config))
         return _result(loop.answer())
 
@@ -126,7 +126,8 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
         self, given: QueryInput, config: RunnableConfig, options: dict[str, Any], client: AsyncClovaStudio
     ) -> ClovaRagResult:
         loop = self._loop(given, options)
-        while loop.add(await client.reason(**loop.request())):
+        place = self._connection.place
+        while loop.add(await arequest_named(client.reason, loop.request(), place=place)):
             loop.found(await self.retriever.abatch(loop.queries, config))
         return _result(loop.answer())
 

@@ -34,12 +34,20 @@ def wire_tool(tool: Any) -> dict[str, Any]:
     if isinstance(tool, BaseTool):
         tool = tool.metadata
     if isinstance(tool, ToolMetadata):
-        # OpenAI limits the length of the description; this service does not.
-        tool = tool.to_openai_tool(skip_length_check=True)
+        # Not its own conversion, which replaces letters of the name and drops most of a schema that is no object.
+        tool = {"name": tool.name, "description": tool.description, "parameters": _parameters(tool)}
     function = tool.get("function", tool) if isinstance(tool, Mapping) else None
     if not isinstance(function, Mapping) or not function.get("name"):
         raise ConfigurationError(f"a tool must be LlamaIndex's or a dict in OpenAI's form, got {type(tool).__name__}")
     return wire_function(function)
+
+
+def _parameters(metadata: ToolMetadata) -> dict[str, Any]:
+    """Return a tool's whole schema."""
+    is_cores = type(metadata).get_parameters_dict is ToolMetadata.get_parameters_dict
+    if metadata.fn_schema is None or not is_cores:
+        return dict(metadata.get_parameters_dict())
+    return dict(metadata.fn_schema.model_json_schema())
 
 
 def selections(response: ChatResponse, *, error_on_no_tool_call: bool) -> list[ToolSelection]:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRole
 
 from clova_studio import model_info
-from clova_studio.adapters import default_output_tokens, in_thread, is_tuned, iterate_in_threads
+from clova_studio.adapters import (
+    arequest_named,
+    default_output_tokens,
+    in_thread,
+    is_tuned,
+    iterate_in_threads,
+    request_named,
+)
 from llama_index_clova._answers import ResponseMaker, completion_of
 from llama_index_clova._decorators import chat_events, completion_events
 from llama_index_clova._fields import ChatFields
@@ -73,6 +80,10 @@ class ClovaX(PredictingLLM, ChatFields):
     The service has no "required" tool choice. ``tool_required=True`` and ``"any"`` force a single tool by name. With
     several tools an instruction asks for a call, and the model is asked once more if its answer is text. If that answer
     is text too, it is marked ``additional_kwargs["tool_choice_unmet"]``.
+
+    Names of tools, parameters and classes may be any text. Those that the service may not take (spaces, brackets, more
+    than 64 characters; Hangul, once it was refused) are replaced by ASCII names in requests, and are themselves in
+    answers, streams, histories and errors. Two tools with one name are refused.
 
     ``system_prompt``, ``completion_to_prompt`` and ``rate_limiter`` work where LlamaIndex uses them: the first in
     ``predict``, ``stream`` and structured prediction, not in ``chat``. For the service's quota see ``rate_limits``. A
@@ -266,7 +277,8 @@ class ClovaX(PredictingLLM, ChatFields):
         Raises:
             ClovaStudioError: The request to the calculator failed, or was wrong and not sent.
         """
-        return self._connection.sync.count_chat_tokens(**self._count_request(messages, tools))
+        request, place = self._count_request(messages, tools), self._connection.place
+        return request_named(self._connection.sync.count_chat_tokens, request, place=place)
 
     async def acount_chat_tokens(
         self, messages: Sequence[ChatMessage] | str, *, tools: Sequence[BaseTool] | None = None
@@ -275,7 +287,8 @@ class ClovaX(PredictingLLM, ChatFields):
         client = self._connection.asynchronous
         if client is None:
             return await in_thread(self.count_chat_tokens, messages, tools=tools)
-        return await client.count_chat_tokens(**self._count_request(messages, tools))
+        request, place = self._count_request(messages, tools), self._connection.place
+        return await arequest_named(client.count_chat_tokens, request, place=place)
 
     def _count_request(self, messages: Sequence[ChatMessage] | str, tools: Sequence[BaseTool] | None) -> dict[str, Any]:
         if isinstance(messages, str):

@@ -15,7 +15,7 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from pydantic import BaseModel, Field
 
 from clova_studio import AiFilter, ConfigurationError, Usage
-from clova_studio.adapters import SEARCH_TOOL_DESCRIPTION, ReasoningLoop, in_thread
+from clova_studio.adapters import SEARCH_TOOL_DESCRIPTION, ReasoningLoop, arequest_named, in_thread, request_named
 from llama_index_clova._decorators import span
 from llama_index_clova._engines import ClovaQueryEngine, astream_of, checked_text, query_text, stream_of
 from llama_index_clova._reasoning_events import step_events
@@ -287,7 +287,7 @@ class ClovaRagReasoningQueryEngine(ClovaQueryEngine):
     def _step(self, request: dict[str, Any]) -> ReasoningResult:
         client = self._connection.sync
         with step_events(self.callback_manager, request) as done:
-            step = client.reason(**request)
+            step = request_named(client.reason, request, place=self._connection.place)
             done(step)
         return step
 
@@ -296,9 +296,10 @@ class ClovaRagReasoningQueryEngine(ClovaQueryEngine):
         client = self._connection.asynchronous
         with step_events(self.callback_manager, request) as done:
             if client is None:
-                step = await in_thread(self._connection.sync.reason, **request)
+                sync, place = self._connection.sync, self._connection.place
+                step = await in_thread(request_named, sync.reason, request, place=place)
             else:
-                step = await client.reason(**request)
+                step = await arequest_named(client.reason, request, place=self._connection.place)
             done(step)
         return step
 

@@ -47,6 +47,8 @@ GENERAL: list[tuple[str, Any, tuple[str, ...]]] = [
     (CHAT, {**ask(tools=[WEATHER]), "model": "HCX-007"}, ("reasoning_effort",)),
     (H5, user("a", tools=[WEATHER], maxTokens=9), ("1,024",)),
     (H5, user("a", tools=[tool("f", "")]), ("docstring",)),
+    (H5, user("a", tools=[tool("", "d")]), ("has a name",)),
+    (H5, {"messages": [{"role": "assistant", "content": "", "toolCalls": [{}]}]}, ("an object on the native path",)),
     (H7, user("a", maxTokens=9), ("maxCompletionTokens",)),
     (H5, user("a", thinking={"effort": "low"}), ("Only HCX-007",)),
     (H5, user("a", topK=200), ("0 to 128",)),

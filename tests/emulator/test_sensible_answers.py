@@ -131,6 +131,11 @@ FILLED: list[tuple[str, dict[str, Any], Any]] = [
         {"items": ITEMS},
         {"items": [{"name": "pizza", "quantity": 2}, {"name": "coke", "quantity": 3}]},
     ),
+    (
+        "이름은 김철수이고 도시는 부산입니다",
+        {"ireum": {**TEXT, "description": "이름"}, "dosi": {**TEXT, "description": "도시: 사는 곳"}},
+        {"ireum": "김철수", "dosi": "부산"},
+    ),
     ("2026년 3월 1일", {"year": WHOLE, "month": WHOLE, "day": WHOLE}, {"year": 2026, "month": 3, "day": 1}),
     (
         "오늘 배송이 늦어서 화가 나요",
@@ -142,7 +147,7 @@ FILLED: list[tuple[str, dict[str, Any], Any]] = [
 
 @pytest.mark.parametrize(("text", "properties", "expected"), FILLED)
 def test_filled(either: httpx.Client, text: str, properties: dict[str, Any], expected: Any) -> None:
-    """A schema is filled with the text's addresses, names, dates and items."""
+    """A schema is filled with the text's addresses, names, dates and items; a description may be the name."""
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     body = user(text, thinking={"effort": "none"}, responseFormat={"type": "json", "schema": schema})
     assert json.loads(either.post(H7, json=body).json()["result"]["message"]["content"]) == expected

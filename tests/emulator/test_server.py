@@ -268,6 +268,7 @@ def test_command(stop: signal.Signals) -> None:
         "HCX-005=1,-",
         "--fault",
         "status;path=/embedding;code=50000",
+        "--ascii-names",
     ]
     with subprocess.Popen([sys.executable, "-c", COMMAND, *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -277,9 +278,11 @@ def test_command(stop: signal.Signals) -> None:
         with httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}) as client:
             statuses = [client.post(H5, json=user("a")).status_code for _ in range(2)]
             statuses.append(client.post("/v1/api-tools/embedding/v2", json={"text": "a"}).status_code)
+            tools = [tool("날씨", "도시의 날씨")]
+            statuses.append(client.post(H7, json=user("a", tools=tools, thinking={"effort": "none"})).status_code)
         process.send_signal(stop)
         assert process.wait(timeout=10) == 0
-    assert statuses == [200, 429, 500]
+    assert statuses == [200, 429, 500, 400]
 
 
 @pytest.mark.parametrize("option", [["--limit", "HCX-005"], ["--limit", "a=b,c"], ["--fault", "nonsense"]])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._fields import *
     from clova_studio.adapters._images import *
     from clova_studio.adapters._json_answers import *
+    from clova_studio.adapters._named_requests import *
     from clova_studio.adapters._options import *
     from clova_studio.adapters._reasoning import *
     from clova_studio.adapters._reranking import *
@@ -71,6 +72,7 @@ __all__ = [
     "WarnOnce",
     "WorkQueue",
     "aembed_texts",
+    "arequest_named",
     "asegment_texts",
     "asummarize_texts",
     "calls_of",
@@ -98,6 +100,7 @@ __all__ = [
     "read_json",
     "refuse_tools_with_format",
     "refuse_unknown",
+    "request_named",
     "response_schema",
     "run_tasks",
     "run_threads",
@@ -134,6 +137,7 @@ __getattr__, __dir__ = lazy_names(
         "._fields": ("ConnectionFields", "refuse_unknown"),
         "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part", "read_image"),
         "._json_answers": ("UnfitAnswerError", "fitting", "json_values", "read_json", "validation_words"),
+        "._named_requests": ("arequest_named", "request_named"),
         "._options": (
             "CHAT_OPTIONS",
             "ChatRequest",

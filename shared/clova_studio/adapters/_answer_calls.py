@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from clova_studio.types import Message
 
-__all__ = ["AnswerCall", "calls_of"]
+__all__ = ["AnswerCall", "calls_of", "has_calls"]
 
 
 class AnswerCall(NamedTuple):
@@ -50,3 +50,12 @@ def calls_of(message: Message, *, single: bool = False) -> list[AnswerCall]:
         known[made.id] = made
         calls.append(made)
     return calls[:1] if single else calls
+
+
+def has_calls(message: Message) -> bool:
+    """Return whether an answer calls a tool; an invalid call is the model's slip in a call, not an answer in text.
+
+    Args:
+        message: The message of an answer, or a piece of it.
+    """
+    return bool(message.tool_calls or message.invalid_tool_calls)

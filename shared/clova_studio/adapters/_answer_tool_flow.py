@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from clova_studio._catalogue import model_info
 from clova_studio._errors import UnsupportedFunctionError
 from clova_studio._requests.messages import kind_of
+from clova_studio.adapters._answer_calls import has_calls
 from clova_studio.adapters._conversation import with_instruction
 from clova_studio.adapters._json_answers import UnfitAnswerError, has_json, read_json
 from clova_studio.adapters._structured_flow import correction_of, json_instruction
@@ -150,7 +151,7 @@ class AnswerToolFlow(ToolChoiceFlow):
             return self._json_piece(piece)
         ready = [*self._kept, *super().streamed(piece)]
         self._kept = []
-        self._is_call_seen = self._is_call_seen or any(_has_call(held.message) for held, _ in ready)
+        self._is_call_seen = self._is_call_seen or any(has_calls(held.message) for held, _ in ready)
         if self._is_call_seen:
             return ready
         if not self.done:
@@ -180,7 +181,11 @@ class AnswerToolFlow(ToolChoiceFlow):
 
     def _is_missed(self, message: Message, finish_reason: str | None) -> bool:
         """Return whether an answer is text although a call was demanded, and another request may help."""
-        return not _has_call(message) and finish_reason != "length" and self._tool_fallback != "never"
+        return not has_calls(message) and finish_reason != "length" and self._tool_fallback != "never"
+
+    @property
+    def _text_tool(self) -> str | None:
+        return str(self._answer["name"])
 
     def _is_only_tool(self) -> bool:
         return len(self._plain["tools"]) == 1
@@ -230,14 +235,11 @@ class AnswerToolFlow(ToolChoiceFlow):
         if info.known and info.thinking:
             # As with tools, where thinking is off too: it could use up the output cap.
             request.setdefault("thinking", "none")
-        self.request = request
+        self._prepare(lambda: request)
 
     def _correct(self, error: UnfitAnswerError) -> None:
         correction = correction_of(error)
         said = [{"role": "assistant", "content": correction.said}] if correction.said.strip() else []
         messages = [*self.request["messages"], *said, {"role": "user", "content": correction.request}]
-        self.request = {**self.request, "messages": kind_of(self.request["messages"])(messages)}
-
-
-def _has_call(message: Message) -> bool:
-    return bool(message.tool_calls or getattr(message, "invalid_tool_calls", None))
+        request = {**self.request, "messages": kind_of(self.request["messages"])(messages)}
+        self._prepare(lambda: request)

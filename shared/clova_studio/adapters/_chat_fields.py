@@ -13,6 +13,7 @@ from clova_studio.adapters._fields import ConnectionFields
 from clova_studio.adapters._json_answers import has_json
 from clova_studio.adapters._options import CHAT_OPTIONS, chat_options, options_of_call, warn_of_raised_cap
 from clova_studio.adapters._tool_choice import tool_choice_of
+from clova_studio.adapters._tool_names import refuse_same_names
 from clova_studio.adapters._warn_once import WarnOnce
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class ChatFields(ConnectionFields):
         structured, answer = options.pop(_STRUCTURED, None), options.pop(_ANSWER_TOOL, None)
         mine = {name: options.pop(name) for name in own if name in options}
         tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
+        refuse_same_names(tools)
         choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
         response_format = options.pop("response_format", None)
         chat = chat_options(

@@ -8,6 +8,9 @@ answers 40009 when the model invents a tool, so a call with tools may need more 
 * one specific tool: declared alone and forced by name; after 40009 without force, as above. Where that happens twice,
   force is left out for a while.
 * any other 40009: the same without tools if ``tool_fallback`` allows it, marked ``tool_fallback``.
+* a refusal of names with Hangul: the same with ASCII names, see ``NamedRequests``.
+
+Requests and answers are in the caller's names here, and in those that are sent only on their way.
 """
 
 from __future__ import annotations
@@ -15,10 +18,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._errors import ConfigurationError, UnsupportedFunctionError
+from clova_studio._errors import BadRequestError, ConfigurationError, UnsupportedFunctionError
 from clova_studio._requests.messages import kind_of
+from clova_studio.adapters._answer_calls import has_calls
 from clova_studio.adapters._conversation import with_instruction
 from clova_studio.adapters._empty_answers import thinking_tokens, why_empty
+from clova_studio.adapters._named_requests import NamedRequests, forget_refused_names
 from clova_studio.adapters._refused_force import RefusedForce
 from clova_studio.adapters._usage import sum_of_usage
 from clova_studio.adapters._warn_once import WarnOnce
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
     from clova_studio._streaming.streams import AsyncChatStream, ChatStream
     from clova_studio.adapters._refused_force import Target
     from clova_studio.adapters._tool_choice import ToolChoice
-    from clova_studio.types import ChatChunk, ChatResult, Message, Usage
+    from clova_studio.types import ChatChunk, ChatResult, Usage
 
 __all__ = ["ToolChoiceFlow"]
 
@@ -49,8 +54,9 @@ _refused_force = RefusedForce()
 
 
 def forget_refusals() -> None:
-    """Forget where forced choices were refused."""
+    """Forget where forced choices and names were refused."""
     _refused_force.clear()
+    forget_refused_names()
 
 
 class ToolChoiceFlow:
@@ -90,6 +96,7 @@ class ToolChoiceFlow:
                 f"tool_fallback must be 'after_tool_result', 'always' or 'never', got {tool_fallback!r}"
             )
         self._plain = request
+        self._names = NamedRequests(request, base_url)
         self._tool_fallback = tool_fallback
         self._target: Target = (base_url, request["model"])
         self._refused_force = _refused_force if refused_force is None else refused_force
@@ -109,7 +116,8 @@ class ToolChoiceFlow:
         self._has_thought = False
         self._at_end = False
         self.done = False
-        self.request: dict[str, Any] = self._first(choice)
+        self.request: dict[str, Any] = {}
+        self._prepare(lambda: self._first(choice))
 
     @property
     def model(self) -> str:
@@ -127,10 +135,11 @@ class ToolChoiceFlow:
         """
         while True:
             try:
-                result = client.chat(**self.request)
-            except UnsupportedFunctionError as error:
-                self.refused(error)
+                result = client.chat(**self._names.sent(self.request))
+            except BadRequestError as error:
+                self._turned_down(error)
             else:
+                result = self._names.result(result, text_of=self._text_tool)
                 if self.answered(result):
                     return result
 
@@ -138,10 +147,11 @@ class ToolChoiceFlow:
         """Async variant of ``run``."""
         while True:
             try:
-                result = await client.chat(**self.request)
-            except UnsupportedFunctionError as error:
-                self.refused(error)
+                result = await client.chat(**self._names.sent(self.request))
+            except BadRequestError as error:
+                self._turned_down(error)
             else:
+                result = self._names.result(result, text_of=self._text_tool)
                 if self.answered(result):
                     return result
 
@@ -156,18 +166,41 @@ class ToolChoiceFlow:
         """
         while True:
             try:
-                # 40009 comes in place of a first chunk: an open stream is never refused.
-                return client.stream_chat(**self.request).__enter__()
-            except UnsupportedFunctionError as error:
-                self.refused(error)
+                # A refusal comes in place of a first chunk: an open stream is never refused.
+                stream = client.stream_chat(**self._names.sent(self.request)).__enter__()
+            except BadRequestError as error:
+                self._turned_down(error)
+            else:
+                return self._names.stream(stream, text_of=self._text_tool)
 
     async def aopen(self, client: AsyncClovaStudio) -> AsyncChatStream:
         """Async variant of ``open``."""
         while True:
             try:
-                return await client.stream_chat(**self.request).__aenter__()
-            except UnsupportedFunctionError as error:
-                self.refused(error)
+                stream = await client.stream_chat(**self._names.sent(self.request)).__aenter__()
+            except BadRequestError as error:
+                self._turned_down(error)
+            else:
+                return self._names.astream(stream, text_of=self._text_tool)
+
+    def _prepare(self, make: Callable[[], dict[str, Any]]) -> None:
+        """Set the next request, which is made anew if its names are refused: instructions contain them."""
+        self._make = make
+        self.request = make()
+
+    def _turned_down(self, error: BadRequestError) -> None:
+        """Handle a refusal of any kind: prepare another request, or raise the error."""
+        if self._names.refused(error):
+            self._prepare(self._make)
+        elif isinstance(error, UnsupportedFunctionError):
+            self.refused(error)
+        else:
+            raise error
+
+    @property
+    def _text_tool(self) -> str | None:
+        """The tool whose arguments an answer in text may have as JSON; see ``NamedRequests.text_of``."""
+        return self._names.text_of(self.request, takes_text=self.takes_text is not None)
 
     def _first(self, choice: ToolChoice | None) -> dict[str, Any]:
         if choice is None:
@@ -193,16 +226,17 @@ class ToolChoiceFlow:
 
     def _demand(self, tools: list[dict[str, Any]]) -> dict[str, Any]:
         self._must_call = True
-        names = ", ".join(tool["function"]["name"] for tool in tools)
-        messages = with_instruction(self._plain["messages"], _INSTRUCTION.format(names=names))
+        messages = with_instruction(self._plain["messages"], _INSTRUCTION.format(names=self._listed(tools)))
         return {**self._plain, "messages": messages, "tools": tools, "tool_choice": "auto"}
 
-    def _again(self, text: str) -> dict[str, Any]:
+    def _listed(self, tools: list[dict[str, Any]]) -> str:
+        """Return the names of tools as the model knows them."""
+        return ", ".join(self._names.name(tool["function"]["name"]) for tool in tools)
+
+    def _again(self, request: dict[str, Any], text: str) -> dict[str, Any]:
         """Return the request that asks once more for a tool call."""
-        request = self.request
-        names = ", ".join(tool["function"]["name"] for tool in request["tools"])
         said = [{"role": "assistant", "content": text}] if text.strip() else []
-        again = {"role": "user", "content": _AGAIN.format(names=names)}
+        again = {"role": "user", "content": _AGAIN.format(names=self._listed(request["tools"]))}
         messages = kind_of(request["messages"])([*request["messages"], *said, again])
         return {**request, "messages": messages}
 
@@ -220,7 +254,8 @@ class ToolChoiceFlow:
             raise error
         if self._forced is not None and not self._doubted_force:
             self._doubted_force = True
-            self.request = self._demand(self._only(self._forced))
+            tools = self._only(self._forced)
+            self._prepare(lambda: self._demand(tools))
         elif self._may_do_without_tools():
             logger.warning(
                 "%s answered 40009 (request id %s): it invented a tool, or the declarations are too long; asking once "
@@ -231,7 +266,7 @@ class ToolChoiceFlow:
             self._must_call = self._doubted_force = False
             self._forced = None
             self.marks["tool_fallback"] = True
-            self.request = {**self._plain, "tool_choice": "none"}
+            self._prepare(lambda: {**self._plain, "tool_choice": "none"})
         else:
             raise error
         self._start_over()
@@ -253,7 +288,7 @@ class ToolChoiceFlow:
         self._learn()
         message = result.message
         text = None if result.finish_reason == "length" else message.content
-        if self._asks_again(calls=_has_calls(message), text=text, usage=result.usage):
+        if self._asks_again(calls=has_calls(message), text=text, usage=result.usage):
             return False
         self.done = True
         if result.is_empty:
@@ -309,7 +344,7 @@ class ToolChoiceFlow:
         message = piece.message
         if message.thinking_content:
             self._has_thought = True
-        if _has_calls(message) or message.content.strip():
+        if has_calls(message) or message.content.strip():
             self._has_said = True
 
     def _note_empty(self, usage: Usage | None, *, thought: bool) -> None:
@@ -321,7 +356,7 @@ class ToolChoiceFlow:
 
     def _look_at(self, piece: ChatChunk) -> None:
         self._text.append(piece.message.content)
-        if _has_calls(piece.message):
+        if has_calls(piece.message):
             self._has_calls = True
 
     def _asks_again(self, *, calls: bool, text: str | None, usage: Usage | None) -> bool:
@@ -333,7 +368,8 @@ class ToolChoiceFlow:
             return False
         self._asked_again = True
         self._spent = usage
-        self.request = self._again(text)
+        request = self.request
+        self._prepare(lambda: self._again(request, text))
         return True
 
     def _learn(self) -> None:
@@ -359,8 +395,3 @@ class ToolChoiceFlow:
         self._has_said = False
         self._has_thought = False
         self._at_end = False
-
-
-def _has_calls(message: Message) -> bool:
-    # An invalid call is the model's slip in a call, not an answer in text.
-    return bool(message.tool_calls or message.invalid_tool_calls)

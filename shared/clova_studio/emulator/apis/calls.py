@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.refusals import Refusal
+from clova_studio.emulator.rules.tools import check_ascii_names
 from clova_studio.emulator.server.routes import Route
 from clova_studio.emulator.server.state import State
 
@@ -22,6 +24,11 @@ class ApiCall:
     def observed(self) -> bool:
         """Whether answers take the observed form where it differs from the documented one."""
         return self.state.settings.observed
+
+    def check_names(self, request: ChatRequest) -> None:
+        """Refuse names beyond ASCII, where the emulator is set to."""
+        if self.state.settings.ascii_names:
+            check_ascii_names(request.tools, request.messages, request.schema)
 
     def charge(self, model: str, tokens: int = 0) -> dict[str, str]:
         """Charge the call to a quota and return the headers of its answer; 42901 when the window is used up."""

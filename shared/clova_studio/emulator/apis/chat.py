@@ -62,6 +62,7 @@ def chat(call: ApiCall) -> Answer:
     route, body, observed = call.route, call.body, call.observed
     model = find_model(call)
     request = check_chat(body, model, observed=observed)
+    call.check_names(request)
     reply, headers = converse(call, request)
     mark = fingerprint(route.version, model.name, route.task, dumps(body))
     seed = request.seed or random_seed(mark)

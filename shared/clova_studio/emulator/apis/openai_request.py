@@ -61,9 +61,11 @@ def read_request(call: ApiCall) -> ChatRequest:
     native = _translate(body, model)
     try:
         can_force = model.forced_choice or not call.observed
-        return check_chat(native, model, observed=call.observed, can_force=can_force)
+        request = check_chat(native, model, observed=call.observed, can_force=can_force)
+        call.check_names(request)
     except Refusal as refusal:
         raise _renamed(refusal, body) from None
+    return request
 
 
 def check_supported(body: dict[str, Any], supported: frozenset[str]) -> None:

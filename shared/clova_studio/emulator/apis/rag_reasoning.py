@@ -33,6 +33,7 @@ _QUESTION_MARKS = ("?", "？")  # noqa: RUF001 - the full-width mark is meant
 def rag_reasoning(call: ApiCall) -> JsonAnswer:
     """Answer one step of the loop."""
     request = _check(call.body, observed=call.observed)
+    call.check_names(request)
     headers = call.charge("rag-reasoning", request.prompt_tokens + request.limit)
     searches = _searches(request)
     if searches:

@@ -10,7 +10,7 @@ from clova_studio.emulator.rules.checks import text
 from clova_studio.emulator.rules.messages import check_messages_v3
 from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.rules.schema import check_response_format
-from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
+from clova_studio.emulator.rules.tools import check_ascii_names, check_tool_choice, check_tools
 from clova_studio.emulator.rules.v1 import check_messages_v1
 from clova_studio.emulator.server.delivery import JsonAnswer
 
@@ -32,6 +32,8 @@ def chat_tokenize(call: ApiCall) -> JsonAnswer:
     check_tool_choice(body, tools)
     schema = check_response_format(body, observed=call.observed)
     messages = check_messages_v3(body, model, observed=call.observed)
+    if call.state.settings.ascii_names:
+        check_ascii_names(tools, messages, schema)
     headers = call.charge("chat-tokenize")
     result: dict[str, Any] = {"messages": [_counted(message) for message in messages]}
     if tools:

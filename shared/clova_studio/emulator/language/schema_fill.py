@@ -38,6 +38,7 @@ _FORMATS = {
         "00000000-0000-4000-8000-000000000000",
     ),
 }
+_LONGEST_LABEL = 2  # words
 _DATE_PARTS = {"year": "year", "month": "month", "day": "day", "연도": "year", "년": "year", "월": "month", "일": "day"}
 
 
@@ -103,6 +104,12 @@ def _names(schema: dict[str, Any], name: str) -> list[str]:
     return [item for item in dict.fromkeys([*spoken, *described, *translated]) if len(item) > 1]
 
 
+def _label(schema: dict[str, Any]) -> str:
+    """A description that is a name too: a word or two, alone or before a colon."""
+    label = str(schema.get("description") or "").partition(":")[0].strip()
+    return label if len(label.split()) <= _LONGEST_LABEL else ""
+
+
 def _object(schema: dict[str, Any], source: Source, *, everything: bool) -> dict[str, Any]:
     properties = _properties(schema)
     required = [key for key in _list_of(schema, "required") if isinstance(key, str) and key in properties]
@@ -126,10 +133,11 @@ def has_evidence(schema: dict[str, Any], source: Source, name: str) -> bool:
         return source.has_near_number(names)
     if schema.get("type") == "boolean":
         return any(part in source.text.lower() for part in names)
-    kind = wanted_kind(name_parts(name))
+    label = _label(schema)
+    kind = wanted_kind([*name_parts(name), *name_parts(label)])
     if kind is not None and source.has_value(kind):
         return True
-    return source.take_labelled([name, name.replace("_", " ")]) is not None
+    return source.take_labelled([word for word in (name, name.replace("_", " "), label) if word]) is not None
 
 
 def _pick(values: list[Any], source: Source) -> Any:
@@ -192,12 +200,13 @@ def _boolean(schema: dict[str, Any], source: Source, name: str) -> bool:
 def _string(schema: dict[str, Any], source: Source, name: str) -> str:
     if is_one_of(schema.get("format"), _FORMATS):
         return _formatted(schema["format"], source)
-    parts = name_parts(name)
+    label = _label(schema)
+    parts = [*name_parts(name), *name_parts(label)]
     kind = wanted_kind(parts)
     special = source.take_value(kind) if kind is not None else None
     if special:
         return special
-    spoken = [name, name.replace("_", " "), *(word for part in parts for word in sorted(same_meaning(part)))]
+    spoken = [name, name.replace("_", " "), label, *(word for part in parts for word in sorted(same_meaning(part)))]
     labelled = source.take_labelled([word for word in spoken if word])
     if labelled:
         return labelled

@@ -1,11 +1,15 @@
 """What the service accepts as tools and tool choice ("Chat Completions v3, function calling" reference page)."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clova_studio.emulator.rules.chat_request import ForcedTool
 from clova_studio.emulator.rules.checks import is_one_of
 from clova_studio.emulator.rules.refusals import Refusal, invalid
+
+# No page says which names are taken; this is the form of OpenAI's API, and has all names of the pages' samples.
+_ASCII_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def check_tools(body: Mapping[str, Any], *, complete: bool = False) -> list[dict[str, Any]]:
@@ -62,3 +66,39 @@ def check_tool_choice(
     if not is_one_of(name, {tool["function"]["name"] for tool in tools}):
         raise invalid("toolChoice")
     return ForcedTool(str(name))
+
+
+def check_ascii_names(
+    tools: list[dict[str, Any]], messages: list[dict[str, Any]], schema: dict[str, Any] | None = None
+) -> None:
+    """Refuse names of tools and properties that are not in OpenAI's form: declared, replayed or in a response schema.
+
+    Whether the service does is open: no page and no recording says which names it takes.
+    """
+    for tool in tools:
+        function = tool["function"]
+        if not _ASCII_NAME.fullmatch(function["name"]):
+            raise invalid("tools[].function.name")
+        if not all(_ASCII_NAME.fullmatch(name) for name in _properties(function.get("parameters"))):
+            raise invalid("tools[].function.parameters")
+    for index, message in enumerate(messages):
+        for number, call in enumerate(message.get("toolCalls") or []):
+            if not _ASCII_NAME.fullmatch(call["function"]["name"]):
+                raise invalid(f"messages[{index}].toolCalls[{number}].function.name")
+    if not all(_ASCII_NAME.fullmatch(name) for name in _properties(schema)):
+        raise Refusal("40055")
+
+
+def _properties(schema: Any) -> Iterator[str]:
+    """The names of the properties in a schema, at any depth."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _properties(part)
+    elif isinstance(schema, dict):
+        for keyword, part in schema.items():
+            if keyword == "properties" and isinstance(part, dict):
+                yield from part
+                for inner in part.values():
+                    yield from _properties(inner)
+            else:
+                yield from _properties(part)

@@ -108,6 +108,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tuning-seconds", type=_seconds, metavar="SECONDS", help="how long training takes (default: 1)"
     )
+    parser.add_argument(
+        "--ascii-names",
+        action="store_true",
+        help="refuse names of tools and properties that are not up to 64 ASCII letters, digits, _ and -",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -127,6 +132,7 @@ def run(args: argparse.Namespace) -> int:
         config=args.config,
         tuning_seconds=args.tuning_seconds,
         counting=args.counting,
+        ascii_names=args.ascii_names,
     )
     stopped = threading.Event()
 

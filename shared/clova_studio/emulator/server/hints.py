@@ -117,6 +117,7 @@ HABITS = (
 )
 
 _THINKS = 'HCX-007 thinks by default: send thinking {"effort": "none"}, on the OpenAI path reasoning_effort "none".'
+_NAMES = "A tool has a name and a schema of an object; with ascii_names, names are up to 64 of A-Z, 0-9, _ and -."
 _NO_NULL = 'A content is a text, never null: send "".'
 
 # Code, how the message goes on, hint. The first that fits is given.
@@ -132,6 +133,8 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
         r"tools\[\]\.function\.description",
         "Every tool needs a description that is not empty; LangChain sends an empty one for a class without docstring.",
     ),
+    ("40001", r"tools\[\]\.function\.(name|parameters)", _NAMES),
+    ("40001", r"messages\[\d+\]\.(tool_calls|toolCalls)\[\d+\]\.function\.name", _NAMES),
     ("40001", r"tools\[\]\.type", 'Each tool needs "type": "function".'),
     ("40001", r"tool_?[cC]hoice", 'The service has "auto", "none" and an object that names one tool.'),
     (
@@ -141,7 +144,7 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "40001",
-        r"(tool_calls|toolCalls)\[",
+        r"messages\[\d+\]\.(tool_calls|toolCalls)\[",
         "A replayed call has id, name and arguments: an object on the native path, a JSON string on the OpenAI path.",
     ),
     ("40001", r"messages\[\d+\]\.content$", _NO_NULL),

@@ -238,6 +238,7 @@ def serve(
     config: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     tuning_seconds: float | None = None,
     counting: Counting = "fixed",
+    ascii_names: bool = False,  # noqa: FBT001, FBT002 - all settings can be given by name
 ) -> EmulatorServer:
     """Create a local CLOVA Studio, to be used in a ``with`` block.
 
@@ -268,6 +269,9 @@ def serve(
         counting: How a window counts: ``"fixed"`` starts with its first request, ``"aligned"`` with the clock,
             ``"sliding"`` is always the last ``window`` seconds, and ``"bucket"`` refills all the time. The reset header
             of the last two says when one more request may pass.
+        ascii_names: Whether to refuse names of tools, and of properties in their parameters and in response schemas,
+            that are not up to 64 ASCII letters, digits, ``_`` and ``-``. No page and no recording says whether the
+            service takes others, such as Hangul; by default they are taken.
 
     Returns:
         The server, not yet started: its ``with`` block or ``start()`` starts it.
@@ -288,5 +292,6 @@ def serve(
         config=config,
         tuning_seconds=tuning_seconds,
         counting=counting,
+        ascii_names=ascii_names,
     )
     return EmulatorServer(settings, host=host, port=port)

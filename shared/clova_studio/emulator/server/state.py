@@ -64,6 +64,7 @@ class Settings:
     config: Mapping[str, Any] | str | os.PathLike[str] | None = None
     tuning_seconds: float | None = None
     counting: Counting = "fixed"
+    ascii_names: bool = False
 
     def __post_init__(self) -> None:
         if self.behaviour not in {"documented", "observed"}:
