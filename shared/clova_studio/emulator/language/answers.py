@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clova_studio.emulator.language import tokens
+from clova_studio.emulator.language.handovers import is_handover, said_before
 from clova_studio.emulator.language.json_answers import find_json_request, write_json
 from clova_studio.emulator.language.passages import answer_from, find_question, has_passages, text_of
 from clova_studio.emulator.language.readable import readable
@@ -128,7 +129,13 @@ def _plain(question: str, messages: list[dict[str, Any]], *, korean: bool) -> st
 
 
 def _report(question: str, messages: list[dict[str, Any]], *, korean: bool) -> str:
-    """Phrase tool results: short ones completely, of long ones the part that answers the question."""
+    """Phrase tool results: short ones completely, of long ones the part that answers the question.
+
+    A result that only names the agent that goes on is passed over, and what the agents have said is repeated.
+    """
+    said = said_before(messages) if is_handover(messages[-1]) else ""
+    if said:
+        return said
     results: list[str] = []
     for message in reversed(messages):
         if message["role"] != "tool":

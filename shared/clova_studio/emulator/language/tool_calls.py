@@ -2,7 +2,8 @@
 
 A tool is called when the last message is the user's and shares words with the tool's name or description, or when an
 instruction demands a call. A tool result is answered in text, so that no conversation is endless; where an instruction
-demands calls, each tool is called at most once per user message.
+demands calls, or where the result only says that another agent goes on, each tool is called at most once per user
+message.
 """
 
 import math
@@ -11,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from clova_studio.emulator.language.handovers import is_handover, said_before
 from clova_studio.emulator.language.lexicon import operation_words, same_meaning
 from clova_studio.emulator.language.listings import places_together
 from clova_studio.emulator.language.passages import text_of
@@ -69,12 +71,19 @@ def choose_calls(request: ChatRequest) -> list[Call]:
     if messages[-1]["role"] != "user":
         # After a result: only calls that an instruction demands, and each tool once.
         left = [function for function in functions if function["name"] not in called]
+        if left and is_handover(messages[-1]):
+            return _choose(left, text, demanded=demanded and not said_before(messages))
         results = "\n".join(text_of(message) for message in messages[last_user:] if message["role"] == "tool")
         if not (demanded and called and left and messages[-1]["role"] == "tool"):
             return []
         if not any(_is_demanded([message], "", functions) for message in messages if message["role"] == "system"):
             return []  # one call fulfils "use the tool" in the question
         return [make_call(left[-1], f"{text}\n{results}")]
+    return _choose(functions, text, demanded=demanded)
+
+
+def _choose(functions: list[dict[str, Any]], text: str, *, demanded: bool) -> list[Call]:
+    """Call the tool that fits a text best, if it fits well enough or a call is demanded."""
     scores = fitness(text, functions)
     best = max(range(len(functions)), key=lambda index: (scores[index], -index))
     if scores[best] >= _ENOUGH or demanded:
