@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from clova_studio._base_client import BaseClient
 from clova_studio._concurrency import check_loop
 from clova_studio._config import check_http_client
+from clova_studio._loop_clients import LoopClients
 from clova_studio._rate_limits.waiters import LoopWaiter
 from clova_studio._resources.chat import AsyncChatResource
 from clova_studio._resources.completions import AsyncCompletionResource
@@ -18,7 +19,7 @@ from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._retries import arun_attempts
 from clova_studio._streaming.body import apieces_of, aread_body
-from clova_studio._transport import LoopClients, build_request, deadline_of, reclaim, watched
+from clova_studio._transport import build_request, deadline_of, reclaim, watched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
@@ -49,7 +50,8 @@ class AsyncClovaStudio(
     """Client of NAVER CLOVA Studio, awaited; the same as ``ClovaStudio`` otherwise.
 
     Safe to share between tasks, event loops and threads: each loop has connections of its own, which are closed when
-    ``asyncio.run`` ends it (a loop that is closed by a bare ``loop.close()`` leaves them to the garbage collector).
+    ``asyncio.run`` ends it, or by the loop when the client is gone. Those of a loop that is closed by a bare
+    ``loop.close()`` end when a client next opens one.
 
     Args:
         api_key: A test or service key (``nv-...``); else ``CLOVASTUDIO_API_KEY``, else ``NCP_CLOVASTUDIO_API_KEY``.

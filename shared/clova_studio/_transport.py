@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import sys
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from importlib.metadata import PackageNotFoundError, version
@@ -19,14 +18,14 @@ from clova_studio._streaming.body import ACCEPTED_ENCODINGS
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import Iterator
 
     from clova_studio._config import Config
     from clova_studio._requests.call import Call
 
 __all__ = [
-    "LoopClients",
     "build_request",
+    "close_lines",
     "deadline_of",
     "interrupt",
     "make_async_client",
@@ -39,10 +38,6 @@ __all__ = [
 # No bound of ours: the caller and the rate limiter decide how much may be in flight.
 _DEFAULT_TIMEOUTS = Timeouts()
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-
-
-# Seconds that another event loop has for closing its connections.
-_ELSEWHERE = 1.0
 
 
 @functools.cache
@@ -253,10 +248,10 @@ async def reclaim(http: Any, request: Any) -> None:
             lines.remove(line)
             lost.append(line)
         lost += assign()
-    await _close(lost)
+    await close_lines(lost)
 
 
-async def _close(lines: list[Any]) -> None:
+async def close_lines(lines: list[Any]) -> None:
     """Close connections, all of them also when cancelled."""
     cancelled = None
     for line in lines:
@@ -266,92 +261,3 @@ async def _close(lines: list[Any]) -> None:
             cancelled = exc
     if cancelled is not None:
         raise cancelled
-
-
-class LoopClients:
-    """One connection pool for each event loop, closed when its loop ends.
-
-    A pool of asyncio connections belongs to the loop that opened them. A loop that is run by ``asyncio.run`` (or a
-    ``Runner``) shuts down its async generators before it closes: a generator of ours, started on that loop, closes the
-    pool then. Loops that were closed without doing so, and those that know of no generators (nest_asyncio's), are swept
-    out at the next use.
-
-    There is no lock: what is dropped here may run code of ours wherever Python collects it, which must never wait for a
-    thread that drops it. Each step is one operation of a dict.
-    """
-
-    def __init__(self) -> None:
-        self._clients: dict[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None] | None]] = {}
-
-    async def get(self) -> Any:
-        """Return the pool of the running loop."""
-        loop = asyncio.get_running_loop()
-        held = self._clients.get(loop)
-        if held is not None and not held[0].is_closed:
-            return held[0]
-        for other in list(self._clients):
-            stale = self._clients.pop(other, None) if other.is_closed() else None
-            if stale is not None:
-                interrupt(stale[0])
-        client = make_async_client()
-        # Without the loop's hook, only the garbage collector closes the generator, and it cannot await.
-        known = sys.get_asyncgen_hooks().firstiter is not None
-        closer = self._close_with_loop(loop, client) if known else None
-        self._clients[loop] = (client, closer)
-        if closer is not None:
-            # Runs to its yield without ever suspending, so no other task can come in between.
-            await anext(closer)
-        return client
-
-    async def aclose(self) -> None:
-        """Close the pool of the running loop, and those of other loops within a second each."""
-        loop = asyncio.get_running_loop()
-        for other in list(self._clients):
-            held = self._clients.pop(other, None)
-            if held is None:
-                continue
-            client, closer = held
-            if other is loop:
-                await (client if closer is None else closer).aclose()
-            else:
-                await _close_elsewhere(client, other)
-
-    async def _close_with_loop(self, loop: asyncio.AbstractEventLoop, client: Any) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            held = self._clients.get(loop)
-            if held is not None and held[0] is client:
-                self._clients.pop(loop, None)
-            if asyncio._get_running_loop() is loop:  # noqa: SLF001  documented; the other one raises
-                await _close_pool(client)
-            else:
-                # Collected, in whatever thread: nothing can be awaited.
-                interrupt(client)
-
-
-async def _close_pool(client: Any) -> None:
-    """Close a pool of the running loop, all of it also when cancelled."""
-    streams = [stream for backend in client.backends for stream in backend.streams()]
-    try:
-        await client.aclose()
-    except asyncio.CancelledError:
-        # The pool has let go of its connections by now.
-        await _close(streams)
-        raise
-
-
-async def _close_elsewhere(client: Any, loop: asyncio.AbstractEventLoop) -> None:
-    """Close the pool of another loop: by that loop if it runs and finds the time, else by ending its connections."""
-    if loop.is_running():
-        closing = client.aclose()
-        try:
-            future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(closing, loop))
-        except RuntimeError:  # closed in between
-            closing.close()
-        else:
-            done, _ = await asyncio.wait([future], timeout=_ELSEWHERE)
-            for one in done:
-                if not one.cancelled():
-                    one.exception()  # retrieved, or asyncio complains
-    interrupt(client)

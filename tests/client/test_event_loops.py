@@ -115,6 +115,59 @@ def test_closing_the_client_closes_its_connections() -> None:
         assert asyncio.run(main()) == 0
 
 
+async def _drop_in_a_circle(base_url: str) -> None:
+    """Use a client and leave it to the garbage collector."""
+    client = AsyncClovaStudio(KEY, base_url=base_url)
+    circle: list[Any] = [client]
+    circle.append(circle)
+    await client.embed_many(["글", "말", "밥"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_collected_client_closes_its_connections() -> None:
+    """A client that is collected while its loop runs, or between its work and the loop's end, leaves no connection.
+
+    Nothing warns of an open one, and the loop has nothing to complain of.
+    """
+    complaints: list[Any] = []
+
+    async def collect(base_url: str) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        await _drop_in_a_circle(base_url)
+        gc.collect()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert open_sockets(base_url) == 0
+
+    gc.disable()
+    try:
+        with serve(latency=0.005) as server:
+            asyncio.run(collect(server.base_url))
+            for late in (False, True):
+                with asyncio.Runner() as runner:
+                    runner.get_loop().set_exception_handler(lambda _, context: complaints.append(context))
+                    runner.run(_drop_in_a_circle(server.base_url))
+                    if not late:
+                        gc.collect()
+                gc.collect()
+                assert open_sockets(server.base_url) == 0
+    finally:
+        gc.enable()
+    assert complaints == []
+
+
+def test_a_loop_that_runs_again_closes_what_was_dropped() -> None:
+    """A loop that is run again and again, a new client each time, keeps the connections of none that is gone."""
+    with serve() as server:
+        loop = asyncio.new_event_loop()
+        for _ in range(3):
+            loop.run_until_complete(_drop_in_a_circle(server.base_url))
+            gc.collect()
+        loop.run_until_complete(asyncio.sleep(0.05))
+        assert open_sockets(server.base_url) == 0
+        loop.close()
+
+
 def test_connections_are_reused() -> None:
     """Calls one after the other share a connection."""
     with serve() as server, ClovaStudio(KEY, base_url=server.base_url) as client:

@@ -32,6 +32,7 @@ FLAT = {
         "_transport",
         "_deadlines",
         "_watchdog",
+        "_loop_clients",
         "_config",
         "_catalogue",
         "_dataset",
