@@ -10,6 +10,7 @@ from clova_studio.emulator.language.handovers import is_handover, said_before
 from clova_studio.emulator.language.json_answers import find_json_request, write_json
 from clova_studio.emulator.language.passages import answer_from, find_question, has_passages, text_of
 from clova_studio.emulator.language.readable import readable
+from clova_studio.emulator.language.rewriting import rewrite_question
 from clova_studio.emulator.language.schema_fill import fill
 from clova_studio.emulator.language.schema_refs import inline
 from clova_studio.emulator.language.source import Source
@@ -99,6 +100,9 @@ def _structured(request: ChatRequest) -> str:
 
 def _text(request: ChatRequest) -> str:
     messages = request.messages
+    rewritten = rewrite_question(messages)
+    if rewritten is not None:
+        return rewritten
     said = _last_user(messages) or text_of(messages[-1])
     question = find_question(said)
     korean = is_korean(question or said)
