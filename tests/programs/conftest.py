@@ -26,8 +26,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def _running() -> Iterator[EmulatorServer]:
-    with serve() as running:
+def _running(request: pytest.FixtureRequest) -> Iterator[EmulatorServer]:
+    with serve(behaviour=getattr(request, "param", "observed")) as running:
         yield running
 
 
