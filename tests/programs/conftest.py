@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,12 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "CLOVASTUDIO_API_BASE_URL",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_loop() -> None:
+    # LlamaIndex runs what it awaits in a loop of its own, which it closes only in a thread that has had one before.
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="module")
