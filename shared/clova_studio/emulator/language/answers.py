@@ -8,7 +8,13 @@ from typing import Any
 from clova_studio.emulator.language import tokens
 from clova_studio.emulator.language.handovers import is_handover, said_before
 from clova_studio.emulator.language.json_answers import find_json_request, write_json
-from clova_studio.emulator.language.passages import answer_from, find_question, has_passages, text_of
+from clova_studio.emulator.language.passages import (
+    answer_from,
+    find_question,
+    has_passages,
+    summary_of_marked,
+    text_of,
+)
 from clova_studio.emulator.language.readable import readable
 from clova_studio.emulator.language.rewriting import rewrite_question
 from clova_studio.emulator.language.schema_fill import fill
@@ -104,6 +110,9 @@ def _text(request: ChatRequest) -> str:
     if rewritten is not None:
         return rewritten
     said = _last_user(messages) or text_of(messages[-1])
+    summary = summary_of_marked(said) if messages[-1]["role"] == "user" else None
+    if summary is not None:
+        return summary
     question = find_question(said)
     korean = is_korean(question or said)
     if messages[-1]["role"] == "tool":

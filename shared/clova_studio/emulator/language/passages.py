@@ -46,6 +46,12 @@ _WANTS_NUMBER = re.compile(
     r"몇|얼마|언제|며칠|how (?:many|much|long|old|far|often)|when|what (?:year|date|time)", re.IGNORECASE
 )
 _SUMMARY = re.compile(r"요약|간추려|정리해|summar|tl;?dr", re.IGNORECASE)
+_TO_SUMMARIZE = re.compile(
+    r"^.*\b(?:messages|conversation|text|history) to summarize\b.*$"
+    r"|^.*요약할\s?(?:대화|글|내용|메시지|본문).*[:：]\s*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_TAG = re.compile(r"</?[a-z_]+(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _REQUEST = re.compile(r"(?:줘|주세요|주십시오|하라|해라|하세요|하시오|달라|다오)[.!]?\Z|\Aplease\b", re.IGNORECASE)
 _FULL_STOP = re.compile(r"[.!。！…][\"'”’)\]]*\Z")
 _FRAGMENT = 0.4
@@ -53,6 +59,7 @@ _CONTENT_WEIGHT = 0.2
 _ENOUGH = 0.34
 _NEARLY_AS_GOOD = 0.9
 _SUMMARY_SENTENCES = 3
+_NO_QUESTION = "\n"  # which is in no sentence
 
 
 def text_of(message: Mapping[str, Any]) -> str:
@@ -142,6 +149,17 @@ def answer_from(question: str, texts: list[str]) -> str | None:
         chosen = [index for score, index in scored[:2] if score >= _NEARLY_AS_GOOD * scored[0][0]]
     answer = (found[index] for index in chosen)
     return " ".join(f"{item.text} [{item.label}]" if item.label else item.text for item in answer) or None
+
+
+def summary_of_marked(text: str) -> str | None:
+    """A summary of what a prompt marks as to be summarised, which is all that follows the mark; None without one."""
+    marks = list(_TO_SUMMARIZE.finditer(text))
+    if not marks:
+        return None
+    marked = _TAG.sub("\n", text[marks[-1].end() :])
+    sentences = candidates([marked], _NO_QUESTION)
+    chosen = most_central((item.text for item in sentences), _SUMMARY_SENTENCES)
+    return " ".join(sentences[index].text for index in chosen) or None
 
 
 def has_passages(messages: Iterable[Mapping[str, Any]], question: str) -> bool:
