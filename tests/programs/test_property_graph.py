@@ -53,7 +53,7 @@ def build(llm: ClovaX, account: dict[str, Any], extractor: Any) -> PropertyGraph
 
 def facts(index: PropertyGraphIndex) -> set[tuple[str, str, str]]:
     """Return the triples of a graph."""
-    found = index.property_graph_store.get_triplets(entity_names=["김하늘", "네이버", "성남"])
+    found: Any = index.property_graph_store.get_triplets(entity_names=["김하늘", "네이버", "성남"])
     return {(subject.name, relation.label, target.name) for subject, relation, target in found}
 
 

@@ -134,6 +134,7 @@ def test_memory_of_llamaindex(server: EmulatorServer, account: dict[str, Any], m
         memory = Memory.from_defaults("1", token_limit=300, chat_history_token_ratio=0.7, token_flush_size=50)
         await converse(server, agent, memory, streaming=True)
         assert [message.content for message in await memory.aget_all() if message.role == "user"] == QUESTIONS
-        await memory.sql_store._async_engine.dispose()
+        store: Any = memory.sql_store
+        await store._async_engine.dispose()
 
     asyncio.run(main())
