@@ -16,6 +16,13 @@ WEATHER = tool("get_weather", "도시의 날씨를 알려 줍니다.", city=TEXT
 TRAIN = tool("find_train", "기차표를 찾습니다.", destination=TEXT)
 ASK_WEATHER = tool("transfer_to_weather_expert", "Ask agent 'weather_expert' for help")
 ASK_TRAIN = tool("transfer_to_train_expert", "Ask agent 'train_expert' for help")
+HANDOFF = tool(
+    "handoff",
+    "Useful for handing off to another agent.\n\nCurrently available agents:\n"
+    "{'환율 상담원': '환율을 압니다.', '날씨 상담원': \"사람들의 '날씨' 질문에 답합니다.\"}\n",
+    to_agent=TEXT,
+    reason=TEXT,
+)
 QUESTION = "부산 날씨를 알려 주세요."
 FOUND = "부산은 맑고 21도입니다."
 RESULTS = [
@@ -79,3 +86,11 @@ def test_a_result_that_speaks_of_a_transfer_is_a_result(either: httpx.Client, to
     calls, text = answer(either, called("transfer_money", told), WEATHER)
     assert calls == []
     assert "30,000 won" in text
+
+
+def test_the_right_agent_is_named(either: httpx.Client) -> None:
+    """Of the agents that the description of a tool lists, the one that fits the question is handed over to."""
+    (name, arguments), *others = answer(either, [], HANDOFF)[0]
+    assert (name, arguments["to_agent"], others) == ("handoff", "날씨 상담원", [])
+    turns = called("handoff", "Agent 날씨 상담원 is now handling the request due to the following reason: 날씨.")
+    assert answer(either, turns, WEATHER, HANDOFF)[0] == [("get_weather", {"city": "부산"})]

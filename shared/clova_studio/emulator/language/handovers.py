@@ -1,7 +1,7 @@
-"""Finds tool results that only say that another agent goes on, as programs of several agents write them.
+"""Understands how programs of several agents hand over: whom a tool can hand over to, and what its result means.
 
-Such a result answers nothing: the question of the user is still open, and what was found so far is in the answers of
-the agents before.
+A result that only says that another agent goes on answers nothing: the question of the user is still open, and what was
+found so far is in the answers of the agents before.
 """
 
 import re
@@ -18,6 +18,15 @@ _HANDOVER = re.compile(
     r"|(?:에게|(?:으)?로)\s(?:넘겼|넘깁|이관|전달했|연결했)",
     re.IGNORECASE,
 )
+
+_AGENTS = re.compile(r"\bavailable agents\b[^{]{0,40}(\{[^{}]*\})", re.IGNORECASE)  # LlamaIndex
+_AGENT = re.compile(r"""(['"])(.{1,100}?)\1: (['"])(.{0,1000}?)\3(?=[,}])""", re.DOTALL)
+
+
+def listed_agents(description: str) -> dict[str, str]:
+    """The agents that the description of a tool for handing over lists: name -> what it can do."""
+    found = _AGENTS.search(description)
+    return {name: known for _, name, _, known in _AGENT.findall(found.group(1))} if found else {}
 
 
 def is_handover(message: Mapping[str, Any]) -> bool:

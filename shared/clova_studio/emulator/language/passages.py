@@ -47,8 +47,8 @@ _WANTS_NUMBER = re.compile(
 )
 _SUMMARY = re.compile(r"요약|간추려|정리해|summar|tl;?dr", re.IGNORECASE)
 _TO_SUMMARIZE = re.compile(
-    r"^.*\b(?:messages|conversation|text|history) to summarize\b.*$"
-    r"|^.*요약할\s?(?:대화|글|내용|메시지|본문).*[:：]\s*$",
+    r"\b(?:messages|conversation|text|history) to summarize\b.*$"
+    r"|요약할\s?(?:대화|글|내용|메시지|본문).{0,40}[:：][ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _TAG = re.compile(r"</?[a-z_]+(?:\s[^<>]*)?/?>", re.IGNORECASE)

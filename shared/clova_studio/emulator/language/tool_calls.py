@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from clova_studio.emulator.language.handovers import is_handover, said_before
+from clova_studio.emulator.language.handovers import is_handover, listed_agents, said_before
 from clova_studio.emulator.language.lexicon import operation_words, same_meaning
 from clova_studio.emulator.language.listings import places_together
 from clova_studio.emulator.language.passages import text_of
@@ -38,6 +38,7 @@ _OPTIONAL = re.compile(r"\b(?:if|when|may|can|optionally)\b|필요하면|필요�
 _PLACE_NAMES = frozenset(
     listed("city cities location place region country town area destination 도시 위치 지역 장소 나라 국가 도시명")
 )
+_TO_AGENT = "to_agent"
 _MOST_CALLS = 5
 _NAME_WEIGHT = 2.0
 _ENOUGH = 1.0
@@ -120,7 +121,19 @@ def make_call(function: dict[str, Any], text: str) -> Call:
     schema = inline({"type": "object", **(function.get("parameters") or {})})
     filled = fill(schema, Source(text, known)) if schema.get("properties") else {}
     arguments = filled if isinstance(filled, dict) else {}  # not a dict when, for example, the root has an enum
+    agent = choose_agent(str(function.get("description") or ""), text)
+    if agent is not None and _TO_AGENT in arguments:
+        arguments[_TO_AGENT] = agent
     return Call(function["name"], arguments)
+
+
+def choose_agent(description: str, text: str) -> str | None:
+    """The agent that fits a text best, of those that a tool's description lists; None where it lists none."""
+    agents = listed_agents(description)
+    if not agents:
+        return None
+    scores = fitness(text, [{"name": name, "description": known} for name, known in agents.items()])
+    return list(agents)[scores.index(max(scores))]
 
 
 def _is_demanded(messages: list[dict[str, Any]], text: str, functions: list[dict[str, Any]]) -> bool:
