@@ -60,11 +60,12 @@ def test_the_next_agent_uses_its_own_tool(either: httpx.Client, result: str) -> 
     assert text
 
 
-def test_what_a_worker_found_is_repeated(either: httpx.Client) -> None:
+@pytest.mark.parametrize("said", [FOUND, f"<name>weather_expert</name><content>{FOUND}</content>"])
+def test_what_a_worker_found_is_repeated(either: httpx.Client, said: str) -> None:
     """When the work comes back, the supervisor answers with what the worker said, and asks nobody else."""
     turns = [
         *called("transfer_to_weather_expert", "Successfully transferred to weather_expert"),
-        {"role": "assistant", "content": FOUND},
+        {"role": "assistant", "content": said},
         *called("transfer_back_to_supervisor", "Successfully transferred back to supervisor", "Transferring back"),
     ]
     assert answer(either, turns, ASK_WEATHER, ASK_TRAIN) == ([], FOUND)

@@ -21,6 +21,8 @@ _HANDOVER = re.compile(
 
 _AGENTS = re.compile(r"\bavailable agents\b[^{]{0,40}(\{[^{}]*\})", re.IGNORECASE)  # LlamaIndex
 _AGENT = re.compile(r"""(['"])(.{1,100}?)\1: (['"])(.{0,1000}?)\3(?=[,}])""", re.DOTALL)
+# A text with its author in it, as LangGraph writes it where names of messages are not sent.
+_NAMED = re.compile(r"\A<name>[^<]*</name>\s*<content>(.*)</content>\Z", re.DOTALL)
 
 
 def listed_agents(description: str) -> dict[str, str]:
@@ -41,7 +43,7 @@ def said_before(messages: list[dict[str, Any]]) -> str:
     """What agents have answered since the user's last message, without the texts that come with tool calls."""
     last_user = max((at for at, message in enumerate(messages) if message["role"] == "user"), default=-1)
     said = [
-        text_of(message).strip()
+        _NAMED.sub(r"\1", text_of(message).strip())
         for message in messages[last_user + 1 :]
         if message["role"] == "assistant" and not message.get("toolCalls")
     ]
