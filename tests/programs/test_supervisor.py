@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
 
 PROMPT = "두 상담원을 거느립니다. 날씨는 weather_expert, 기차는 train_expert에게 맡기세요."
+NAMES = ("supervisor", "weather_expert", "train_expert")
 THREAD = {"configurable": {"thread_id": "여행"}}
 
 
@@ -40,14 +41,14 @@ def find_train(destination: str) -> str:
     return f"{destination}행 09:00"
 
 
-def team(account: dict[str, Any], model: str, saver: Any, **compiled: Any) -> Any:
-    """Build the graph anew: a supervisor and two workers, with a checkpointer."""
+def team(account: dict[str, Any], model: str, **settings: Any) -> Any:
+    """Return a supervisor and two workers, not yet compiled."""
     llm = ChatClovaX(model=model, **account)
     workers = [
         create_agent(llm, [get_weather], name="weather_expert", system_prompt="날씨를 압니다."),
         create_agent(llm, [find_train], name="train_expert", system_prompt="기차를 압니다."),
     ]
-    return create_supervisor(workers, model=llm, prompt=PROMPT).compile(checkpointer=saver, **compiled)
+    return create_supervisor(workers, model=llm, prompt=PROMPT, **settings)
 
 
 async def in_a_loop(path: Path, way: str, turns: list[Any], account: dict[str, Any], model: str) -> list[GraphRun]:
@@ -55,7 +56,8 @@ async def in_a_loop(path: Path, way: str, turns: list[Any], account: dict[str, A
     runs = []
     for given, compiled in turns:
         async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
-            runs.append(await arun_graph(team(account, model, saver, **compiled), way, given, THREAD))
+            graph = team(account, model).compile(checkpointer=saver, **compiled)
+            runs.append(await arun_graph(graph, way, given, THREAD))
     return runs
 
 
@@ -64,7 +66,8 @@ def in_threads(path: Path, way: str, turns: list[Any], account: dict[str, Any], 
     runs = []
     for given, compiled in turns:
         with SqliteSaver.from_conn_string(str(path)) as saver:
-            runs.append(run_graph(team(account, model, saver, **compiled), way, given, THREAD))
+            graph = team(account, model).compile(checkpointer=saver, **compiled)
+            runs.append(run_graph(graph, way, given, THREAD))
     return runs
 
 
@@ -107,3 +110,22 @@ def test_another_instance_goes_on(
     assert tools[5] == tools[6] == ["find_train"]
     worker = [message["content"] for message in bodies(server)[5]["messages"] if message["role"] == "system"]
     assert worker == ["기차를 압니다."]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("output", ["last_message", "full_history"])
+@pytest.mark.parametrize("model", MODELS)
+def test_two_workers_at_once(server: EmulatorServer, account: dict[str, Any], model: str, output: str) -> None:
+    """Two handovers in one answer run both workers beside each other; their merged histories are accepted.
+
+    The model reads in the texts whose they are, and the supervisor's answer has what both found.
+    """
+    server.script([{"tool_calls": [{"name": f"transfer_to_{name}_expert"} for name in ("weather", "train")]}])
+    graph = team(account, model, output_mode=output, include_agent_name="inline").compile()
+    run = run_graph(graph, "stream", {"messages": [("user", "부산 날씨와 부산 가는 기차표를 찾아 주세요.")]})
+    assert "부산: 맑음, 21도" in run.answer
+    assert "부산행 09:00" in run.answer
+    assert "<name>" not in run.answer
+    assert set(statuses(server)) == {200}
+    said = [message["content"] for message in bodies(server)[-1]["messages"] if message["role"] == "assistant"]
+    assert {text.split("</name>")[0] for text in said} == {f"<name>{name}" for name in NAMES}
