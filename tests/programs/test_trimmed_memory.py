@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{message}:DeprecationWarning") for message in WORKFLOW_WARNINGS]
 
-CITIES = ("부산", "서울", "제주", "대구")
+CITIES = ("부산", "서울", "제주")
 QUESTIONS = [f"{city} 날씨를 알려 주세요." for city in CITIES]
 
 
@@ -51,7 +51,7 @@ def conversations(server: EmulatorServer) -> list[list[dict[str, Any]]]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("model", MODELS)
 def test_trim_messages(server: EmulatorServer, account: dict[str, Any], model: str, way: str) -> None:
-    """trim_messages with the model as counter keeps the newest turns whole, in four turns with a tool each."""
+    """trim_messages with the model as counter keeps the newest turns whole, in three turns with a tool each."""
     llm = ChatClovaX(model=model, **account)
 
     @before_model
@@ -74,9 +74,9 @@ def test_trim_messages(server: EmulatorServer, account: dict[str, Any], model: s
         assert f"{city}: 맑음" in run.answer
     if way.endswith("stream"):
         run.check_streamed()
-    assert statuses(server) == [200] * 8
+    assert statuses(server) == [200] * 6
     kept = conversations(server)
-    assert [len(messages) for messages in kept] == [1, 3, 5, 7, 5, 7, 5, 7]  # whole turns of four messages are gone
+    assert [len(messages) for messages in kept] == [1, 3, 5, 7, 5, 7]  # whole turns of four messages are gone
     assert [message["content"] for message in kept[-1] if message["role"] == "user"] == QUESTIONS[-2:]
 
 
@@ -96,21 +96,21 @@ def test_summarization(server: EmulatorServer, account: dict[str, Any], model: s
         run.check_streamed()
     assert set(statuses(server)) == {200}
     kept = conversations(server)
-    assert len(bodies(server)) - len(kept) == 2  # requests for a summary
-    assert [len(messages) for messages in kept] == [1, 3, 5, 7, 3, 5, 3, 5]
+    assert len(bodies(server)) - len(kept) == 1  # the request for a summary
+    assert [len(messages) for messages in kept] == [1, 3, 5, 7, 3, 5]
     told = kept[-1][0]["content"]
     assert all(f"{city}: 맑음" in told for city in CITIES[:-1])
 
 
 async def converse(server: EmulatorServer, agent: FunctionAgent, memory: Any, *, streaming: bool) -> None:
-    """Ask the four questions one after the other."""
+    """Ask the three questions one after the other."""
     for city, question in zip(CITIES, QUESTIONS, strict=True):
         run = await run_agent(agent, question, memory=memory)
         assert f"{city}: 맑음" in run.answer
         run.check_streamed(streaming=streaming)
-    assert statuses(server) == [200] * 8
+    assert statuses(server) == [200] * 6
     kept = conversations(server)
-    assert [len(messages) for messages in kept] == [1, 3, 5, 7, 5, 7, 5, 7]
+    assert [len(messages) for messages in kept] == [1, 3, 5, 7, 5, 7]
     assert [message["content"] for message in kept[-1] if message["role"] == "user"] == QUESTIONS[-2:]
 
 
