@@ -55,7 +55,7 @@ class LoopClients:
         client = make_async_client()
         # Without the loop's hook, only the garbage collector closes the generator, and it cannot await.
         known = sys.get_asyncgen_hooks().firstiter is not None
-        closer = _close_with_loop(client) if known else None
+        closer = _close_with_loop(self._clients, loop, client) if known else None
         _open_pools[client] = (loop, closer)
         self._clients[loop] = (client, closer)
         if closer is not None:
@@ -78,11 +78,17 @@ class LoopClients:
                 _open_pools.pop(client, None)
 
 
-async def _close_with_loop(client: Any) -> AsyncGenerator[None, None]:
+async def _close_with_loop(
+    clients: dict[asyncio.AbstractEventLoop, tuple[Any, Closer]], loop: asyncio.AbstractEventLoop, client: Any
+) -> AsyncGenerator[None, None]:
+    # It holds the dict and not its owner, which must be free to go.
     try:
         yield
     finally:
         _open_pools.pop(client, None)
+        held = clients.get(loop)
+        if held is not None and held[0] is client:
+            clients.pop(loop, None)
         await _close_pool(client)
 
 
@@ -104,7 +110,7 @@ def _let_go(clients: dict[asyncio.AbstractEventLoop, tuple[Any, Closer]]) -> Non
     A loop that does not run does it when it runs again, or when it ends.
     """
     for loop in list(clients):
-        client, closer = clients.pop(loop)
+        client, closer = clients.pop(loop, (None, None))
         if client in _open_pools:
             # Closed in between: swept out at the next use.
             with suppress(RuntimeError):
