@@ -8,9 +8,17 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 from pydantic import PrivateAttr
 
-from clova_studio.adapters import arequest_named, estimate_message_tokens, estimate_tokens, in_thread, request_named
+from clova_studio.adapters import (
+    ClovaMessages,
+    TokenCounting,
+    estimate_message_tokens,
+    estimate_tokens,
+    in_thread,
+    no_images_for,
+)
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import ChatFields
 from langchain_clova._messages import to_clova_messages
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from langchain_core.language_models import LanguageModelInput
-    from langchain_core.messages import BaseMessage
 
     from clova_studio import TokenCount
 
@@ -94,26 +101,25 @@ class CountingChatModel(BaseChatModel, ChatFields):
         if self.custom_get_token_ids is not None:
             return len(self.custom_get_token_ids(text))
         if self._asks_the_service and text.strip():
-            return self._counted([{"role": "user", "content": text}], [])
+            return self._counted(ClovaMessages([{"role": "user", "content": text}]), [])
         return estimate_tokens(text)
 
-    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+    def get_num_tokens_from_messages(self, messages: LanguageModelInput, tools: Sequence[Any] | None = None) -> int:
         """Return how many tokens messages and tools have: an estimate, or the service's count.
 
         The estimate depends on the script: about 0.45 tokens per character of Korean, 0.2 of English, 1.25 of Chinese,
         4 per message and 1,600 per image. With ``token_counting="api"`` the service's calculator counts messages that
-        it has not counted before.
+        it has not counted before; those that it does not take, such as an empty one, are estimated.
 
         Args:
-            messages: The messages.
+            messages: What ``invoke`` takes, and any part of it in any order, as ``trim_messages`` gives it.
             tools: Tools to count too.
 
         Raises:
             ClovaStudioError: The request to the calculator failed.
         """
         with langchain_errors:
-            wire = to_clova_messages(messages)
-            wire_tools = [wire_tool(tool) for tool in tools or ()]
+            wire, wire_tools = self._to_count(messages, tools)
         if self.custom_get_token_ids is None and self._asks_the_service and wire:
             return self._counted(wire, wire_tools)
         return estimate_message_tokens(wire, wire_tools, count=self.get_num_tokens)
@@ -122,18 +128,19 @@ class CountingChatModel(BaseChatModel, ChatFields):
         """Return the service's own count. Source: the chat v1 and v3 token calculator pages of the API guide.
 
         Args:
-            messages: What ``invoke`` takes.
+            messages: What ``invoke`` takes, and any part of it in any order.
             tools: Tools to count too (v3).
 
         Returns:
-            The count of each message, of the tools, and their ``total``.
+            The count of each message as it is sent (system messages are one), of the tools, and their ``total``. What
+            the calculator does not take, such as an empty message, is estimated.
 
         Raises:
             ClovaStudioError: The request to the calculator failed.
         """
         with langchain_errors:
-            wire = to_clova_messages(self._convert_input(messages).to_messages())
-            return self._count(wire, [wire_tool(tool) for tool in tools or ()])
+            wire, wire_tools = self._to_count(messages, tools)
+            return self._count(wire, wire_tools)
 
     async def acount_chat_tokens(
         self, messages: LanguageModelInput, *, tools: Sequence[Any] | None = None
@@ -143,22 +150,31 @@ class CountingChatModel(BaseChatModel, ChatFields):
             client = self._connection.asynchronous
             if client is None:
                 return await in_thread(self.count_chat_tokens, messages, tools=tools)
-            wire = to_clova_messages(self._convert_input(messages).to_messages())
-            request = self._count_request(wire, [wire_tool(tool) for tool in tools or ()])
-            return await arequest_named(client.count_chat_tokens, request, place=self._connection.place)
+            wire, wire_tools = self._to_count(messages, tools)
+            return await self._counting(wire, wire_tools).arun(client.count_chat_tokens)
 
     @property
     def _asks_the_service(self) -> bool:
         return self.token_counting == "api"  # noqa: S105  tokens of text
 
-    def _count(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> TokenCount:
-        request = self._count_request(wire, tools)
-        return request_named(self._connection.sync.count_chat_tokens, request, place=self._connection.place)
+    def _to_count(
+        self, messages: LanguageModelInput, tools: Sequence[Any] | None
+    ) -> tuple[ClovaMessages, list[dict[str, Any]]]:
+        """Return messages and tools in the wire's form."""
+        wire_tools = [wire_tool(tool) for tool in tools or ()]
+        given: Any = messages
+        if not (isinstance(given, list) and all(isinstance(message, BaseMessage) for message in given)):
+            given = self._convert_input(messages).to_messages()
+        no_images = no_images_for(self._counted_model, wire_tools)
+        return to_clova_messages(given, no_images=no_images, is_counted=True), wire_tools
 
-    def _count_request(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"messages": wire, "model": self._counted_model, "tools": tools or None}
+    def _counting(self, wire: ClovaMessages, tools: list[dict[str, Any]]) -> TokenCounting:
+        return TokenCounting(wire, tools, model=self._counted_model, place=self._connection.place)
 
-    def _counted(self, wire: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
+    def _count(self, wire: ClovaMessages, tools: list[dict[str, Any]]) -> TokenCount:
+        return self._counting(wire, tools).run(self._connection.sync.count_chat_tokens)
+
+    def _counted(self, wire: ClovaMessages, tools: list[dict[str, Any]]) -> int:
         """Return the service's count; it is asked only if something is not in the cache."""
         cache, model = self._counts, self._counted_model
         keys = [cache.key(model, message) for message in wire]

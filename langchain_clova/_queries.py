@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, MessageLikeRepresentation, convert_to_messages
+from langchain_core.messages import BaseMessage, HumanMessage, MessageLikeRepresentation, convert_to_messages
 from langchain_core.prompt_values import PromptValue, StringPromptValue
 
 from langchain_clova._errors import ClovaConfigurationError
@@ -40,14 +40,14 @@ def query_of(given: Any) -> Query:
 
 def conversation_of(given: Any) -> list[dict[str, str]]:
     """Return an input as messages in the wire's form, text only: tool calls and their results are left out."""
-    messages = [
-        AIMessage(content=message.text) if isinstance(message, AIMessage) else message for message in _messages(given)
-    ]
-    texts = [
-        {"role": message["role"], "content": message["content"]}
-        for message in to_clova_messages(messages, no_images="this API")
-        if message["role"] != "tool"
-    ]
+    named = _named_messages(given)
+    wire = to_clova_messages(
+        [message for _, message in named],
+        no_images="this API",
+        names=[name for name, _ in named],
+        with_tools=False,
+    )
+    texts = [{"role": message["role"], "content": message["content"]} for message in wire]
     said = [message["content"] for message in texts if message["role"] == "user"]
     if not texts or (said and not said[-1].strip()):
         # Without this error, the question before a blank query would be taken for the query.
@@ -67,19 +67,25 @@ def messages_of(given: Any, what: str = "the input") -> list[BaseMessage]:
         raise ClovaConfigurationError(f"{what} holds an item that is not a message: {error}") from error
 
 
-def _messages(given: Any) -> list[BaseMessage]:
+def _named_messages(given: Any, name: str = "messages") -> list[tuple[str, BaseMessage]]:
+    """Return the messages of an input, each with what errors call it."""
     if isinstance(given, Mapping):
         if "query" in given:
-            return [*messages_of(given.get("chat_history") or [], "chat_history"), *_messages(given["query"])]
+            earlier = messages_of(given.get("chat_history") or [], "chat_history")
+            return [*_named("chat_history", earlier), *_named_messages(given["query"], "query")]
         if "messages" in given:
-            return messages_of(given["messages"], "messages")
+            return _named("messages", messages_of(given["messages"], "messages"))
         raise ClovaConfigurationError(
             f"a dict must have 'query' (or 'messages'), got the keys {sorted(map(str, given))}"
         )
     if isinstance(given, str):
-        return [HumanMessage(given)]
+        return [(name, HumanMessage(given))]
     if isinstance(given, StringPromptValue):
-        return [HumanMessage(given.text)]
+        return [(name, HumanMessage(given.text))]
     if isinstance(given, BaseMessage):
-        return [given]
-    return messages_of(given, "an input that is neither a string nor a dict")
+        return [(name, given)]
+    return _named(name, messages_of(given, "an input that is neither a string nor a dict"))
+
+
+def _named(name: str, messages: Sequence[BaseMessage]) -> list[tuple[str, BaseMessage]]:
+    return [(f"{name}[{i}]", message) for i, message in enumerate(messages)]

@@ -94,9 +94,9 @@ def _window(given: Any) -> SlidingMessages[BaseMessage]:
 
 
 def _wire(index: int, message: BaseMessage) -> list[dict[str, Any]]:
-    if message.type == "tool":
+    if message.type in {"tool", "function"}:
         raise ClovaConfigurationError(
-            f"messages[{index}] is a ToolMessage, which v1 models do not take: use trim_messages from "
+            f"messages[{index}] is the result of a tool, which v1 models do not take: use trim_messages from "
             "langchain_core.messages, or leave it out"
         )
-    return to_clova_messages([message], no_images="a v1 model")
+    return to_clova_messages([message], no_images="a v1 model", names=[f"messages[{index}]"], with_tools=False)

@@ -28,7 +28,7 @@ from clova_studio.adapters import (
     validation_words,
     wire_function,
 )
-from llama_index_clova._messages import tool_calls_of
+from llama_index_clova._messages import has_tools, tool_calls_of
 from llama_index_clova._tools import CUT, wire_tool
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class StructuredCall:
             else structured_methods(
                 name,
                 task_id=given.get("task_id", task_id),
-                after_tools=any(_has_tools(message) for message in self._given),
+                after_tools=any(has_tools(message) for message in self._given),
                 with_images=_shows_images(self._given),
             )
         )
@@ -233,7 +233,3 @@ def _shows_images(messages: Sequence[ChatMessage]) -> bool:
     """Return whether the last message of the user has an image."""
     last = next((message for message in reversed(messages) if message.role == MessageRole.USER), None)
     return last is not None and any(isinstance(block, ImageBlock) for block in last.blocks)
-
-
-def _has_tools(message: ChatMessage) -> bool:
-    return message.role in {MessageRole.TOOL, MessageRole.FUNCTION} or bool(tool_calls_of(message))

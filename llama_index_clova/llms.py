@@ -8,12 +8,12 @@ from llama_index.core.base.llms.types import ChatMessage, LLMMetadata, MessageRo
 
 from clova_studio import model_info
 from clova_studio.adapters import (
-    arequest_named,
+    TokenCounting,
     default_output_tokens,
     in_thread,
     is_tuned,
     iterate_in_threads,
-    request_named,
+    no_images_for,
 )
 from llama_index_clova._answers import ResponseMaker, completion_of
 from llama_index_clova._decorators import chat_events, completion_events
@@ -268,17 +268,17 @@ class ClovaX(PredictingLLM, ChatFields):
         """Return the service's own count. Source: the chat v1 and v3 token calculator pages of the API guide.
 
         Args:
-            messages: What ``chat`` takes, or a prompt as ``complete`` takes it.
+            messages: What ``chat`` takes, and any part of it in any order, or a prompt as ``complete`` takes it.
             tools: Tools to count too (v3).
 
         Returns:
-            The count of each message, of the tools, and their ``total``.
+            The count of each message as it is sent (system messages are one), of the tools, and their ``total``. What
+            the calculator does not take, such as an empty message, is estimated.
 
         Raises:
             ClovaStudioError: The request to the calculator failed, or was wrong and not sent.
         """
-        request, place = self._count_request(messages, tools), self._connection.place
-        return request_named(self._connection.sync.count_chat_tokens, request, place=place)
+        return self._counting(messages, tools).run(self._connection.sync.count_chat_tokens)
 
     async def acount_chat_tokens(
         self, messages: Sequence[ChatMessage] | str, *, tools: Sequence[BaseTool] | None = None
@@ -287,17 +287,14 @@ class ClovaX(PredictingLLM, ChatFields):
         client = self._connection.asynchronous
         if client is None:
             return await in_thread(self.count_chat_tokens, messages, tools=tools)
-        request, place = self._count_request(messages, tools), self._connection.place
-        return await arequest_named(client.count_chat_tokens, request, place=place)
+        return await self._counting(messages, tools).arun(client.count_chat_tokens)
 
-    def _count_request(self, messages: Sequence[ChatMessage] | str, tools: Sequence[BaseTool] | None) -> dict[str, Any]:
+    def _counting(self, messages: Sequence[ChatMessage] | str, tools: Sequence[BaseTool] | None) -> TokenCounting:
         if isinstance(messages, str):
             messages = self._asked(messages, formatted=False)
-        return {
-            "messages": to_clova_messages(messages),
-            "model": self._counted_model,
-            "tools": [wire_tool(tool) for tool in tools or ()] or None,
-        }
+        wire_tools, model = [wire_tool(tool) for tool in tools or ()], self._counted_model
+        wire = to_clova_messages(messages, no_images=no_images_for(model, wire_tools), is_counted=True)
+        return TokenCounting(wire, wire_tools, model=model, place=self._connection.place)
 
     # Tools.
 

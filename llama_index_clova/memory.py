@@ -206,4 +206,4 @@ def _wire(index: int, message: ChatMessage) -> list[dict[str, Any]]:
             f"messages[{index}] is a tool call or its result, which v1 models do not take: use Memory from "
             "llama_index.core.memory with tokenizer_fn=clova_tokenizer"
         )
-    return to_clova_messages([message], no_images="a v1 model")
+    return to_clova_messages([message], no_images="a v1 model", names=[f"messages[{index}]"])

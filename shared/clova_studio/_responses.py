@@ -19,6 +19,7 @@ from clova_studio._errors import (
 )
 from clova_studio._rate_limits.headers import parse_rate_limit, parse_retry_after
 from clova_studio._requests.call import Nothing
+from clova_studio._requests.messages import callers_index
 from clova_studio._secrets import mask_chain, mask_parsed
 from clova_studio.types._base import Result, WireModel
 from clova_studio.types._json import deeper_than, parse_json
@@ -92,6 +93,8 @@ def parse_response(status_code: int, headers: Mapping[str, str], body: bytes, ca
     except APIStatusError as error:
         if call.model_hint and _is_about_model(error):
             error.add_hint(call.model_hint)
+        if index_hint := callers_index(error.message, call.body):
+            error.add_hint(index_hint)
         raise
     except ClovaStudioError:
         raise

@@ -6,6 +6,7 @@ data URI of images.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,11 +18,21 @@ from clova_studio.types._json import parse_json
 if TYPE_CHECKING:
     from clova_studio._catalogue import ModelInfo
 
-__all__ = ["MAX_IMAGES", "ClovaMessage", "ClovaMessages", "check_tool_turns", "kind_of", "to_clova_messages"]
+__all__ = [
+    "MAX_IMAGES",
+    "ClovaMessage",
+    "ClovaMessages",
+    "callers_index",
+    "check_tool_turns",
+    "kind_of",
+    "to_clova_messages",
+    "where_of",
+]
 
 MAX_IMAGES = 5
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 
+_INDEX = re.compile(r"\bmessages\[(\d{1,6})\]")
 _ROLES_V1 = ("system", "user", "assistant")
 _ROLES_V3 = ("system", "user", "assistant", "tool")
 # The names that callers may use -> the wire's names. A result's message has thinking_content, which the service
@@ -90,7 +101,7 @@ def to_clova_messages(messages: Any, *, info: ModelInfo, v1: bool, text_only: st
         raise ConfigurationError("messages is empty: give at least one message")
     wire: list[dict[str, Any]] = messages if isinstance(messages, ClovaMessages) else _translated(messages)
     for i, message in enumerate(wire):
-        _check_message(message, _where(message, i), v1=v1)
+        _check_message(message, where_of(message, i), v1=v1)
     systems = sum(message["role"] == "system" for message in wire)
     if systems > 1 and not v1:
         raise ConfigurationError(f"messages has {systems} system messages: v3 takes one, join their texts")
@@ -122,12 +133,12 @@ def check_tool_turns(messages: Sequence[Mapping[str, Any]], *, calls: str, call_
         for call in message.get(calls) or ():
             if isinstance(call, Mapping) and isinstance(call.get("id"), str):
                 made.add(call["id"])
-                open_calls[call["id"]] = _where(message, i)
+                open_calls[call["id"]] = where_of(message, i)
         if message["role"] == "tool":
             answered = message.get(call_id)
             if answered not in made:
                 raise ConfigurationError(
-                    f"{_where(message, i)} is the result of a tool (tool_call_id={answered!r}) whose call is in no "
+                    f"{where_of(message, i)} is the result of a tool (tool_call_id={answered!r}) whose call is in no "
                     "message before it, which the service refuses: keep the assistant's message with the call, or drop "
                     "the result too; a history that is cut begins with the user's message"
                 )
@@ -140,9 +151,32 @@ def check_tool_turns(messages: Sequence[Mapping[str, Any]], *, calls: str, call_
         )
 
 
-def _where(message: Mapping[str, Any], i: int) -> str:
+def where_of(message: Mapping[str, Any], i: int) -> str:
     """Return what errors call a message, by the index that the caller knows."""
     return getattr(message, "where", None) or f"messages[{i}]"
+
+
+def callers_index(refusal: str, body: Mapping[str, Any] | None) -> str:
+    """Return a hint on a refusal that names a message by its index in the request, where the caller's list differs.
+
+    Args:
+        refusal: The words of the service.
+        body: The body of the request.
+    """
+    named = _INDEX.search(refusal)
+    messages = (body or {}).get("messages")
+    index = int(named[1]) if named else 0
+    if named is None or not isinstance(messages, ClovaMessages) or index >= len(messages):
+        return ""
+    where = getattr(messages[index], "where", "")
+    if where == named[0]:
+        return ""
+    if not where:
+        return (
+            f"{named[0]} of the request is not in your list, it was added to it. / "
+            f"요청의 {named[0]}은(는) 목록에 없고 덧붙인 메시지입니다."
+        )
+    return f"{named[0]} of the request is your {where}. / 요청의 {named[0]}은(는) 목록의 {where}입니다."
 
 
 def _check_message(message: dict[str, Any], where: str, *, v1: bool) -> None:
@@ -201,7 +235,7 @@ def _check_images(wire: list[dict[str, Any]], *, info: ModelInfo, v1: bool, text
         images = [j for j, part in enumerate(parts) if part["type"] == "image_url"]
         if not images:
             continue
-        where = _where(message, i)
+        where = where_of(message, i)
         for j in images:
             _check_image(parts[j], f"{where}.content[{j}]")
         if v1:

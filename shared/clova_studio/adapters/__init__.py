@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from clova_studio._requests.messages import *
     from clova_studio._secrets import *
     from clova_studio.adapters._answer_calls import *
+    from clova_studio.adapters._attachments import *
     from clova_studio.adapters._chat_fields import *
     from clova_studio.adapters._citations import *
     from clova_studio.adapters._connection import *
     from clova_studio.adapters._conversation import *
     from clova_studio.adapters._embeddings import *
     from clova_studio.adapters._fields import *
+    from clova_studio.adapters._foreign_calls import *
     from clova_studio.adapters._images import *
     from clova_studio.adapters._json_answers import *
     from clova_studio.adapters._named_requests import *
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from clova_studio.adapters._structured_flow import *
     from clova_studio.adapters._summaries import *
     from clova_studio.adapters._threads import *
+    from clova_studio.adapters._token_counts import *
     from clova_studio.adapters._tool_choice import *
     from clova_studio.adapters._tool_choice_flow import *
     from clova_studio.adapters._warn_once import *
@@ -51,6 +54,7 @@ __all__ = [
     "SETTING_NAMES",
     "TUNED_MODEL_PREFIX",
     "AnswerCall",
+    "Attachment",
     "ChatFields",
     "ChatRequest",
     "Cited",
@@ -60,12 +64,14 @@ __all__ = [
     "Conversation",
     "Correction",
     "ForcedTool",
+    "FoundCall",
     "ReasoningAnswer",
     "ReasoningLoop",
     "RerankAnswer",
     "RerankRequest",
     "SlidingMessages",
     "StructuredFlow",
+    "TokenCounting",
     "ToolChoiceFlow",
     "TopicSpan",
     "UnfitAnswerError",
@@ -75,6 +81,8 @@ __all__ = [
     "arequest_named",
     "asegment_texts",
     "asummarize_texts",
+    "attachment",
+    "call_in",
     "calls_of",
     "chat_options",
     "check_counted_model",
@@ -84,6 +92,7 @@ __all__ = [
     "default_output_tokens",
     "estimate_message_tokens",
     "estimate_tokens",
+    "field_of",
     "fitting",
     "image_part",
     "in_thread",
@@ -94,6 +103,7 @@ __all__ = [
     "json_values",
     "key_from_env",
     "lazy_names",
+    "no_images_for",
     "options_of_call",
     "parse_citations",
     "read_image",
@@ -110,6 +120,7 @@ __all__ = [
     "summarize_texts",
     "text_part",
     "tool_choice_of",
+    "united_calls",
     "unwrapped_root",
     "validation_words",
     "warn_of_raised_cap",
@@ -129,12 +140,14 @@ __getattr__, __dir__ = lazy_names(
         ".._requests.messages": ("ClovaMessages",),
         ".._secrets": ("similar_key_words",),
         "._answer_calls": ("AnswerCall", "calls_of"),
+        "._attachments": ("Attachment", "attachment", "json_text"),
         "._chat_fields": ("ChatFields",),
         "._citations": ("Cited", "parse_citations"),
         "._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
-        "._conversation": ("Conversation", "json_text", "text_part", "with_instruction"),
+        "._conversation": ("Conversation", "text_part", "with_instruction"),
         "._embeddings": ("aembed_texts", "check_counted_model"),
         "._fields": ("ConnectionFields", "refuse_unknown"),
+        "._foreign_calls": ("FoundCall", "call_in", "field_of", "united_calls"),
         "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part", "read_image"),
         "._json_answers": ("UnfitAnswerError", "fitting", "json_values", "read_json", "validation_words"),
         "._named_requests": ("arequest_named", "request_named"),
@@ -159,6 +172,7 @@ __getattr__, __dir__ = lazy_names(
         ),
         "._summaries": ("MAX_SUMMARIZATION_CHARACTERS", "asummarize_texts", "summarize_texts"),
         "._threads": ("in_thread", "iterate_in_threads"),
+        "._token_counts": ("TokenCounting", "no_images_for"),
         "._tool_choice": ("ForcedTool", "tool_choice_of"),
         "._tool_choice_flow": ("ToolChoiceFlow",),
         "._warn_once": ("WarnOnce",),

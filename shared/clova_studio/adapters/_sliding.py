@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from clova_studio._errors import InvalidResponseError
+from clova_studio._requests.messages import ClovaMessage, ClovaMessages, where_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,13 +33,13 @@ class SlidingMessages(Generic[M]):
 
     def __init__(self, messages: Sequence[M], wire_of: Callable[[int, M], Iterable[Mapping[str, Any]]]) -> None:
         self.messages = list(messages)
-        self.wire: list[dict[str, Any]] = []
+        self.wire = ClovaMessages()
         self._indices: list[int] = []
         for i, message in enumerate(self.messages):
             # One at a time, so that system messages are not joined.
             for wire in wire_of(i, message):
                 if wire["content"].strip():
-                    self.wire.append({"role": wire["role"], "content": wire["content"]})
+                    self.wire.append(ClovaMessage(where_of(wire, i), role=wire["role"], content=wire["content"]))
                     self._indices.append(i)
 
     def kept(self, answer: Sequence[Message]) -> list[M]:
