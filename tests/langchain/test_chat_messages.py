@@ -195,7 +195,7 @@ def test_pictures_that_cannot_go_along(
     with pytest.raises(ConfigurationError, match="image"):
         model.invoke([picture])
     assert server.requests == []
-    with pytest.warns(UserWarning, match=r"1 image\(s\) of the history"):
+    with pytest.warns(UserWarning, match=r"1 image\(s\) of the history .*messages\[0\]"):
         model.invoke([picture, AIMessage("보았습니다."), HumanMessage("무엇이었나요? what 을 보세요")])
     assert server.requests[-1].body["messages"][0]["content"] == "보세요\n[image]"
     assert picture.content[1] == block
