@@ -99,7 +99,7 @@ def test_order_is_the_inputs(make: Any) -> None:
         return vector_of(request)
 
     vectors = canned(make, handler, TEXTS)
-    assert [vector.embedding for vector in vectors] == [vector(i) for i in range(50)]
+    assert [found.embedding for found in vectors] == [vector(i) for i in range(50)]
     assert canned(make, handler, []) == []
 
 
