@@ -132,7 +132,8 @@ class ChatClovaX(Dumpable, CountingChatModel):
         return f"{super()._get_llm_string(stop=stop, **kwargs)}---{self._connection.base_url}"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop=stop if stop is not None else self.stop, **kwargs)
+        ends = stop if stop is not None else self.stop
+        params = super()._get_ls_params(stop=[ends] if isinstance(ends, str) else ends, **kwargs)
         # The same as response_metadata["model_provider"]: middleware compares them.
         params["ls_provider"] = PROVIDER
         cap = kwargs.get("max_completion_tokens")
@@ -277,12 +278,13 @@ class ChatClovaX(Dumpable, CountingChatModel):
         Args:
             tools: LangChain tools, functions, pydantic classes, TypedDicts, or dicts in OpenAI's, Anthropic's or JSON
                 Schema form.
-            tool_choice: ``"auto"``, ``"none"``, the name of a tool, or a dict that names one. ``"any"``, ``"required"``
-                and True demand a tool call. With one tool it is forced by name. With several, for which the service has
-                no such choice, an instruction asks for a call, and the model is asked once more if its answer is text.
-                If that answer is text too, ``response_metadata["tool_choice_unmet"]`` is True. An agent's tool that
-                only carries its structured answer is different: then an instruction asks for the arguments as JSON,
-                also after 40009, and they become the call; marked as in ``with_structured_output``.
+            tool_choice: ``"auto"``, ``"none"``, the name of a tool, or a dict that names one. None and False have no
+                effect: the model chooses. ``"any"``, ``"required"`` and True demand a tool call. With one tool it is
+                forced by name. With several, for which the service has no such choice, an instruction asks for a call,
+                and the model is asked once more if its answer is text. If that answer is text too,
+                ``response_metadata["tool_choice_unmet"]`` is True. An agent's tool that only carries its structured
+                answer is different: then an instruction asks for the arguments as JSON, also after 40009, and they
+                become the call; marked as in ``with_structured_output``.
             strict: True makes all properties required; the service has no such switch.
             parallel_tool_calls: False keeps only the first tool call of an answer; the service has no such switch.
             response_format: ``{"type": "json_schema", "json_schema": {"schema": ...}}``, without tools only.
@@ -296,14 +298,14 @@ class ChatClovaX(Dumpable, CountingChatModel):
                 is recursive; when it is run: two tools have one name.
         """
         wire = [wire_tool(tool, strict=strict) for tool in tools]
+        with langchain_errors:
+            choice = tool_choice_of(tool_choice, [tool["function"]["name"] for tool in wire])
         if wire:
-            with langchain_errors:
-                tool_choice_of(tool_choice, [tool["function"]["name"] for tool in wire])
             kwargs["tools"] = wire
-            if tool_choice is not None:
+            if tool_choice:
                 kwargs["tool_choice"] = tool_choice
             answers = [tool.name for tool in tools if is_answer_tool(tool)]
-            if len(answers) == 1 and tool_choice not in (None, False, "auto", "none"):
+            if len(answers) == 1 and choice not in (None, "auto", "none"):
                 kwargs["_answer_tool"] = answers[0]
         if response_format is not None:
             with langchain_errors:

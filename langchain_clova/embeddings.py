@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, Field
 
-from clova_studio.adapters import check_counted_model, in_thread
+from clova_studio.adapters import check_counted_model, check_text, in_thread, listed
 from langchain_clova._errors import langchain_errors, translated
 from langchain_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from clova_studio import ClovaStudioError, Embedding
 
 __all__ = ["ClovaEmbeddings", "ClovaXEmbeddings"]
+
+_ONE = ": for one text use embed_query"
 
 
 class ClovaEmbeddings(ConnectionFields, Embeddings):
@@ -43,6 +45,9 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
         on_error: ``"raise"`` stops at the first error, with the vectors that succeeded on its ``partial``;
             ``"return"`` goes on and puts each error at its text's index.
         on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
+        on_blank: ``"placeholder"`` embeds ``"."`` in place of each blank text of ``embed_documents``, for callers that
+            need a vector for every text: LangGraph's stores, vector stores, splitters. By default a blank text is an
+            error, or with ``on_error="return"`` has one in its place. A blank query is always an error.
 
     Raises:
         ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
@@ -54,35 +59,37 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
     show_progress_bar: bool = False
     on_error: Literal["raise", "return"] = "raise"
     on_too_long: Literal["error", "truncate"] = "error"
+    on_blank: Literal["error", "placeholder"] = "error"
 
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+    def embed_documents(self, texts: Iterable[str]) -> list[list[float]]:
         """Return the vectors of texts in input order.
 
         Args:
-            texts: The texts. A blank one is refused by its index before anything is sent.
+            texts: The texts, in a list or any other iterable with an order: a tuple, a generator, an array, a column.
+                Those that are no text, and blank ones, are refused by their index before anything is sent.
 
         Returns:
             One list of 1,024 floats per text. An empty list gives an empty list, without a request. With
-            ``on_error="return"`` an error is in place of the vector of a text that failed.
+            ``on_error="return"`` an error is in place of the vector of a text that failed or is blank.
 
         Raises:
             ConfigurationError: A text is blank; nothing was sent.
             ClovaStudioError: The first error, with the vectors that succeeded on ``partial``.
         """
-        if not texts:
-            return []
         with langchain_errors:
-            return _vectors(self._connection.sync.embed_many(list(texts), **self._batch_options()))
+            given = listed("texts", texts, "strings", _ONE)
+            return _vectors(self._connection.sync.embed_many(given, **self._batch_options())) if given else []
 
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+    async def aembed_documents(self, texts: Iterable[str]) -> list[list[float]]:
         """Async variant of ``embed_documents``."""
-        if not texts:
-            return []
         with langchain_errors:
+            given = listed("texts", texts, "strings", _ONE)
+            if not given:
+                return []
             client = self._connection.asynchronous
             if client is None:
-                return await in_thread(self.embed_documents, texts)
-            return _vectors(await client.embed_many(list(texts), **self._batch_options()))
+                return await in_thread(self.embed_documents, given)
+            return _vectors(await client.embed_many(given, **self._batch_options()))
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a text.
@@ -98,14 +105,14 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
             ClovaStudioError: The request failed.
         """
         if self.on_too_long == "truncate":
-            return self._only(self.embed_documents([text]))
+            return self._only(self.embed_documents([self._query(text)]))
         with langchain_errors:
             return self._connection.sync.embed(text, model=self.model).embedding
 
     async def aembed_query(self, text: str) -> list[float]:
         """Async variant of ``embed_query``."""
         if self.on_too_long == "truncate":
-            return self._only(await self.aembed_documents([text]))
+            return self._only(await self.aembed_documents([self._query(text)]))
         with langchain_errors:
             client = self._connection.asynchronous
             if client is None:
@@ -143,7 +150,14 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
             "show_progress": self.show_progress_bar,
             "on_error": self.on_error,
             "on_too_long": self.on_too_long,
+            "on_blank": self.on_blank,
         }
+
+    @staticmethod
+    def _query(query: str) -> str:
+        # A placeholder is for texts: as a query it would find anything.
+        with langchain_errors:
+            return check_text("text", query)
 
     @staticmethod
     def _only(vectors: Sequence[list[float] | Exception]) -> list[float]:

@@ -10,7 +10,7 @@ from langchain_core.runnables import Runnable  # noqa: TC002  a field's type
 from pydantic import BaseModel, Field
 
 from clova_studio import AiFilter
-from clova_studio.adapters import SEARCH_TOOL_DESCRIPTION, ReasoningLoop, arequest_named, request_named
+from clova_studio.adapters import SEARCH_TOOL_DESCRIPTION, ReasoningLoop, StopStrings, arequest_named, request_named
 from langchain_clova._answers import usage_of
 from langchain_clova._citations import ClovaCitation, citations_of
 from langchain_clova._queries import QueryInput, conversation_of, query_of
@@ -77,7 +77,7 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
         top_k: 0 to 128; service default 0.
         max_tokens: Output cap of a step in tokens, 1,024 to 4,095; service default 1,024. Input may have 128,000.
         repetition_penalty: Above 0, up to 2; service default 1.1.
-        stop: Strings at which the answer ends.
+        stop: One string or several at which the answer ends.
         seed: 0 (random) to 4294967295.
         include_ai_filters: Whether to run the AI filter; on by default here.
 
@@ -111,7 +111,7 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
     top_k: int | None = None
     max_tokens: int | None = None
     repetition_penalty: float | None = None
-    stop: list[str] | None = None
+    stop: StopStrings | None = None
     seed: int | None = None
     include_ai_filters: bool | None = None
 

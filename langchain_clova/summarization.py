@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from langchain_core.documents import Document
@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage, get_buffer_string
 from langchain_core.prompt_values import PromptValue
 from pydantic import Field
 
-from clova_studio.adapters import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, summarize_texts
+from clova_studio.adapters import MAX_SUMMARIZATION_CHARACTERS, asummarize_texts, listed, summarize_texts
 from langchain_clova._errors import ClovaConfigurationError
 from langchain_clova._runnables import ClovaRunnable
 
@@ -96,10 +96,7 @@ def texts_of(given: Any) -> list[str]:
     """Return an input as texts that are not blank."""
     if isinstance(given, (str, Document, BaseMessage, PromptValue)):
         given = [given]
-    if isinstance(given, (bytes, Mapping)) or not isinstance(given, Sequence):
-        raise ClovaConfigurationError(
-            f"the input must be a string, a Document, a message or a list of those, got {type(given).__name__}"
-        )
+    given = listed("the input", given, "strings, Documents or messages")
     is_conversation = len(given) > 1 and all(isinstance(item, BaseMessage) for item in given)
     if is_conversation:
         # An empty line between messages, so that a long conversation is cut there.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.documents import Document
 from langchain_text_splitters.base import TextSplitter
 
-from clova_studio.adapters import SETTING_NAMES, Connection, asegment_texts, in_thread, segment_texts
+from clova_studio.adapters import SETTING_NAMES, Connection, asegment_texts, check_texts, in_thread, segment_texts
 from langchain_clova._errors import ClovaConfigurationError, langchain_errors
 from langchain_clova._fields import refuse_unknown
 
@@ -115,11 +115,13 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         """Async variant of ``split_text``."""
         return [text[piece.start : piece.end] for piece in (await self._asplit([text]))[0]]
 
-    def create_documents(self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None) -> list[Document]:
+    def create_documents(
+        self, texts: Iterable[str], metadatas: Iterable[dict[Any, Any]] | None = None
+    ) -> list[Document]:
         """Return the topic paragraphs of texts as documents.
 
         Args:
-            texts: The texts.
+            texts: The texts, in a list or any other iterable with an order.
             metadatas: One mapping per text, copied into each of its documents.
 
         Returns:
@@ -129,13 +131,15 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         Raises:
             ClovaStudioError: A request failed.
         """
-        return self._documents(texts, metadatas, self._split(texts))
+        given = self._given(texts)
+        return self._documents(given, metadatas, self._split(given))
 
     async def acreate_documents(
-        self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None
+        self, texts: Iterable[str], metadatas: Iterable[dict[Any, Any]] | None = None
     ) -> list[Document]:
         """Async variant of ``create_documents``."""
-        return self._documents(texts, metadatas, await self._asplit(texts))
+        given = self._given(texts)
+        return self._documents(given, metadatas, await self._asplit(given))
 
     async def asplit_documents(self, documents: Iterable[Document]) -> list[Document]:
         """Return the topic paragraphs of documents as new documents.
@@ -170,6 +174,11 @@ class ClovaSegmentationTextSplitter(TextSplitter):
         """
         return await self.asplit_documents(documents)
 
+    @staticmethod
+    def _given(texts: Iterable[str]) -> list[str]:
+        with langchain_errors:
+            return check_texts("texts", texts)
+
     def _split(self, texts: Sequence[str]) -> list[list[TopicSpan]]:
         with langchain_errors:
             return segment_texts(self._connection.sync, texts, **self._work)
@@ -184,10 +193,11 @@ class ClovaSegmentationTextSplitter(TextSplitter):
     def _documents(
         self,
         texts: Sequence[str],
-        metadatas: Sequence[dict[Any, Any]] | None,
+        metadatas: Iterable[dict[Any, Any]] | None,
         pieces: Sequence[Sequence[TopicSpan]],
     ) -> list[Document]:
         documents = []
+        metadatas = None if metadatas is None else list(metadatas)
         for i, text in enumerate(texts):
             for piece in pieces[i]:
                 metadata = copy.deepcopy(metadatas[i]) if metadatas else {}

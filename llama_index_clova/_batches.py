@@ -9,11 +9,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from clova_studio import ClovaStudioError, ConfigurationError, Embedding
-from clova_studio.adapters import check_loop
+from clova_studio import ClovaStudioError, Embedding
+from clova_studio.adapters import check_loop, check_texts, embeddable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = ["Lookup", "Semaphores", "TextBatches"]
 
@@ -53,8 +53,11 @@ class Semaphores:
 class TextBatches:
     """A list of texts that is embedded in batches. As a context it puts the results of the list on its error."""
 
-    def __init__(self, texts: Sequence[str], size: int, *, show_progress: bool) -> None:
-        self._texts = _checked(texts)
+    def __init__(self, texts: Iterable[str], size: int, *, show_progress: bool, on_blank: str = "error") -> None:
+        self._texts = check_texts("texts", texts)
+        # This is checked before the first batch is sent.
+        for index, text in enumerate(self._texts):
+            embeddable(f"texts[{index}]", text, on_blank)
         self._results: list[Embedding | ClovaStudioError | None] = [None] * len(self._texts)
         self.batches = [range(len(self._texts))[start : start + size] for start in range(0, len(self._texts), size)]
         self._bar = _progress_bar(len(self._texts)) if show_progress else None
@@ -99,7 +102,7 @@ class Lookup:
         self._clock = clock
         self._indices: dict[str, list[int]] = {}
         self._missing: dict[str, None] = {}
-        for index, text in enumerate(_checked(texts)):
+        for index, text in enumerate(texts):
             self._indices.setdefault(text, []).append(index)
             self._missing[text] = None
 
@@ -153,18 +156,6 @@ class Lookup:
         _renumber(error, [self._indices[text][0] for text in part])
         error.partial = partial
         return kept
-
-
-def _checked(texts: Sequence[str]) -> list[str]:
-    """Return the texts if none is blank: this is checked before the first batch is sent."""
-    if isinstance(texts, (str, bytes)):
-        raise ConfigurationError(f"texts must be a list of strings, got {type(texts).__name__}")
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ConfigurationError(f"texts[{index}] must be a string, got {type(text).__name__}")
-        if not text.strip():
-            raise ConfigurationError(f"texts[{index}] is empty: the service refuses empty text")
-    return list(texts)
 
 
 def _renumber(error: ClovaStudioError, indices: Sequence[int]) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping  # noqa: TC003  pydantic reads the annotatio
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from pydantic import Field, SecretStr, field_serializer
+from pydantic import Field, field_serializer
 
 from clova_studio import adapters
-from clova_studio.adapters import key_from_env
+from clova_studio.adapters import ApiKey, key_from_env
 
 __all__ = ["ChatFields", "ConnectionFields"]
 
@@ -39,8 +39,8 @@ class ConnectionFields(adapters.ConnectionFields):
     argument_hints: ClassVar[Mapping[str, str]] = _HINTS
 
     # Left out of to_dict and to_json, which end up in LlamaIndex's caches and traces.
-    api_key: SecretStr | None = Field(default_factory=key_from_env, exclude=True)
-    apigw_api_key: SecretStr | None = Field(default=None, exclude=True)
+    api_key: ApiKey | None = Field(default_factory=key_from_env, exclude=True)
+    apigw_api_key: ApiKey | None = Field(default=None, exclude=True)
 
     @field_serializer("timeout")
     def _dump_timeout(self, value: Any) -> Any:

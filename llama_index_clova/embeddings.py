@@ -13,14 +13,22 @@ from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent,
 from pydantic import AliasChoices, Field, PrivateAttr
 
 from clova_studio import ClovaStudioError, ContextLengthError
-from clova_studio.adapters import WorkQueue, aembed_texts, check_counted_model, in_thread, run_tasks, run_threads
+from clova_studio.adapters import (
+    WorkQueue,
+    aembed_texts,
+    check_counted_model,
+    embeddable,
+    in_thread,
+    run_tasks,
+    run_threads,
+)
 from llama_index_clova._batches import Lookup, Semaphores, TextBatches
 from llama_index_clova._decorators import dispatcher
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractAsyncContextManager
 
 __all__ = ["ClovaEmbedding"]
@@ -41,9 +49,9 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
     The API takes one text per request. Up to ``max_concurrency`` requests are in flight at once, and batches wait while
     the quota is full. Vectors are lists of 1,024 floats, not of unit length.
 
-    Blank texts are refused by their index before anything is sent. When a text of a list fails, no further batch is
-    started. The error's ``partial`` has one entry per text of the list: an ``Embedding``, the error of the text, or
-    None if it has neither.
+    Blank texts are refused by their index before anything is sent, unless ``on_blank`` says otherwise. When a text of
+    a list fails, no further batch is started. The error's ``partial`` has one entry per text of the list: an
+    ``Embedding``, the error of the text, or None if it has neither.
 
     With ``embeddings_cache``, what succeeded before a failure is stored, and long batches are stored part by part, so
     that the next run embeds only what is missing. A killed process loses the part of each batch that is in flight:
@@ -57,6 +65,8 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         max_concurrency: Maximum number of requests in flight, from 1: of this instance in one event loop, over all
             batches and queries, and of each synchronous call.
         on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
+        on_blank: ``"placeholder"`` embeds ``"."`` in place of each blank text, for indices and splitters that need a
+            vector for every text. A blank query is always an error.
         embed_batch_size: Texts per batch, 1 to 2,048: a batch is one event, one call of ``rate_limiter`` and one step
             of the progress bar, not one request, which always has one text. The default is 1,024 and not LlamaIndex's
             10: a batch ends with its slowest request, so small batches leave most of ``max_concurrency`` unused.
@@ -77,6 +87,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
     model_name: str = Field(default="bge-m3", validation_alias=AliasChoices("model_name", "model"), min_length=1)
     max_concurrency: int = Field(default=32, ge=1)
     on_too_long: Literal["error", "truncate"] = "error"
+    on_blank: Literal["error", "placeholder"] = "error"
     embed_batch_size: int = Field(default=1_024, ge=1, le=2_048)
     num_workers: int | None = Field(default=None, ge=1)
     # A store cannot be written as JSON.
@@ -96,14 +107,15 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
 
     def get_text_embedding_batch(
         self,
-        texts: list[str],
+        texts: Iterable[str],
         show_progress: bool = False,  # noqa: FBT001, FBT002  the base class's argument
         **kwargs: Any,  # noqa: ARG002  see below
     ) -> list[list[float]]:
         """Return the vectors of texts in input order.
 
         Args:
-            texts: The texts. A blank one is refused by its index before anything is sent.
+            texts: The texts, in a list or any other iterable with an order: a tuple, a generator, an array, a column.
+                Those that are no text, and blank ones, are refused by their index before anything is sent.
             show_progress: Whether to draw a progress bar.
             **kwargs: Ignored: a pipeline passes its arguments to every transformation.
 
@@ -114,7 +126,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
             ConfigurationError: A text is blank; nothing was sent.
             ClovaStudioError: The first error, with what succeeded on ``partial``.
         """
-        run = TextBatches(texts, self.embed_batch_size, show_progress=show_progress)
+        run = self._batched(texts, show_progress=show_progress)
 
         def embed(indices: range) -> None:
             with run.batch(indices) as batch, self._events(batch) as vectors:
@@ -133,13 +145,13 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
 
     async def aget_text_embedding_batch(
         self,
-        texts: list[str],
+        texts: Iterable[str],
         show_progress: bool = False,  # noqa: FBT001, FBT002  the base class's argument
         **kwargs: Any,  # noqa: ARG002  see below
     ) -> list[list[float]]:
         """Async variant of ``get_text_embedding_batch``."""
         # The base class starts all batches at once, continues them after a failure, and leaves their events open.
-        run = TextBatches(texts, self.embed_batch_size, show_progress=show_progress)
+        run = self._batched(texts, show_progress=show_progress)
         # Enough batches that there are texts for new requests while the last requests of a batch finish.
         useful = 1 + 2 * self.max_concurrency // self.embed_batch_size
         workers = min(useful, self.num_workers or useful)
@@ -181,6 +193,9 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         check_counted_model(self.model_name)
         return (await client.count_embedding_tokens(text)).total
 
+    def _batched(self, texts: Iterable[str], *, show_progress: bool) -> TextBatches:
+        return TextBatches(texts, self.embed_batch_size, show_progress=show_progress, on_blank=self.on_blank)
+
     def _get_query_embedding(self, query: str) -> list[float]:
         return self._embed(query)
 
@@ -188,14 +203,18 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         return await self._aembed(query)
 
     def _get_text_embedding(self, text: str) -> list[float]:
-        return self._embed(text)
+        return self._embed(embeddable("text", text, self.on_blank))
 
     async def _aget_text_embedding(self, text: str) -> list[float]:
-        return await self._aembed(text)
+        return await self._aembed(embeddable("text", text, self.on_blank))
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         found = self._connection.sync.embed_many(
-            texts, model=self.model_name, max_concurrency=self.max_concurrency, on_too_long=self.on_too_long
+            texts,
+            model=self.model_name,
+            max_concurrency=self.max_concurrency,
+            on_too_long=self.on_too_long,
+            on_blank=self.on_blank,
         )
         return [embedding.embedding for embedding in found]
 
@@ -209,6 +228,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
                 model=self.model_name,
                 max_concurrency=self.max_concurrency,
                 on_too_long=self.on_too_long,
+                on_blank=self.on_blank,
                 permits=self._requests(),
                 parent=_batches.get(),
             )

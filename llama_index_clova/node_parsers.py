@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from tqdm.auto import tqdm
 
 from clova_studio import ConfigurationError, segmentation_windows
-from clova_studio.adapters import asegment_texts, in_thread, segment_texts
+from clova_studio.adapters import asegment_texts, check_texts, in_thread, segment_texts
 from llama_index_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
@@ -136,11 +136,11 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         """Async variant of ``split_text``."""
         return await self.asplit_texts([text])
 
-    def split_texts(self, texts: list[str]) -> list[str]:
+    def split_texts(self, texts: Iterable[str]) -> list[str]:
         """Return the topic paragraphs of several texts, requested concurrently.
 
         Args:
-            texts: The texts.
+            texts: The texts, in a list or any other iterable with an order.
 
         Returns:
             The chunks of all texts in order.
@@ -148,11 +148,13 @@ class ClovaSegmentationNodeParser(TextSplitter, ConnectionFields):
         Raises:
             ClovaStudioError: A request failed.
         """
-        return _chunks(texts, self._segment(texts))
+        given = check_texts("texts", texts)
+        return _chunks(given, self._segment(given))
 
-    async def asplit_texts(self, texts: list[str]) -> list[str]:
+    async def asplit_texts(self, texts: Iterable[str]) -> list[str]:
         """Async variant of ``split_texts``."""
-        return _chunks(texts, await self._asegment(texts))
+        given = check_texts("texts", texts)
+        return _chunks(given, await self._asegment(given))
 
     def _parse_nodes(
         self,

@@ -28,6 +28,8 @@ V3 = [
     ({"repetition_penalty": 1.05}, "repetitionPenalty", 1.05),
     ({"repeat_penalty": 1.06}, "repetitionPenalty", 1.06),
     ({"stop": ["끝"]}, "stop", ["끝"]),
+    ({"stop": "끝"}, "stop", ["끝"]),
+    ({"stop": ("끝", "둘")}, "stop", ["끝", "둘"]),
     ({"seed": 7}, "seed", 7),
     ({"include_ai_filters": True}, "includeAiFilters", True),
 ]
@@ -244,6 +246,7 @@ def test_traces_name_provider_and_options(chat: Callable[..., ChatClovaX]) -> No
     assert params["ls_provider"] == model.invoke("안녕").response_metadata["model_provider"]
     assert (params["ls_model_name"], params["ls_max_tokens"]) == ("HCX-007", 7)
     assert (params["ls_temperature"], params["ls_stop"]) == (0.1, ["끝"])
+    assert model._get_ls_params(stop="둘")["ls_stop"] == chat(stop="둘")._get_ls_params()["ls_stop"] == ["둘"]
 
 
 def test_answers_are_not_cut_at_the_services_default(chat: Callable[..., ChatClovaX], server: EmulatorServer) -> None:

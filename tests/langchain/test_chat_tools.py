@@ -66,6 +66,34 @@ def test_plain_choices_are_sent_as_they_are(
     assert sent(server) == [choice]
 
 
+@pytest.mark.parametrize("choice", [False, "", {}, {"type": "auto"}, {"type": "none"}])
+@pytest.mark.parametrize("way", ["bound", "per call"])
+def test_empty_choices_have_no_effect(
+    chat: Callable[..., ChatClovaX], server: EmulatorServer, choice: Any, way: str
+) -> None:
+    """False and what is empty leave the choice to the model, with and without tools; Anthropic's dicts are read."""
+    kind = choice["type"] if choice else None
+    if way == "bound":
+        chat().bind_tools([get_weather, find_train], tool_choice=choice).invoke("안녕")
+    else:
+        chat().invoke("안녕", tools=[get_weather], tool_choice=choice)
+    assert sent(server) == [kind]
+    if not choice:
+        chat().bind_tools([], tool_choice=choice).invoke("안녕")
+        chat().invoke("안녕", tool_choice=choice)
+        assert sent(server) == [None] * 3
+
+
+def test_choice_that_forbids_parallel_calls(chat: Callable[..., ChatClovaX]) -> None:
+    """Anthropic's ``disable_parallel_tool_use`` keeps the first call alone, as ``parallel_tool_calls=False`` does."""
+    question = "서울 날씨와 부산 날씨를 알려 줘"
+    counts = []
+    for disable in (False, True):
+        choice = {"type": "auto", "disable_parallel_tool_use": disable}
+        counts.append(len(chat().bind_tools([get_weather], tool_choice=choice).invoke(question).tool_calls))
+    assert counts[0] > counts[1] == 1
+
+
 @pytest.mark.each_behaviour
 @pytest.mark.parametrize(
     ("tools", "choice"),
@@ -277,6 +305,8 @@ def test_wrong_choices_and_pairs_are_refused(chat: Callable[..., ChatClovaX]) ->
     schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object", "properties": {}}}}
     with pytest.raises(ConfigurationError, match="is not 'auto'"):
         chat().bind_tools([get_weather], tool_choice="other")
+    with pytest.raises(ConfigurationError, match="needs tools"):
+        chat().bind_tools([], tool_choice="any")
     with pytest.raises(ConfigurationError, match="ToolStrategy"):
         chat(model="HCX-007").bind_tools([get_weather], response_format=schema)
 

@@ -6,8 +6,12 @@ import asyncio
 import pickle
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
-from langchain_core.exceptions import ModelInvalidRequestError
+from langchain_core.exceptions import ModelError, ModelInvalidRequestError
+from langgraph.store.base import PutOp
+from langgraph.store.memory import InMemoryStore
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ConfigurationError, ContextLengthError
 from clova_studio.emulator import serve
@@ -61,6 +65,64 @@ def test_empty_texts_are_named_before_sending(
     with pytest.raises(ConfigurationError, match="empty"):
         embeddings().embed_query("")
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [tuple, iter, np.array, pd.Series, lambda texts: dict.fromkeys(texts).keys()],
+    ids=["tuple", "iterator", "array", "column", "keys"],
+)
+@pytest.mark.parametrize("given", ["settings", "client"])
+def test_texts_come_in_any_holder_with_an_order(
+    embeddings: Callable[..., ClovaEmbeddings], server: EmulatorServer, hold: Any, given: str
+) -> None:
+    """Arrays, columns, tuples and generators give the vectors that a list gives, sync and async."""
+    with ClovaStudio(server.api_key, base_url=server.base_url) as client:
+        model = embeddings() if given == "settings" else ClovaEmbeddings(client=client)
+        vectors = model.embed_documents(TEXTS[:3])
+        assert model.embed_documents(hold(TEXTS[:3])) == vectors
+        assert asyncio.run(model.aembed_documents(hold(TEXTS[:3]))) == vectors
+        with pytest.raises(ConfigurationError, match="got str: for one text use embed_query"):
+            model.embed_documents("가나다")
+        with pytest.raises(ConfigurationError, match="text must be a string, got list"):
+            model.embed_query(["가"])
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_blank_texts_of_a_batch_lose_nothing(
+    embeddings: Callable[..., ClovaEmbeddings],
+    asynchronous: bool,  # noqa: FBT001
+) -> None:
+    """A blank text has its error in its place, or with ``on_blank`` a vector; a blank query is always refused."""
+
+    def embed(texts: list[Any], **settings: Any) -> list[Any]:
+        model = embeddings(**settings)
+        return asyncio.run(model.aembed_documents(texts)) if asynchronous else model.embed_documents(texts)
+
+    first, blank, gap, last = embed(["가", "", None, "나"], on_error="return")
+    assert [type(first), type(last)] == [list, list]
+    assert isinstance(blank, ConfigurationError)
+    assert isinstance(blank, ModelError)
+    assert str(blank).startswith("texts[1]: text is empty")
+    assert str(gap).startswith("texts[2]: text must be a string")
+    filled = embed(["가", " ", "나"], on_blank="placeholder")
+    assert filled == [first, embeddings().embed_query("."), last]
+    for settings in ({"on_blank": "placeholder"}, {"on_blank": "placeholder", "on_too_long": "truncate"}):
+        with pytest.raises(ConfigurationError, match="text is empty"):
+            embeddings(**settings).embed_query(" ")
+
+
+async def test_memory_store_keeps_items_with_blank_fields(embeddings: Callable[..., ClovaEmbeddings]) -> None:
+    """LangGraph's store embeds the fields of several items at once: a blank one costs none of them."""
+    store = InMemoryStore(index={"dims": 1024, "embed": embeddings(on_blank="placeholder"), "fields": ["memo"]})
+    store.put(("u",), "blank", {"memo": ""})
+    await store.abatch([PutOp(("u",), f"{i}", {"memo": memo}) for i, memo in enumerate(["매운 음식", " ", "등산"])])
+    found = await store.asearch(("u",), query="매운 음식을 좋아하나요?")
+    assert found[0].key == "0"
+    assert {item.key for item in found} == {"blank", "0", "1", "2"}
+    refusing = InMemoryStore(index={"dims": 1024, "embed": embeddings(), "fields": ["memo"]})
+    with pytest.raises(ConfigurationError, match=r"texts\[0\] is empty.*on_blank='placeholder'"):
+        refusing.put(("u",), "blank", {"memo": ""})
 
 
 def test_default_models_are_those_of_their_names(server: EmulatorServer) -> None:

@@ -85,6 +85,7 @@ def test_options_reach_the_wire(
         ({"max_completion_tokens": 51}, "maxTokens", 51),
         ({"repeat_penalty": 1.06}, "repetitionPenalty", 1.06),
         ({"stop_sequences": ["끝"]}, "stop", ["끝"]),
+        ({"stop": "끝"}, "stop", ["끝"]),
     ],
 )
 def test_other_names(server: EmulatorServer, account: Any, given: dict[str, Any], name: str | None, value: Any) -> None:

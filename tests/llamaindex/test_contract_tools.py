@@ -138,10 +138,20 @@ def test_call_without_arguments(server: EmulatorServer, account: Any, model: str
     assert parameters == {"type": "object", "properties": {}}
 
 
-@pytest.mark.parametrize(("choice", "sent"), [(None, {None, "auto"}), ("auto", {"auto"}), ("none", {"none"})])
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (None, {None, "auto"}),
+        (False, {None, "auto"}),
+        ("", {None, "auto"}),
+        ({}, {None, "auto"}),
+        ("auto", {"auto"}),
+        ("none", {"none"}),
+    ],
+)
 @pytest.mark.parametrize("way", WITH_TOOLS)
 def test_plain_choices(server: EmulatorServer, account: Any, way: str, choice: str | None, sent: set[Any]) -> None:
-    """No choice, auto and none reach the wire as they are."""
+    """No choice, auto and none reach the wire as they are; what is empty is no choice."""
     last = run(ClovaX(**account), way, [WEATHER, CLOCK], user_msg="안녕", tool_choice=choice)[-1]
     assert server.requests[0].body.get("toolChoice") in sent
     assert last.message.content

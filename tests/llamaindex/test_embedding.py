@@ -8,7 +8,12 @@ import json
 import pickle
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from llama_index.core import Document, VectorStoreIndex
+from llama_index.core.node_parser import SemanticSplitterNodeParser
+from llama_index.core.schema import TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
 from llama_support import LONG, TEXTS
 
@@ -106,6 +111,59 @@ def test_blank_texts_are_named_before_sending(
     with pytest.raises(ConfigurationError, match="empty"):
         asyncio.run(model.aget_text_embedding(" "))
     assert server.requests == []
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize(
+    "hold",
+    [tuple, iter, np.array, pd.Series, lambda texts: dict.fromkeys(texts).keys()],
+    ids=["tuple", "iterator", "array", "column", "keys"],
+)
+def test_texts_come_in_any_holder_with_an_order(
+    embedding: Callable[..., ClovaEmbedding],
+    embed: Callable[..., Any],
+    hold: Any,
+    cached: bool,  # noqa: FBT001
+) -> None:
+    """Arrays, columns, tuples and generators give the vectors that a list gives."""
+    model = embedding(embed_batch_size=2, embeddings_cache=SimpleKVStore() if cached else None)
+    assert embed(model, hold(TEXTS[:3])) == embed(embedding(), TEXTS[:3])
+    for wrong, named in (("가나다", "got str"), ({"가"}, "got set"), (pd.DataFrame({"글": ["가"]}), "got DataFrame")):
+        with pytest.raises(ConfigurationError, match=f"texts must be a list of strings, {named}"):
+            embed(model, wrong)
+    with pytest.raises(ConfigurationError, match=r"texts\[1\] must be a string, got float"):
+        embed(model, pd.Series(["가", float("nan")], dtype=object))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_blank_texts_can_have_a_vector(
+    embedding: Callable[..., ClovaEmbedding],
+    embed: Callable[..., Any],
+    cached: bool,  # noqa: FBT001
+) -> None:
+    """With ``on_blank="placeholder"`` a full stop is embedded in place of each blank text; no query is replaced."""
+    cache = SimpleKVStore() if cached else None
+    model = embedding(on_blank="placeholder", embed_batch_size=2, embeddings_cache=cache)
+    placeholder = embedding().get_text_embedding(".")
+    for _ in range(2):
+        found = embed(model, ["가", "", "나", " \n"])
+        assert found == [*embed(embedding(), ["가", "."]), embedding().get_text_embedding("나"), placeholder]
+    assert model.get_text_embedding("\t") == asyncio.run(model.aget_text_embedding("")) == placeholder
+    with pytest.raises(ConfigurationError, match="text is empty"):
+        model.get_query_embedding(" ")
+
+
+def test_splitter_and_index_with_blank_texts(embedding: Callable[..., ClovaEmbedding]) -> None:
+    """An index and the semantic splitter of LlamaIndex work on blank texts, with vectors that can be compared."""
+    model = embedding(on_blank="placeholder")
+    index = VectorStoreIndex([TextNode(text="환불은 7일"), TextNode(text=" ")], embed_model=model)
+    assert len(index.as_retriever(similarity_top_k=2).retrieve("환불")) == 2
+    splitter = SemanticSplitterNodeParser(
+        embed_model=model, buffer_size=0, sentence_splitter=lambda text: text.split("."), include_metadata=False
+    )
+    with np.errstate(all="raise"):
+        parts = splitter.get_nodes_from_documents([Document(text="비가 온다.눈이 온다..환불은 7일 안에 한다.")])
+    assert "".join(part.get_content() for part in parts) == "비가 온다눈이 온다환불은 7일 안에 한다"
 
 
 @pytest.mark.parametrize("path", ["query", "aquery", "text", "atext", "batch", "abatch"])

@@ -46,7 +46,7 @@ class ChatOptions(TypedDict, total=False):
         max_completion_tokens: Another name of ``max_tokens``; the model decides which one is sent.
         repetition_penalty: v3 above 0, up to 2, default 1.1; v1 above 0, up to 10, default 5.
         repeat_penalty: Another name of ``repetition_penalty``, that of v1.
-        stop: Strings at which the answer ends. HCX-007 refuses them while it thinks.
+        stop: One string or several at which the answer ends. HCX-007 refuses them while it thinks.
         seed: 0 (random) to 4294967295.
         include_ai_filters: Whether to run the AI filter; service default False (v3 True in older pages).
         thinking: HCX-007: ``"none"``, ``"low"`` (the default), ``"medium"``, ``"high"``, or ``{"effort": ...}``.
@@ -62,7 +62,7 @@ class ChatOptions(TypedDict, total=False):
     max_completion_tokens: int | None
     repetition_penalty: float | None
     repeat_penalty: float | None
-    stop: Sequence[str] | None
+    stop: str | Sequence[str] | None
     seed: int | None
     include_ai_filters: bool | None
     thinking: Effort | Mapping[str, Any] | None

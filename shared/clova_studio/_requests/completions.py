@@ -28,7 +28,7 @@ class CompletionOptions(TypedDict, total=False):
         top_p: Above 0, up to 1; service default 0.8.
         top_k: 0 to 128; service default 0.
         repeat_penalty: Above 0, up to 10; service default 5.
-        stop: Strings at which the text ends.
+        stop: One string or several at which the text ends.
         start: Text to put before the output.
         restart: Text to put before the next input.
         max_tokens: Output cap in tokens, 1 to 2,048; service default 100.
@@ -42,7 +42,7 @@ class CompletionOptions(TypedDict, total=False):
     top_p: float | None
     top_k: int | None
     repeat_penalty: float | None
-    stop: Sequence[str] | None
+    stop: str | Sequence[str] | None
     start: str | None
     restart: str | None
     max_tokens: int | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from clova_studio._catalogue import ModelInfo
@@ -11,7 +11,7 @@ from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, post, present
 from clova_studio._requests.chat_options import MAX_SEED, ChatOptions, tools_and_format
 from clova_studio._requests.messages import check_tool_turns, to_clova_messages
-from clova_studio._requests.validation import boolean, check_names, check_text, integer, number, strings
+from clova_studio._requests.validation import boolean, check_names, check_text, integer, listed, number, strings
 from clova_studio.types.reasoning import ReasoningResult
 from clova_studio.types.reranking import RerankResult
 
@@ -36,7 +36,7 @@ class ReasoningOptions(TypedDict, total=False):
         top_k: 0 to 128; service default 0.
         max_tokens: Output cap in tokens, 1,024 to 4,095; service default 1,024.
         repetition_penalty: Above 0, up to 2; service default 1.1.
-        stop: Strings at which the answer ends.
+        stop: One string or several at which the answer ends.
         seed: 0 (random) to 4294967295.
         include_ai_filters: Whether to run the AI filter; service default True, unlike chat.
     """
@@ -47,14 +47,14 @@ class ReasoningOptions(TypedDict, total=False):
     top_k: int | None
     max_tokens: int | None
     repetition_penalty: float | None
-    stop: Sequence[str] | None
+    stop: str | Sequence[str] | None
     seed: int | None
     include_ai_filters: bool | None
 
 
 def rerank(
     query: str,
-    documents: Sequence[str | Mapping[str, Any]],
+    documents: Iterable[str | Mapping[str, Any]],
     *,
     max_tokens: int | None = None,
     request_id: str | None = None,
@@ -128,12 +128,11 @@ _DEFAULT_OUTPUT = 1_024
 
 
 def _documents(documents: Any) -> list[dict[str, str]]:
-    if isinstance(documents, (str, bytes, Mapping)) or not isinstance(documents, Sequence):
-        raise ConfigurationError(f"documents must be a list of strings or documents, got {type(documents).__name__}")
-    if not documents:
+    given = listed("documents", documents, "strings or documents")
+    if not given:
         raise ConfigurationError("documents is empty: give at least one document")
     wire = []
-    for i, document in enumerate(documents):
+    for i, document in enumerate(given):
         where = f"documents[{i}]"
         if isinstance(document, str):
             # The answer cites documents as doc1, doc2 and so on, counted from 1: this id is the same.

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clova_studio._catalogue import EMBEDDING_MODELS, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.call import Call, post
 from clova_studio._requests.messages import to_clova_messages
 from clova_studio._requests.names import tell_of_model
-from clova_studio._requests.validation import boolean, check_text, integer, path_segment
+from clova_studio._requests.validation import boolean, check_text, integer, listed, path_segment
 from clova_studio._requests.vectors import VectorCheck
 from clova_studio.types.embeddings import Embedding
 from clova_studio.types.segmentation import Segmentation
 from clova_studio.types.sliding import SlidingWindow
 from clova_studio.types.summarization import Summary
 from clova_studio.types.tokens import TokenCount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "MAX_SEGMENTATION_CHARACTERS",
@@ -104,7 +106,7 @@ def segment(
 
 
 def summarize(
-    texts: Sequence[str] | str,
+    texts: Iterable[str] | str,
     *,
     auto_sentence_splitter: bool = True,
     seg_count: int = -1,
@@ -115,15 +117,11 @@ def summarize(
     timeout: Any = None,
 ) -> Call[Summary]:
     """Return a summarization request. Source: the summarization page of the API guide."""
-    if isinstance(texts, str):
-        texts = [texts]
-    if isinstance(texts, (bytes, Mapping)) or not isinstance(texts, Sequence):
-        raise ConfigurationError(f"texts must be a string or a list of strings, got {type(texts).__name__}")
-    if not texts:
+    given = [texts] if isinstance(texts, str) else listed("texts", texts, "strings")
+    if not given:
         raise ConfigurationError("texts is empty: give at least one text")
-    for i, text in enumerate(texts):
-        check_text(f"texts[{i}]", text)
-    total = sum(len(text) for text in texts)
+    checked = [check_text(f"texts[{i}]", text) for i, text in enumerate(given)]
+    total = sum(map(len, checked))
     if total > MAX_SUMMARIZATION_CHARACTERS:
         raise ConfigurationError(
             f"texts has {total:,} characters, summarization takes {MAX_SUMMARIZATION_CHARACTERS:,}: summarize the "
@@ -135,7 +133,7 @@ def summarize(
     integer("seg_max_size", seg_max_size, 1, 3_000)
     integer("seg_min_size", seg_min_size, 0, seg_max_size)
     body = {
-        "texts": list(texts),
+        "texts": checked,
         "autoSentenceSplitter": auto_sentence_splitter,
         "segCount": seg_count,
         "segMaxSize": seg_max_size,

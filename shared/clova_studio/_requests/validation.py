@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from clova_studio._errors import ConfigurationError
 
-__all__ = ["boolean", "check_names", "check_text", "integer", "number", "path_segment", "shown", "strings"]
+__all__ = [
+    "boolean",
+    "check_names",
+    "check_text",
+    "check_texts",
+    "embeddable",
+    "integer",
+    "listed",
+    "number",
+    "path_segment",
+    "shown",
+    "strings",
+]
+
+# A vector of zeros would cost no request, but several stores refuse it, and its cosine with anything is not a number.
+_PLACEHOLDER = "."
 
 
 def shown(value: Any) -> str:
@@ -30,13 +45,54 @@ def check_names(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> 
             raise ConfigurationError(f"{what} has no argument {name!r}{hint}")
 
 
-def check_text(name: str, text: Any) -> str:
-    """Return a text that is not blank, or refuse it by name."""
+def check_text(name: str, text: Any, way_out: str = "") -> str:
+    """Return a text that is not blank as a plain ``str``, or refuse it by name."""
+    plain = _plain(name, text)
+    if not plain.strip():
+        raise ConfigurationError(f"{name} is empty: the service refuses empty text{way_out}")
+    return plain
+
+
+def _plain(name: str, text: Any) -> str:
     if not isinstance(text, str):
         raise ConfigurationError(f"{name} must be a string, got {type(text).__name__}")
-    if not text.strip():
-        raise ConfigurationError(f"{name} is empty: the service refuses empty text")
-    return text
+    # A subclass (numpy's, an enum) may print as something else than it is.
+    return text if type(text) is str else str.__str__(text)
+
+
+def check_texts(name: str, given: Any, hint: str = "") -> list[str]:
+    """Return several texts, blank ones among them, as a list of plain ``str``, or refuse what is no text by its index.
+
+    Args:
+        name: The parameter.
+        given: As in ``listed``.
+        hint: As in ``listed``.
+    """
+    return [_plain(f"{name}[{i}]", text) for i, text in enumerate(listed(name, given, "strings", hint))]
+
+
+def listed(name: str, given: Any, of: str, hint: str = "") -> list[Any]:
+    """Return several things as a list, or refuse what has no order or is one thing alone.
+
+    Args:
+        name: The parameter.
+        given: A list, tuple, generator or other iterable, a one-dimensional array, or a column of a table.
+        of: What is in it, for the message.
+        hint: What to do with one thing alone; empty for nothing.
+    """
+    # A table would give the names of its columns.
+    flat = len(getattr(given, "shape", (0,))) == 1
+    if isinstance(given, (str, bytes, Mapping, set, frozenset)) or not isinstance(given, Iterable) or not flat:
+        raise ConfigurationError(f"{name} must be a list of {of}, got {type(given).__name__}{hint}")
+    return list(given)
+
+
+def embeddable(name: str, text: Any, on_blank: str = "error") -> str:
+    """Return what to embed for one of several texts: a full stop for a blank one with ``on_blank="placeholder"``."""
+    plain = _plain(name, text)
+    if on_blank == "placeholder" and not plain.strip():
+        return _PLACEHOLDER
+    return check_text(name, plain, ": leave it out, or give on_blank='placeholder'")
 
 
 def path_segment(name: str, value: Any) -> str:
@@ -91,9 +147,14 @@ def boolean(name: str, value: Any) -> bool | None:
 
 
 def strings(name: str, value: Any) -> list[str] | None:
-    """Return a list of non-empty strings, None for None or an empty list, or refuse it by name."""
+    """Return a list of non-empty strings, None for None or an empty list, or refuse it by name.
+
+    A string alone is a list of one.
+    """
     if value is None:
         return None
-    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(s, str) and s for s in value):
-        raise ConfigurationError(f"{name} must be a list of non-empty strings, got {value!r}")
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, Sequence) or not all(isinstance(s, str) and s for s in value):
+        raise ConfigurationError(f"{name} must be a string or a list of non-empty strings, got {value!r}")
     return list(value) or None

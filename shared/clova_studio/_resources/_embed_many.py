@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from clova_studio._base_client import check_max_wait
@@ -11,10 +10,12 @@ from clova_studio._concurrency import WorkQueue
 from clova_studio._errors import ClovaStudioError, ConfigurationError, ContextLengthError
 from clova_studio._rate_limits.settings import patience_of
 from clova_studio._requests.text import embed
-from clova_studio._requests.validation import check_text
+from clova_studio._requests.validation import embeddable, listed
 from clova_studio._requests.vectors import VectorCheck
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from clova_studio._concurrency import CancelSignal
     from clova_studio._rate_limits.settings import RateLimits
     from clova_studio._requests.call import Call
@@ -36,38 +37,42 @@ class EmbedBatch:
 
     def __init__(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         model: str,
         max_concurrency: int,
         show_progress: bool = False,
         on_error: Literal["raise", "return"] = "raise",
         on_too_long: Literal["error", "truncate"] = "error",
+        on_blank: Literal["error", "placeholder"] = "error",
         max_wait: float | None = None,
         timeout: Any = None,
         limits: RateLimits | None = None,
         parent: CancelSignal | None = None,
     ) -> None:
-        if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Sequence):
-            raise ConfigurationError(
-                f"texts must be a list of strings, got {type(texts).__name__}: for one text use embed"
-            )
         for name, value, allowed in (
             ("on_error", on_error, ("raise", "return")),
             ("on_too_long", on_too_long, ("error", "truncate")),
+            ("on_blank", on_blank, ("error", "placeholder")),
         ):
             if value not in allowed:
                 raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
         check_max_wait(max_wait)
-        for index, text in enumerate(texts):
-            check_text(f"texts[{index}]", text)
+        items = listed("texts", texts, "strings", ": for one text use embed")
+        for index, text in enumerate(items):
+            try:
+                items[index] = embeddable(f"texts[{index}]", text, on_blank)
+            except ConfigurationError:
+                # With "return" it is refused when its turn comes, so that its error is in its place.
+                if on_error == "raise":
+                    raise
         self._model = model
         self._timeout = timeout
         # One for all texts: with an unknown model, all vectors must have the length of the first.
         self._check = VectorCheck(model)
-        self._bar = _progress_bar(len(texts)) if show_progress else None
+        self._bar = _progress_bar(len(items)) if show_progress else None
         self.queue: WorkQueue[str, Embedding] = WorkQueue(
-            texts,
+            items,
             max_concurrency=max_concurrency,
             return_errors=on_error == "return",
             patience=patience_of(limits),

@@ -8,7 +8,7 @@ from clova_studio import _requests
 from clova_studio._resources._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from clova_studio._requests.retrieval import ReasoningOptions
     from clova_studio.types.reasoning import ReasoningResult
@@ -23,7 +23,7 @@ class RetrievalResource(Sender):
     def rerank(
         self,
         query: str,
-        documents: Sequence[str | Mapping[str, Any]],
+        documents: Iterable[str | Mapping[str, Any]],
         *,
         max_tokens: int | None = None,
         request_id: str | None = None,
@@ -98,7 +98,7 @@ class AsyncRetrievalResource(AsyncSender):
     async def rerank(
         self,
         query: str,
-        documents: Sequence[str | Mapping[str, Any]],
+        documents: Iterable[str | Mapping[str, Any]],
         *,
         max_tokens: int | None = None,
         request_id: str | None = None,

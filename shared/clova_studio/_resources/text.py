@@ -8,7 +8,7 @@ from clova_studio import _requests
 from clova_studio._resources._sender import AsyncSender, Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from clova_studio.types.chat import Message
     from clova_studio.types.embeddings import Embedding
@@ -46,13 +46,14 @@ class TextResource(Sender):
 
     def embed_many(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         model: str = "bge-m3",
         max_concurrency: int = 32,
         show_progress: bool = False,
         on_error: Literal["raise", "return"] = "raise",
         on_too_long: Literal["error", "truncate"] = "error",
+        on_blank: Literal["error", "placeholder"] = "error",
         max_wait: float | None = None,
         timeout: Any = None,
     ) -> list[Embedding]:
@@ -63,13 +64,16 @@ class TextResource(Sender):
         time, not vectors.
 
         Args:
-            texts: The texts. A blank one is refused by its index before anything is sent. An empty list sends nothing.
+            texts: The texts, in a list or any other iterable with an order: a tuple, a generator, an array, a column.
+                Those that are no text, and blank ones, are refused by their index before anything is sent; with
+                ``on_error="return"`` their errors are among the results instead. None at all sends nothing.
             model: As in ``embed``.
             max_concurrency: Requests in flight at once, at most.
             show_progress: Whether to draw a progress bar (needs ``tqdm``).
             on_error: ``"raise"`` stops at the first error and raises it, with what succeeded on ``partial`` (None for a
                 text without a result); ``"return"`` goes on and puts each error at its text's index.
             on_too_long: ``"truncate"`` shortens a text that the service finds too long until it fits.
+            on_blank: ``"placeholder"`` embeds ``"."`` in place of each blank text, so that it has a vector, too.
             max_wait: Seconds a request may wait for the quota; None for no bound. A batch in which no text succeeds for
                 five windows of the quota ends with ``RateLimitError`` all the same.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for each request; None for the client's.
@@ -91,6 +95,7 @@ class TextResource(Sender):
             show_progress=show_progress,
             on_error=on_error,
             on_too_long=on_too_long,
+            on_blank=on_blank,
             max_wait=max_wait,
             timeout=timeout,
             limits=self._limits,
@@ -165,7 +170,7 @@ class TextResource(Sender):
 
     def summarize(
         self,
-        texts: Sequence[str] | str,
+        texts: Iterable[str] | str,
         *,
         auto_sentence_splitter: bool = True,
         seg_count: int = -1,
@@ -251,13 +256,14 @@ class AsyncTextResource(AsyncSender):
 
     async def embed_many(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         model: str = "bge-m3",
         max_concurrency: int = 32,
         show_progress: bool = False,
         on_error: Literal["raise", "return"] = "raise",
         on_too_long: Literal["error", "truncate"] = "error",
+        on_blank: Literal["error", "placeholder"] = "error",
         max_wait: float | None = None,
         timeout: Any = None,
     ) -> list[Embedding]:
@@ -272,6 +278,7 @@ class AsyncTextResource(AsyncSender):
             show_progress=show_progress,
             on_error=on_error,
             on_too_long=on_too_long,
+            on_blank=on_blank,
             max_wait=max_wait,
             timeout=timeout,
             limits=self._limits,
@@ -312,7 +319,7 @@ class AsyncTextResource(AsyncSender):
 
     async def summarize(
         self,
-        texts: Sequence[str] | str,
+        texts: Iterable[str] | str,
         *,
         auto_sentence_splitter: bool = True,
         seg_count: int = -1,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clova_studio._rate_limits.estimates import *
     from clova_studio._requests.chat_options import *
     from clova_studio._requests.messages import *
+    from clova_studio._requests.validation import *
     from clova_studio._secrets import *
     from clova_studio.adapters._answer_calls import *
     from clova_studio.adapters._attachments import *
@@ -54,6 +55,7 @@ __all__ = [
     "SETTING_NAMES",
     "TUNED_MODEL_PREFIX",
     "AnswerCall",
+    "ApiKey",
     "Attachment",
     "ChatFields",
     "ChatRequest",
@@ -70,6 +72,7 @@ __all__ = [
     "RerankAnswer",
     "RerankRequest",
     "SlidingMessages",
+    "StopStrings",
     "StructuredFlow",
     "TokenCounting",
     "ToolChoiceFlow",
@@ -87,9 +90,12 @@ __all__ = [
     "chat_options",
     "check_counted_model",
     "check_loop",
+    "check_text",
+    "check_texts",
     "clean_schema",
     "data_uri",
     "default_output_tokens",
+    "embeddable",
     "estimate_message_tokens",
     "estimate_tokens",
     "field_of",
@@ -103,6 +109,7 @@ __all__ = [
     "json_values",
     "key_from_env",
     "lazy_names",
+    "listed",
     "no_images_for",
     "options_of_call",
     "parse_citations",
@@ -138,6 +145,7 @@ __getattr__, __dir__ = lazy_names(
         ".._rate_limits.estimates": ("estimate_message_tokens", "estimate_tokens"),
         ".._requests.chat_options": ("refuse_tools_with_format",),
         ".._requests.messages": ("ClovaMessages",),
+        ".._requests.validation": ("check_text", "check_texts", "embeddable", "listed"),
         ".._secrets": ("similar_key_words",),
         "._answer_calls": ("AnswerCall", "calls_of"),
         "._attachments": ("Attachment", "attachment", "json_text"),
@@ -146,7 +154,7 @@ __getattr__, __dir__ = lazy_names(
         "._connection": ("SETTING_NAMES", "Connection", "key_from_env"),
         "._conversation": ("Conversation", "text_part", "with_instruction"),
         "._embeddings": ("aembed_texts", "check_counted_model"),
-        "._fields": ("ConnectionFields", "refuse_unknown"),
+        "._fields": ("ApiKey", "ConnectionFields", "StopStrings", "refuse_unknown"),
         "._foreign_calls": ("FoundCall", "call_in", "field_of", "united_calls"),
         "._images": ("IMAGE_PLACEHOLDER", "data_uri", "image_part", "read_image"),
         "._json_answers": ("UnfitAnswerError", "fitting", "json_values", "read_json", "validation_words"),

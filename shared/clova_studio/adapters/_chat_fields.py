@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, Field, PrivateAttr
@@ -9,7 +10,7 @@ from pydantic import AliasChoices, Field, PrivateAttr
 from clova_studio._catalogue import is_tuned
 from clova_studio.adapters._answer_tool_flow import tool_flow
 from clova_studio.adapters._conversation import tools_as_text, with_instruction
-from clova_studio.adapters._fields import ConnectionFields
+from clova_studio.adapters._fields import ConnectionFields, StopStrings
 from clova_studio.adapters._json_answers import has_json
 from clova_studio.adapters._options import CHAT_OPTIONS, chat_options, options_of_call, warn_of_raised_cap
 from clova_studio.adapters._tool_choice import tool_choice_of
@@ -17,7 +18,7 @@ from clova_studio.adapters._tool_names import refuse_same_names
 from clova_studio.adapters._warn_once import WarnOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from clova_studio.adapters._connection import Connection
     from clova_studio.adapters._options import ChatRequest
@@ -46,7 +47,7 @@ class ChatFields(ConnectionFields):
             that do not think, since the service's 100 would cut most answers. With tools at least 1,024: a smaller
             value of the constructor is raised, with one warning. Also ``max_completion_tokens``.
         repetition_penalty: v3 above 0, up to 2; v1 above 0, up to 10. Also ``repeat_penalty``.
-        stop: Strings at which the answer ends. Also ``stop_sequences``.
+        stop: One string or several at which the answer ends. Also ``stop_sequences``.
         seed: 0 (random) to 4294967295.
         include_ai_filters: Whether to run the AI filter.
         thinking: HCX-007: ``{"effort": "none" | "low" | "medium" | "high"}``, or the effort alone. By default the model
@@ -68,7 +69,7 @@ class ChatFields(ConnectionFields):
     repetition_penalty: float | None = Field(
         default=None, validation_alias=AliasChoices("repetition_penalty", "repeat_penalty")
     )
-    stop: list[str] | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
+    stop: StopStrings | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
     seed: int | None = None
     include_ai_filters: bool | None = None
     thinking: dict[str, Any] | Literal["none", "low", "medium", "high"] | None = None
@@ -112,7 +113,10 @@ class ChatFields(ConnectionFields):
         mine = {name: options.pop(name) for name in own if name in options}
         tools = [wire_tool(tool) for tool in options.pop("tools", None) or ()]
         refuse_same_names(tools)
-        choice = tool_choice_of(options.pop("tool_choice", None), [tool["function"]["name"] for tool in tools])
+        given_choice = options.pop("tool_choice", None)
+        choice = tool_choice_of(given_choice, [tool["function"]["name"] for tool in tools])
+        if isinstance(given_choice, Mapping) and given_choice.get("disable_parallel_tool_use"):  # Anthropic's form
+            mine.setdefault("parallel_tool_calls", False)
         response_format = options.pop("response_format", None)
         chat = chat_options(
             self._default_options(),

@@ -11,7 +11,7 @@ from clova_studio.adapters._threads import in_thread
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from clova_studio._async_client import AsyncClovaStudio
     from clova_studio._client import ClovaStudio
@@ -42,11 +42,12 @@ def check_counted_model(model: str) -> None:
 
 async def aembed_texts(
     client: AsyncClovaStudio | ClovaStudio,
-    texts: Sequence[str],
+    texts: Iterable[str],
     *,
     model: str,
     max_concurrency: int,
     on_too_long: Literal["error", "truncate"] = "error",
+    on_blank: Literal["error", "placeholder"] = "error",
     permits: asyncio.Semaphore | None = None,
     parent: WorkQueue[Any, Any] | None = None,
 ) -> list[Embedding]:
@@ -58,6 +59,7 @@ async def aembed_texts(
         model: As in ``embed_many``.
         max_concurrency: As in ``embed_many``.
         on_too_long: As in ``embed_many``.
+        on_blank: As in ``embed_many``.
         permits: A semaphore that each request holds: it bounds the requests of all calls that share it.
         parent: A queue that this call belongs to: when it ends, this call ends too, with what succeeded on ``partial``.
 
@@ -77,6 +79,7 @@ async def aembed_texts(
         model=model,
         max_concurrency=max_concurrency,
         on_too_long=on_too_long,
+        on_blank=on_blank,
         limits=client._limits,  # noqa: SLF001  a private part of our own client
         parent=None if parent is None else parent.cancel,
     )

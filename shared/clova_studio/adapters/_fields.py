@@ -7,11 +7,12 @@ import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import (
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -24,7 +25,16 @@ from pydantic import (
 from clova_studio._errors import ConfigurationError
 from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env, url_from_env
 
-__all__ = ["ConnectionFields", "refuse_unknown"]
+__all__ = ["ApiKey", "ConnectionFields", "StopStrings", "refuse_unknown"]
+
+# Type checkers take the type of a field for that of the argument, so they are told what may be given. What is kept is
+# always a SecretStr, and a list.
+if TYPE_CHECKING:
+    ApiKey: TypeAlias = SecretStr | str
+    StopStrings: TypeAlias = list[str] | str
+else:
+    ApiKey = SecretStr
+    StopStrings = Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
 
 # Arguments of other packages that have another name or no meaning here.
 _HINTS = {
@@ -106,8 +116,8 @@ class ConnectionFields(BaseModel):
         hide_input_in_errors=True,
     )
 
-    api_key: SecretStr | None = Field(default_factory=key_from_env)
-    apigw_api_key: SecretStr | None = None
+    api_key: ApiKey | None = Field(default_factory=key_from_env)
+    apigw_api_key: ApiKey | None = None
     region: Literal["public", "gov"] = "public"
     # The aliases are the names of langchain-naver's fields.
     base_url: str | None = Field(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from clova_studio import _requests
 from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
-from clova_studio._errors import ClovaStudioError, ConfigurationError
+from clova_studio._errors import ClovaStudioError
 from clova_studio._rate_limits.settings import patience_of
+from clova_studio._requests.validation import check_texts
 from clova_studio._segments import TextSpan, align_segments, segmentation_windows
 
 if TYPE_CHECKING:
@@ -113,17 +113,15 @@ class _Segmentation:
         on_result: Callable[[], object] | None,
         options: dict[str, Any],
     ) -> None:
-        if isinstance(texts, (str, bytes, Mapping)):
-            raise ConfigurationError(f"texts must be a list of strings, got {type(texts).__name__}")
-        self._texts = texts
+        self._texts = check_texts("texts", texts)
         self._max_chunk_size = max_chunk_size
         self._options = options
-        self._windows = [_Window(i, span) for i, text in enumerate(texts) for span in segmentation_windows(text)]
+        self._windows = [_Window(i, span) for i, text in enumerate(self._texts) for span in segmentation_windows(text)]
         self.queue: WorkQueue[_Window, Segmentation] = WorkQueue(
             self._windows,
             max_concurrency=max_concurrency,
             patience=patience_of(client._limits),  # noqa: SLF001  a private part of our own client
-            name=(lambda index: f"texts[{self._windows[index].text}]") if len(texts) > 1 else None,
+            name=(lambda index: f"texts[{self._windows[index].text}]") if len(self._texts) > 1 else None,
             on_result=on_result,
         )
         self.results: Sequence[Any] = ()

@@ -10,10 +10,11 @@ from clova_studio._concurrency import WorkQueue, run_tasks, run_threads
 from clova_studio._errors import ClovaStudioError
 from clova_studio._rate_limits.settings import patience_of
 from clova_studio._requests.text import MAX_SUMMARIZATION_CHARACTERS
+from clova_studio._requests.validation import check_texts
 from clova_studio._segments import segmentation_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from clova_studio._async_client import AsyncClovaStudio
     from clova_studio._client import ClovaStudio
@@ -26,7 +27,7 @@ _PROGRESS = 0.9
 
 
 def summarize_texts(
-    client: ClovaStudio, texts: Sequence[str], *, max_characters: int, max_concurrency: int, **options: Any
+    client: ClovaStudio, texts: Iterable[str], *, max_characters: int, max_concurrency: int, **options: Any
 ) -> str:
     """Return one summary of texts of any length. Source: the summarization page of the API guide.
 
@@ -62,7 +63,7 @@ def summarize_texts(
 
 
 async def asummarize_texts(
-    client: AsyncClovaStudio, texts: Sequence[str], *, max_characters: int, max_concurrency: int, **options: Any
+    client: AsyncClovaStudio, texts: Iterable[str], *, max_characters: int, max_concurrency: int, **options: Any
 ) -> str:
     """Async variant of ``summarize_texts``."""
     rounds = _Rounds(texts, max_characters, patience_of(client._limits))  # noqa: SLF001  a part of our own client
@@ -80,8 +81,8 @@ async def asummarize_texts(
 class _Rounds:
     """The rounds that lead to one summary: ``parts`` are to be summarized next, until there are none. No I/O."""
 
-    def __init__(self, texts: Sequence[str], limit: int, patience: float = 300.0) -> None:
-        said = [text for text in texts if text.strip()]
+    def __init__(self, texts: Iterable[str], limit: int, patience: float = 300.0) -> None:
+        said = [text for text in check_texts("texts", texts) if text.strip()]
         self._limit = limit
         self._patience = patience
         self.summary = ""
