@@ -34,7 +34,7 @@ def tool_choice_of(given: Any, names: Sequence[str]) -> ToolChoice | None:
 
     Args:
         given: None, ``"auto"``, ``"none"``, ``"any"``, ``"required"``, True, a tool's name, or a dict in OpenAI's or
-            Anthropic's form.
+            Anthropic's form. False and what is empty mean None.
         names: The names of the tools.
 
     Returns:
@@ -43,12 +43,12 @@ def tool_choice_of(given: Any, names: Sequence[str]) -> ToolChoice | None:
     Raises:
         ConfigurationError: It is not a tool choice, names a tool that is not there, or there are no tools.
     """
+    if not given:
+        return None
     if not names:
-        if given in (None, "auto", "none"):
+        if given in ("auto", "none"):
             return None
         raise ConfigurationError(f"tool_choice={given!r} needs tools: give tools, or leave tool_choice out")
-    if given is None:
-        return None
     if given in ("auto", "none"):
         return cast("ToolChoice", given)
     if given is True or given in ("any", "required"):
@@ -57,7 +57,7 @@ def tool_choice_of(given: Any, names: Sequence[str]) -> ToolChoice | None:
     if isinstance(given, Mapping):
         function = given.get("function")
         name = function.get("name") if isinstance(function, Mapping) else given.get("name")
-        if name is None and given.get("type") in {"auto", "none", "any"}:  # Anthropic's form
+        if name is None and given.get("type") in {"auto", "none", "any", "required"}:  # Anthropic's form
             return tool_choice_of(given["type"], names)
     if name not in names:
         raise ConfigurationError(
