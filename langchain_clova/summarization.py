@@ -96,7 +96,7 @@ def texts_of(given: Any) -> list[str]:
     """Return an input as texts that are not blank."""
     if isinstance(given, (str, Document, BaseMessage, PromptValue)):
         given = [given]
-    given = listed("the input", given, "strings, Documents or messages")
+    given = listed("the input", given, "strings, Documents or messages, or one of them")
     is_conversation = len(given) > 1 and all(isinstance(item, BaseMessage) for item in given)
     if is_conversation:
         # An empty line between messages, so that a long conversation is cut there.

@@ -46,7 +46,16 @@ def check_names(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> 
 
 
 def check_text(name: str, text: Any, way_out: str = "") -> str:
-    """Return a text that is not blank as a plain ``str``, or refuse it by name."""
+    """Return a text that is not blank as a plain ``str``, or refuse it by name.
+
+    Args:
+        name: The parameter.
+        text: What was given.
+        way_out: What to do with a blank one, for the message; empty for nothing.
+
+    Raises:
+        ConfigurationError: It is no text, or it is blank.
+    """
     plain = _plain(name, text)
     if not plain.strip():
         raise ConfigurationError(f"{name} is empty: the service refuses empty text{way_out}")
@@ -67,6 +76,9 @@ def check_texts(name: str, given: Any, hint: str = "") -> list[str]:
         name: The parameter.
         given: As in ``listed``.
         hint: As in ``listed``.
+
+    Raises:
+        ConfigurationError: It is no list of texts.
     """
     return [_plain(f"{name}[{i}]", text) for i, text in enumerate(listed(name, given, "strings", hint))]
 
@@ -79,6 +91,9 @@ def listed(name: str, given: Any, of: str, hint: str = "") -> list[Any]:
         given: A list, tuple, generator or other iterable, a one-dimensional array, or a column of a table.
         of: What is in it, for the message.
         hint: What to do with one thing alone; empty for nothing.
+
+    Raises:
+        ConfigurationError: It is no list.
     """
     # A table would give the names of its columns.
     flat = len(getattr(given, "shape", (0,))) == 1
@@ -88,7 +103,16 @@ def listed(name: str, given: Any, of: str, hint: str = "") -> list[Any]:
 
 
 def embeddable(name: str, text: Any, on_blank: str = "error") -> str:
-    """Return what to embed for one of several texts: a full stop for a blank one with ``on_blank="placeholder"``."""
+    """Return what to embed for one of several texts: a full stop for a blank one with ``on_blank="placeholder"``.
+
+    Args:
+        name: The parameter, with the text's index.
+        text: What was given.
+        on_blank: ``"error"`` or ``"placeholder"``.
+
+    Raises:
+        ConfigurationError: It is no text, or it is blank and that is an error.
+    """
     plain = _plain(name, text)
     if on_blank == "placeholder" and not plain.strip():
         return _PLACEHOLDER

@@ -27,12 +27,12 @@ from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_fro
 
 __all__ = ["ApiKey", "ConnectionFields", "StopStrings", "refuse_unknown"]
 
-# Type checkers take the type of a field for that of the argument, so they are told what may be given. What is kept is
-# always a SecretStr, and a list.
-if TYPE_CHECKING:
-    ApiKey: TypeAlias = SecretStr | str
-    StopStrings: TypeAlias = list[str] | str
-else:
+# Type checkers take the type of a field for that of its argument, so they are told what may be given.
+ApiKey: TypeAlias = SecretStr | str
+"""A key, as it may be given; the field always has a ``SecretStr``."""
+StopStrings: TypeAlias = list[str] | str
+"""One string or several at which an answer ends, as they may be given; the field always has a list."""
+if not TYPE_CHECKING:
     ApiKey = SecretStr
     StopStrings = Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
 
