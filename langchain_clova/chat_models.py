@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from contextlib import aclosing
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from pydantic import model_validator
+from pydantic import SecretStr, model_validator
 
 from clova_studio.adapters import (
     in_thread,
     is_tuned,
     iterate_in_threads,
+    mask_headers,
     refuse_tools_with_format,
     tool_choice_of,
     wire_response_format,
@@ -76,7 +78,10 @@ class ChatClovaX(Dumpable, CountingChatModel):
 
     Every option can also be given per call (``invoke(..., top_k=3)``) and with ``bind``. A call's options take
     precedence over the constructor's; for None the service's default applies. An argument that does not exist is
-    refused by name. Ranges and combinations are checked before anything is sent.
+    refused by name. Ranges and combinations are checked before anything is sent. Further options of a call: ``tools``,
+    ``tool_choice``, ``response_format``, ``parallel_tool_calls``, ``request_id``, ``max_retries``, ``timeout`` (also
+    ``request_timeout``), and ``headers`` (also ``extra_headers``), which go besides those of the constructor and are
+    masked in traces and reprs.
 
     Attributes:
         streaming: True streams even in ``invoke``, False never streams; None, the default, streams if the call does.
@@ -128,8 +133,17 @@ class ChatClovaX(Dumpable, CountingChatModel):
         }
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        # Caches keep it, so of headers, which may be keys, it has a hash.
+        headers = dict(kwargs.pop("headers", None) or kwargs.pop("extra_headers", None) or {})
+        if headers:
+            told = [(name, v.get_secret_value() if isinstance(v, SecretStr) else v) for name, v in headers.items()]
+            kwargs["headers"] = hashlib.sha256(repr(told).encode()).hexdigest()
         # The caller's client is in no dump, but decides where requests go.
         return f"{super()._get_llm_string(stop=stop, **kwargs)}---{self._connection.base_url}"
+
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        # Callbacks and traces record them.
+        return super()._get_invocation_params(stop=stop, **mask_headers(kwargs))
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         ends = stop if stop is not None else self.stop
@@ -243,7 +257,8 @@ class ChatClovaX(Dumpable, CountingChatModel):
             """
             from langchain_clova._bound import BoundChatModel
 
-            return BoundChatModel(bound=self, kwargs=kwargs, config={})
+            # Bound options stand in reprs and dumps.
+            return BoundChatModel(bound=self, kwargs=mask_headers(kwargs), config={})
 
         def configurable_fields(self, **kwargs: Any) -> Any:
             """Return the model with configurable fields; structured output keeps them.

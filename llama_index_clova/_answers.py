@@ -89,12 +89,13 @@ class ResponseMaker:
         self, text: str, thinking: str, calls: list[ToolCallBlock], result: ChatResult | None = None
     ) -> ChatMessage:
         blocks: list[Any] = []
+        # First, since core's DocumentContextExtractor takes the first block for the text. One text block: several would
+        # be joined with line breaks.
+        if text or not calls:
+            blocks.append(TextBlock(text=text))
         if thinking:
             details = result.usage.completion_tokens_details if result is not None and result.usage else None
             blocks.append(ThinkingBlock(content=thinking, num_tokens=details.thinking_tokens if details else None))
-        # One text block: several would be joined with line breaks.
-        if text or not calls:
-            blocks.append(TextBlock(text=text))
         # Core's streamed structured prediction reads only the kwargs, its memories and agents the blocks.
         return ChatMessage(
             role=MessageRole.ASSISTANT,

@@ -61,8 +61,9 @@ class ClovaX(PredictingLLM, ChatFields):
     It has chat and completion, both also streamed, sync and async; tools for ``FunctionAgent`` and ``AgentWorkflow``;
     and structured prediction on every model, see ``structured_predict``.
 
-    An answer has a ``ThinkingBlock`` if the model thought, at most one ``TextBlock``, and a ``ToolCallBlock`` for each
-    tool call, in a stream only in the last response. Arguments that are not a JSON object are text there, and
+    An answer has at most one ``TextBlock``, a ``ThinkingBlock`` if the model thought, and a ``ToolCallBlock`` for each
+    tool call, in a stream only in the last response, in this order: parts of LlamaIndex take the first block for the
+    text. Arguments that are not a JSON object are text there, and
     ``get_tool_calls_from_response`` refuses them.
     ``raw`` is the service's result in snake_case, with the tokens of all requests of the call as ``usage``;
     ``additional_kwargs`` has ``prompt_tokens``, ``completion_tokens``, ``total_tokens``, ``finish_reason`` and
@@ -74,8 +75,12 @@ class ClovaX(PredictingLLM, ChatFields):
     Every option can also be given per call (``chat(messages, top_k=3)``). A call's options take precedence over the
     constructor's; for None the service's default applies. Further options of a call: ``tools``, ``tool_choice``
     (``"auto"``, ``"none"``, ``"any"``, the name of a tool or a dict that names one), ``parallel_tool_calls`` (False
-    keeps only the first tool call), ``response_format``, ``request_id``, ``max_retries``. An argument that does not
-    exist is refused by name. Ranges and combinations are checked before anything is sent.
+    keeps only the first tool call), ``response_format``, ``request_id``, ``max_retries``, ``timeout`` (also
+    ``request_timeout``), and ``headers`` (also ``extra_headers``), which go besides those of the constructor. An
+    argument that does not exist is refused by name. Ranges and combinations are checked before anything is sent.
+
+    Headers of a call are masked in the events and spans of ``chat``, ``complete`` and their variants. Spans of other
+    methods record their arguments as they are: give a key there as a ``SecretStr``.
 
     The service has no "required" tool choice. ``tool_required=True`` and ``"any"`` force a single tool by name. With
     several tools an instruction asks for a call, and the model is asked once more if its answer is text. If that answer

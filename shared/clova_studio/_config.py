@@ -25,6 +25,7 @@ __all__ = [
     "PathPrefix",
     "Region",
     "Timeouts",
+    "headers_of_call",
     "make_config",
     "make_request_id",
 ]
@@ -234,11 +235,28 @@ def make_config(
     )
 
 
+def headers_of_call(given: Mapping[str, Any] | None) -> tuple[dict[str, str], Secrets] | None:
+    """Check the headers of one call; return them with what is secret in them, None for none.
+
+    Raises:
+        ConfigurationError: A name or a value is wrong, or is the client's to set; the message shows no value.
+    """
+    if not given:
+        return None
+    # Before they are checked: a value may stand where a name belongs.
+    secrets = Secrets(_secret_headers(given))
+    return _headers(given), secrets
+
+
 def _secret_headers(headers: Any) -> list[str]:
     """Return what is secret in a caller's headers: any long value may be, and so may each word of it."""
     if not hasattr(headers, "items"):
         return []
-    values = [value for name, value in headers.items() if isinstance(value, str) and name not in _PLAIN_HEADERS]
+    values = [
+        value
+        for name, content in headers.items()
+        if isinstance(value := _shown(content), str) and name not in _PLAIN_HEADERS
+    ]
     return [part for value in values for part in (value, *value.split()) if len(part) >= _SECRET_LENGTH]
 
 
@@ -316,10 +334,17 @@ def _path_prefix(value: str) -> str:
     return value
 
 
-def _headers(value: Mapping[str, str] | None) -> dict[str, str]:
+def _shown(value: Any) -> Any:
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
+def _headers(value: Mapping[str, Any] | None) -> dict[str, str]:
     if value is None:
         return {}
-    for name, content in value.items():
+    if not hasattr(value, "items"):
+        raise ConfigurationError(f"headers must be a mapping of names to strings, got {type(value).__name__}")
+    headers = {name: _shown(content) for name, content in value.items()}
+    for name, content in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise ConfigurationError(f"headers: {name!r} is not a valid header name")
         if not isinstance(content, str) or not _HEADER_VALUE.fullmatch(content):
@@ -331,4 +356,4 @@ def _headers(value: Mapping[str, str] | None) -> dict[str, str]:
                 "id in request_id="
             )
     # In one spelling: a user-agent is to replace the User-Agent, not to go beside it.
-    return {name.title(): content for name, content in value.items()}
+    return {name.title(): content for name, content in headers.items()}

@@ -177,6 +177,7 @@ def build_request(
         "User-Agent": _user_agent(),
         "X-NCP-CLOVASTUDIO-REQUEST-ID": call.request_id,
         **config.headers,
+        **(call.headers or {}),
     }
     if content is not None:
         headers["Content-Type"] = "application/json"

@@ -41,7 +41,7 @@ def test_chat_gives_what_was_on_the_wire(server: EmulatorServer, account: Any, m
     last = run(ClovaX(model=model, seed=7, **account), way, [ChatMessage(QUESTION)])[-1]
     request, wire = server.requests[0], replay(server)
     assert last.message.role == MessageRole.ASSISTANT
-    assert kinds(last.message) == (["thinking", "text"] if model == "HCX-007" else ["text"])
+    assert kinds(last.message) == (["text", "thinking"] if model == "HCX-007" else ["text"])
     assert last.message.content == wire["message"]["content"] != ""
     assert thinking_of(last.message) == wire["message"].get("thinkingContent")
     assert not last.message.additional_kwargs.get("tool_calls")
@@ -57,7 +57,7 @@ def test_thinking_is_counted(server: EmulatorServer, account: Any, way: str) -> 
     """The thinking block says how many tokens the thinking took."""
     last = run(ClovaX(model="HCX-007", **account), way, [ChatMessage(QUESTION)])[-1]
     details = replay(server)["usage"]["completionTokensDetails"]
-    assert last.message.blocks[0].num_tokens == details["thinkingTokens"] > 0
+    assert last.message.blocks[1].num_tokens == details["thinkingTokens"] > 0
 
 
 @pytest.mark.each_behaviour

@@ -162,7 +162,7 @@ def test_history_goes_before_the_message(server: EmulatorServer, account: Any, w
 def test_no_tools_are_an_ordinary_chat(server: EmulatorServer, account: Any, way: str) -> None:
     """An agent without tools gets a text, with thinking as ever."""
     last = run(ClovaX(model="HCX-007", **account), way, [], chat_history=[ChatMessage(ASK)])[-1]
-    assert [block.block_type for block in last.message.blocks] == ["thinking", "text"]
+    assert [block.block_type for block in last.message.blocks] == ["text", "thinking"]
     assert set(server.requests[-1].body) == {"messages"}
 
 

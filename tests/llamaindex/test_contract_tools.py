@@ -98,13 +98,13 @@ def test_streamed_calls_come_whole(server: EmulatorServer, account: Any, way: st
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("way", WITH_TOOLS)
 def test_thinking_text_and_calls_do_not_mix(server: EmulatorServer, account: Any, model: str, way: str) -> None:
-    """Thinking, text and two calls are four blocks in this order, with ids of their own and real characters."""
+    """Text, thinking and two calls are four blocks in this order, with ids of their own and real characters."""
     server.script([ALL])
     llm = ClovaX(model=model, **account)
     responses = run(llm, way, [WEATHER], user_msg="서울과 부산?", allow_parallel_tool_calls=True)
     message = responses[-1].message
-    assert kinds(message) == ["thinking", "text", "tool_call", "tool_call"]
-    assert (message.blocks[0].content, message.content) == (ALL["thinking"], ALL["content"])
+    assert kinds(message) == ["text", "thinking", "tool_call", "tool_call"]
+    assert (message.blocks[1].content, message.content) == (ALL["thinking"], ALL["content"])
     assert picked(llm, responses[-1]) == [(call["name"], call["arguments"]) for call in TWO]
     assert len({block.tool_call_id for block in message.blocks[2:]}) == 2
     assert len(message.additional_kwargs["tool_calls"]) == 2

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from clova_studio._config import check_request_id, make_request_id
+from clova_studio._config import check_request_id, headers_of_call, make_request_id
 from clova_studio._errors import ConfigurationError
 from clova_studio._rate_limits.estimates import estimate_body_tokens
 from clova_studio.types._base import Result
@@ -60,9 +60,10 @@ class Call(Generic[ResultT]):
         check: Returns what is wrong with a parsed result, None if nothing is.
         request_id: The id that goes with all attempts of the call.
         timeout: Time limits of this call, None for the client's.
+        headers: Headers of this call besides the client's, checked; they take precedence. Not in the repr, either.
         default_output: The output cap in tokens that the service applies when the body sets none.
         model_hint: What to add to a refusal of its model, in English and Korean; empty for nothing.
-        secrets: Values of the body that are masked in errors.
+        secrets: Values of the body and the headers that are masked in errors.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -77,6 +78,7 @@ class Call(Generic[ResultT]):
     check: Callable[[ResultT], str | None] | None = None
     request_id: str = field(default_factory=make_request_id)
     timeout: Any = None
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
     default_output: int = 0
     model_hint: str = ""
     secrets: Secrets | None = field(default=None, repr=False, compare=False)
@@ -138,8 +140,12 @@ def post(
     quota: str,
     request_id: str | None,
     timeout: Any,
+    headers: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Call[ResultT]:
     """Return a POST request; ``fields`` are the other fields of ``Call``."""
+    checked = headers_of_call(headers)
+    if checked is not None:
+        fields["headers"], fields["secrets"] = checked
     given = fresh_or_given(request_id)
     return Call("POST", path, body, result_type, quota=quota, request_id=given, timeout=timeout, **fields)

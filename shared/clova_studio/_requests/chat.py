@@ -43,6 +43,7 @@ def chat(
     api_version: Literal["v1", "v2", "v3"] | None = None,
     request_id: str | None = None,
     timeout: Any = None,
+    headers: Mapping[str, Any] | None = None,
     options: ChatOptions,
 ) -> Call[ChatResult]:
     """Return a chat request, to v1 or v3 by the model; ``task_id`` names a tuned model.
@@ -64,6 +65,7 @@ def chat(
         quota=counted_on,
         request_id=request_id,
         timeout=timeout,
+        headers=headers,
         assembler=ChatAssembler,
         default_output=default_output_tokens(info, body),
         model_hint="" if info.known or task_id is not None else tell_of_model(info.name),

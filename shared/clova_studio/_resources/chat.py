@@ -10,6 +10,8 @@ from clova_studio._resources._sender import AsyncSender, Sender
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pydantic import SecretStr
+
     from clova_studio._requests.chat_options import ChatOptions
     from clova_studio._streaming.streams import AsyncChatStream, ChatStream
     from clova_studio.types.chat import ChatResult
@@ -31,6 +33,7 @@ class ChatResource(Sender):
         api_version: Literal["v1", "v2", "v3"] | None = None,
         request_id: str | None = None,
         timeout: Any = None,
+        headers: Mapping[str, str | SecretStr] | None = None,
         **options: Unpack[ChatOptions],
     ) -> ChatResult:
         """Return the answer to a conversation. Source: the Chat Completions v1 and v3 pages of the API guide.
@@ -45,6 +48,7 @@ class ChatResource(Sender):
                 for tuned models on ``/v2/tasks``.
             request_id: Your id for this request, printable ASCII; None makes a fresh UUID.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
+            headers: Headers of this call, besides the client's; they take precedence over those.
             **options: See ``ChatOptions``.
 
         Returns:
@@ -64,6 +68,7 @@ class ChatResource(Sender):
                 api_version=api_version,
                 request_id=request_id,
                 timeout=timeout,
+                headers=headers,
                 options=options,
             )
         )
@@ -78,6 +83,7 @@ class ChatResource(Sender):
         api_version: Literal["v1", "v2", "v3"] | None = None,
         request_id: str | None = None,
         timeout: Any = None,
+        headers: Mapping[str, str | SecretStr] | None = None,
         **options: Unpack[ChatOptions],
     ) -> ChatStream:
         """Stream the answer to a conversation. Source: the Chat Completions v1 and v3 pages of the API guide.
@@ -93,6 +99,7 @@ class ChatResource(Sender):
             api_version: As in ``chat``.
             request_id: As in ``chat``.
             timeout: Seconds, ``Timeouts`` or an httpx timeout for this call; None for the client's.
+            headers: Headers of this call, besides the client's; they take precedence over those.
             **options: See ``ChatOptions``.
 
         Returns:
@@ -113,6 +120,7 @@ class ChatResource(Sender):
             api_version=api_version,
             request_id=request_id,
             timeout=timeout,
+            headers=headers,
             options=options,
         )
         return ChatStream(lambda: self._open(call), call.request_id)
@@ -170,6 +178,7 @@ class AsyncChatResource(AsyncSender):
         api_version: Literal["v1", "v2", "v3"] | None = None,
         request_id: str | None = None,
         timeout: Any = None,
+        headers: Mapping[str, str | SecretStr] | None = None,
         **options: Unpack[ChatOptions],
     ) -> ChatResult:
         """Async variant of ``chat``."""
@@ -182,6 +191,7 @@ class AsyncChatResource(AsyncSender):
                 api_version=api_version,
                 request_id=request_id,
                 timeout=timeout,
+                headers=headers,
                 options=options,
             )
         )
@@ -196,6 +206,7 @@ class AsyncChatResource(AsyncSender):
         api_version: Literal["v1", "v2", "v3"] | None = None,
         request_id: str | None = None,
         timeout: Any = None,
+        headers: Mapping[str, str | SecretStr] | None = None,
         **options: Unpack[ChatOptions],
     ) -> AsyncChatStream:
         """Async variant of ``stream_chat``."""
@@ -209,6 +220,7 @@ class AsyncChatResource(AsyncSender):
             api_version=api_version,
             request_id=request_id,
             timeout=timeout,
+            headers=headers,
             options=options,
         )
         return AsyncChatStream(lambda: self._open(call), call.request_id)

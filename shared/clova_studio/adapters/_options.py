@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import SecretStr
+
 from clova_studio._catalogue import DEFAULT_OUTPUT_BY_EFFORT, is_tuned, model_info
 from clova_studio._errors import ConfigurationError
 from clova_studio._requests.chat_options import (
@@ -30,6 +32,7 @@ __all__ = [
     "ChatRequest",
     "chat_options",
     "default_output_tokens",
+    "mask_headers",
     "options_of_call",
     "warn_of_raised_cap",
 ]
@@ -60,9 +63,12 @@ _OTHER_NAMES = {
     "max_completion_tokens": "max_tokens",
     "repeat_penalty": "repetition_penalty",
     "stop_sequences": "stop",
+    "request_timeout": "timeout",
+    "extra_headers": "headers",
 }
 # Options of a call that are not fields.
-_CALL_ONLY = ("tools", "tool_choice", "response_format", "timeout", "request_id")
+_CALL_ONLY = ("tools", "tool_choice", "response_format", "timeout", "headers", "request_id")
+_HEADERS = ("headers", "extra_headers")
 _FIXED = ("api_key", "apigw_api_key", "base_url", "region", "path_prefix", "client", "async_client", "streaming")
 
 
@@ -80,6 +86,21 @@ class ChatRequest(NamedTuple):
     no_images: str | None
     instruction: str | None
     raised_cap: int | None
+
+
+def mask_headers(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a call with ``SecretStr`` in its headers: they may be keys, and frameworks record options.
+
+    Args:
+        options: The options as the caller gave them; not changed.
+    """
+    masked = dict(options)
+    for name in _HEADERS:
+        if isinstance(headers := options.get(name), Mapping):
+            masked[name] = {
+                header: SecretStr(value) if isinstance(value, str) else value for header, value in headers.items()
+            }
+    return masked
 
 
 def options_of_call(
