@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from contextlib import aclosing
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from pydantic import SecretStr, model_validator
+from pydantic import model_validator
 
 from clova_studio.adapters import (
     in_thread,
-    is_tuned,
     iterate_in_threads,
     mask_headers,
     refuse_tools_with_format,
@@ -20,20 +18,17 @@ from clova_studio.adapters import (
     wire_response_format,
 )
 from langchain_clova._answers import AnswerMaker
-from langchain_clova._blocks import PROVIDER
-from langchain_clova._counting import CountingChatModel
 from langchain_clova._errors import langchain_errors
 from langchain_clova._fields import Dumpable
+from langchain_clova._identity import IdentifiedChatModel
 from langchain_clova._messages import to_clova_messages
-from langchain_clova._profile import profile_of
 from langchain_clova._schemas import is_answer_tool, wire_tool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import LanguageModelInput, ModelProfile
-    from langchain_core.language_models.base import LangSmithParams
+    from langchain_core.language_models import LanguageModelInput
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.runnables import Runnable
@@ -55,7 +50,7 @@ _OWN_OPTIONS = ("stream_usage", "tool_fallback", "parallel_tool_calls", "max_ret
 _CORE_OPTIONS = ("stream", "ls_structured_output_format", "structured_output_format")
 
 
-class ChatClovaX(Dumpable, CountingChatModel):
+class ChatClovaX(Dumpable, IdentifiedChatModel):
     """HyperCLOVA X as a LangChain chat model. Source: the Chat Completions v1 and v3 pages of the API guide.
 
         >>> from langchain_clova import ChatClovaX
@@ -111,52 +106,10 @@ class ChatClovaX(Dumpable, CountingChatModel):
         self._add_version("langchain-clova", _version())
         return self
 
-    # Identity, for tracing, caching and serialisation.
-
     @property
     def model_name(self) -> str:
         """The model, under langchain-naver's name."""
         return self.model
-
-    @property
-    def _llm_type(self) -> str:
-        return "clova-chat"
-
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        return {
-            **self._default_options(),
-            "base_url": self._connection.base_url,
-            "region": self.region,
-            "path_prefix": self.path_prefix,
-            "tool_fallback": self.tool_fallback,
-        }
-
-    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        # Caches keep it, so of headers, which may be keys, it has a hash.
-        headers = dict(kwargs.pop("headers", None) or kwargs.pop("extra_headers", None) or {})
-        if headers:
-            told = [(name, v.get_secret_value() if isinstance(v, SecretStr) else v) for name, v in headers.items()]
-            kwargs["headers"] = hashlib.sha256(repr(told).encode()).hexdigest()
-        # The caller's client is in no dump, but decides where requests go.
-        return f"{super()._get_llm_string(stop=stop, **kwargs)}---{self._connection.base_url}"
-
-    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        # Callbacks and traces record them.
-        return super()._get_invocation_params(stop=stop, **mask_headers(kwargs))
-
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        ends = stop if stop is not None else self.stop
-        params = super()._get_ls_params(stop=[ends] if isinstance(ends, str) else ends, **kwargs)
-        # The same as response_metadata["model_provider"]: middleware compares them.
-        params["ls_provider"] = PROVIDER
-        cap = kwargs.get("max_completion_tokens")
-        if isinstance(cap, int):
-            params["ls_max_tokens"] = cap
-        return params
-
-    def _resolve_model_profile(self) -> ModelProfile | None:
-        return profile_of(self.model, tuned=is_tuned(self.model, self.task_id))
 
     # Answers.
 

@@ -51,6 +51,8 @@ _HINTS = {
     "service_app": "use path_prefix='serviceapp'",
     "dimensions": "both embedding APIs give 1,024 numbers",
 }
+_CLIENTS = ("http_client", "http_async_client", "client", "async_client")
+_CONNECTION = frozenset((*SETTING_NAMES, "client", "async_client"))
 # A mapping with one of these fields is a dump of Timeouts, httpx.Timeout, RetryPolicy or RateLimits.
 _DUMPED = {"connect", "attempts", "window"}
 
@@ -155,12 +157,7 @@ class ConnectionFields(BaseModel):
 
     @classmethod
     def _checked(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        names, doubles = _names_of(cls)
-        refuse_unknown(data, names, cls.__name__, hints=cls.argument_hints)
-        for double in doubles:
-            given = [name for name in double if name in data]
-            if len(given) > 1 and len({repr(data[name]) for name in given}) > 1:
-                raise ConfigurationError(f"{' and '.join(given)} are names of one option: give one")
+        doubles = cls._check_names(data)
         if data.get("client") is None and data.get("async_client") is None:
             return data
         # Defaults are allowed: frameworks pass every field when they rebuild a component.
@@ -173,6 +170,17 @@ class ConnectionFields(BaseModel):
                         f"{name} belongs to the client that you gave: set it there, or give {name} and no client"
                     )
         return {**data, "api_key": None, "base_url": None}
+
+    @classmethod
+    def _check_names(cls, given: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+        """Refuse names that do not exist or contradict one another; return the groups of names that mean one option."""
+        names, doubles = _names_of(cls)
+        refuse_unknown(given, names, cls.__name__, hints=cls.argument_hints)
+        for double in doubles:
+            same = [name for name in double if name in given]
+            if len(same) > 1 and len({repr(given[name]) for name in same}) > 1:
+                raise ConfigurationError(f"{' and '.join(same)} are names of one option: give one")
+        return doubles
 
     @field_validator("timeout", "retry", "rate_limits", mode="before")
     @classmethod
@@ -196,6 +204,65 @@ class ConnectionFields(BaseModel):
         with self.error_context:
             self._connection = Connection.of(client=self.client, async_client=self.async_client, **settings)
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy; with another key, address or client it asks there.
+
+        Args:
+            update: Fields to change, by any of their names. A client replaces all of how the original reaches the
+                service. As with every pydantic model, only fields of the connection are checked.
+            deep: Whether to copy the values of the fields too; clients are never copied.
+
+        Raises:
+            ConfigurationError: A field does not exist, or it belongs to the client that the original was given.
+        """
+        if not update:
+            return super().model_copy(deep=deep)
+        with self.error_context:
+            doubles = self._check_names(update)
+        field_of = {name: double[0] for double in doubles for name in double}
+        changes = {field_of.get(name, name): value for name, value in update.items()}
+        connection = {name: changes.pop(name) for name in _CONNECTION if name in changes}
+        copied = super().model_copy(deep=deep)
+        copied.__dict__.update(changes)
+        copied.__pydantic_fields_set__.update(changes)
+        if connection:
+            copied._reconnect(connection)  # noqa: SLF001  of the same class
+        return copied
+
+    if not TYPE_CHECKING:  # with it, type checkers would take every name for an attribute
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in _CONNECTION:
+                self._reconnect({name: value})
+            else:
+                super().__setattr__(name, value)
+
+        def copy(self, *, update: Mapping[str, Any] | None = None, **options: Any) -> Self:
+            """Return a copy, as pydantic 1 had it; see ``model_copy``.
+
+            Args:
+                update: As in ``model_copy``.
+                **options: As pydantic takes them.
+            """
+            copied = super().copy(**options)
+            return copied.model_copy(update=update) if update else copied
+
+    def _reconnect(self, changes: Mapping[str, Any]) -> None:
+        """Change how this reaches the service."""
+        clients = [changes.get("client"), changes.get("async_client")]
+        kept = {} if any(clients) else {name: getattr(self, name) for name in _CONNECTION}
+        with self.error_context:
+            fresh = ConnectionFields(**{**kept, **changes})
+        self.__dict__.update({name: getattr(fresh, name) for name in _CONNECTION})
+        self.__pydantic_fields_set__.update(changes)
+        self._connection = fresh._connection
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # Clients are handles on connections: a copy uses the same ones.
+        memo = {} if memo is None else memo
+        memo.update({id(client): client for client in (getattr(self, name) for name in _CLIENTS) if client is not None})
+        return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
         with self.error_context:
