@@ -106,10 +106,14 @@ class ChatClovaX(Dumpable, IdentifiedChatModel):
         self._add_version("langchain-clova", _version())
         return self
 
-    @property
-    def model_name(self) -> str:
-        """The model, under langchain-naver's name."""
-        return self.model
+    if TYPE_CHECKING:  # as in ChatFields, but this class has it as an attribute, too
+        model_name: str = ""
+    else:
+
+        @property
+        def model_name(self) -> str:
+            """The model, under langchain-naver's name."""
+            return self.model
 
     # Answers.
 

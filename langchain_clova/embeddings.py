@@ -13,6 +13,7 @@ from langchain_clova._fields import ConnectionFields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from dataclasses import InitVar
 
     from clova_studio import ClovaStudioError, Embedding
 
@@ -55,6 +56,8 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
     """
 
     model: str = Field(default="bge-m3", validation_alias=AliasChoices("model", "model_name"), min_length=1)
+    if TYPE_CHECKING:  # type checkers do not know of the other names of a field
+        model_name: InitVar[str] = ""
     max_concurrency: int = Field(default=32, ge=1)
     show_progress_bar: bool = False
     on_error: Literal["raise", "return"] = "raise"

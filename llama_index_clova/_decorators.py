@@ -41,17 +41,13 @@ def _recorded(method: Callable[..., Any]) -> Callable[..., Any]:
     """
     spanned: Any = dispatcher.span(method)
 
-    if inspect.iscoroutinefunction(method):
+    # functools.wraps copies the mark, too.
+    @functools.wraps(method)
+    def masked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return spanned.__get__(self, type(self))(*args, **mask_headers(kwargs))
 
-        @functools.wraps(method)
-        async def masked(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return await spanned.__get__(self, type(self))(*args, **mask_headers(kwargs))
+    @functools.wraps(method)
+    async def amasked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await spanned.__get__(self, type(self))(*args, **mask_headers(kwargs))
 
-    else:
-
-        @functools.wraps(method)
-        def masked(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return spanned.__get__(self, type(self))(*args, **mask_headers(kwargs))
-
-    # functools.wraps has copied the mark, too.
-    return masked
+    return amasked if inspect.iscoroutinefunction(method) else masked

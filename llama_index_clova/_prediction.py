@@ -34,8 +34,8 @@ class PredictingLLM(FunctionCallingLLM):
     """An LLM of this service with structured prediction. It reads fields of ``ChatFields``."""
 
     if TYPE_CHECKING:  # at run time these would take precedence over the fields of ChatFields
-        model: str
-        task_id: str | None
+        model: str = ""
+        task_id: str | None = None
 
     @span
     def structured_predict(

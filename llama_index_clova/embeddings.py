@@ -100,10 +100,14 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
         """Return the class name that dumps use."""
         return "ClovaEmbedding"
 
-    @property
-    def model(self) -> str:
-        """The model, under the name that it has in the rest of this package."""
-        return self.model_name
+    if TYPE_CHECKING:  # type checkers do not know of the other names of a field
+        model: str = ""
+    else:
+
+        @property
+        def model(self) -> str:
+            """The model, under the name that it has in the rest of this package."""
+            return self.model_name
 
     def get_text_embedding_batch(
         self,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,7 +104,8 @@ def test_context_of_documents(server: EmulatorServer, account: Any, model: str) 
     store.add_documents([document])
     nodes = SentenceSplitter(chunk_size=64, chunk_overlap=0).get_nodes_from_documents([document])
     llm = ClovaX(model=model, **account)
-    found = DocumentContextExtractor(docstore=store, llm=llm, show_progress=False).extract(nodes)
+    # Its extract() leaves an event loop open, with the connections in it.
+    found = asyncio.run(DocumentContextExtractor(docstore=store, llm=llm, show_progress=False).aextract(nodes))
     thoughts = [llm.chat([message]).message for message in asked("chat", "안녕")]
     assert [bool(entry["context"]) for entry in found] == [True] * len(nodes)
     assert server.requests[0].headers["anthropic-beta"]

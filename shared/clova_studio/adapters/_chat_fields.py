@@ -19,6 +19,7 @@ from clova_studio.adapters._warn_once import WarnOnce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from dataclasses import InitVar
 
     from clova_studio.adapters._connection import Connection
     from clova_studio.adapters._options import ChatRequest
@@ -77,6 +78,12 @@ class ChatFields(ConnectionFields):
     base_model: str | None = None
     api_version: Literal["v1", "v2", "v3"] | None = None
     tool_fallback: Literal["after_tool_result", "always", "never"] = "after_tool_result"
+
+    if TYPE_CHECKING:  # type checkers do not know of the other names of a field
+        model_name: InitVar[str] = ""
+        max_completion_tokens: InitVar[int | None] = None
+        repeat_penalty: InitVar[float | None] = None
+        stop_sequences: InitVar[StopStrings | None] = None
 
     _warn_once: WarnOnce = PrivateAttr(default_factory=WarnOnce)
 

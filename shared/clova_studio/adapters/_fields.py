@@ -25,6 +25,9 @@ from pydantic import (
 from clova_studio._errors import ConfigurationError
 from clova_studio.adapters._connection import SETTING_NAMES, Connection, key_from_env, url_from_env
 
+if TYPE_CHECKING:
+    from dataclasses import InitVar
+
 __all__ = ["ApiKey", "ConnectionFields", "StopStrings", "refuse_unknown"]
 
 # Type checkers take the type of a field for that of its argument, so they are told what may be given.
@@ -140,6 +143,11 @@ class ConnectionFields(BaseModel):
     client: Any = Field(default=None, repr=False, exclude=True)
     async_client: Any = Field(default=None, repr=False, exclude=True)
 
+    if TYPE_CHECKING:  # type checkers do not know of the other names of a field
+        naver_api_base: InitVar[str | None] = None
+        request_timeout: InitVar[Any] = None
+        default_headers: InitVar[Mapping[str, str] | None] = None
+
     error_context: ClassVar[AbstractContextManager[Any]] = nullcontext()
     """Turns errors of the constructor into those of the framework; it is entered many times."""
     argument_hints: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -224,7 +232,7 @@ class ConnectionFields(BaseModel):
         changes = {field_of.get(name, name): value for name, value in update.items()}
         connection = {name: changes.pop(name) for name in _CONNECTION if name in changes}
         copied = super().model_copy(deep=deep)
-        copied.__dict__.update(changes)
+        vars(copied).update(changes)
         copied.__pydantic_fields_set__.update(changes)
         if connection:
             copied._reconnect(connection)  # noqa: SLF001  of the same class
@@ -254,7 +262,7 @@ class ConnectionFields(BaseModel):
         kept = {} if any(clients) else {name: getattr(self, name) for name in _CONNECTION}
         with self.error_context:
             fresh = ConnectionFields(**{**kept, **changes})
-        self.__dict__.update({name: getattr(fresh, name) for name in _CONNECTION})
+        vars(self).update({name: getattr(fresh, name) for name in _CONNECTION})
         self.__pydantic_fields_set__.update(changes)
         self._connection = fresh._connection
 
