@@ -130,7 +130,7 @@ class ClovaRagReasoningQueryEngine(ClovaQueryEngine):
         top_k: 0 to 128; service default 0.
         max_tokens: Output cap of a step in tokens, 1,024 to 4,095; service default 1,024. Input may have 128,000.
         repetition_penalty: Above 0, up to 2; service default 1.1.
-        stop: Strings at which the answer ends.
+        stop: One string or several at which the answer ends.
         seed: 0 (random) to 4294967295.
         include_ai_filters: Whether to run the AI filter; on by default here.
         streaming: Whether responses are streams, for programs that expect those. The service does not stream: the
@@ -162,7 +162,7 @@ class ClovaRagReasoningQueryEngine(ClovaQueryEngine):
         top_k: int | None = None,
         max_tokens: int | None = None,
         repetition_penalty: float | None = None,
-        stop: list[str] | None = None,
+        stop: str | list[str] | None = None,
         seed: int | None = None,
         include_ai_filters: bool | None = None,
         streaming: bool = False,

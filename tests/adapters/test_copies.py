@@ -13,7 +13,9 @@ from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms import ChatMessage
 from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.core.storage.chat_store import SimpleChatStore
 from pydantic import SecretStr, ValidationError
 
 import langchain_clova
@@ -90,6 +92,12 @@ COMPONENTS: dict[str, tuple[Any, dict[str, Any], Callable[[Any], Any], Callable[
         {},
         lambda c: c.postprocess_nodes(NODES, query_str=QUERY),
         lambda c: c.apostprocess_nodes(NODES, query_str=QUERY),
+    ),
+    "ClovaSlidingWindowMemory": (
+        llama_index_clova.ClovaSlidingWindowMemory,
+        {"chat_store": SimpleChatStore(store={"chat_history": [ChatMessage(TEXT)]})},
+        lambda c: c.get(),
+        lambda c: c.aget(),
     ),
     "ClovaSegmentationNodeParser": (
         llama_index_clova.ClovaSegmentationNodeParser,

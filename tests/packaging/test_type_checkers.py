@@ -25,9 +25,12 @@ ROOT = Path(__file__).parents[2]
 # What a constructor of the package cannot do without.
 NEEDED = {
     "ClovaRagReasoning": {"retriever": "cast('Any', None)"},
+    "ClovaRagReasoningQueryEngine": {"retriever": "cast('Any', None)"},
     "ClovaRouter": {"router_id": "'travel01'", "version": "1"},
     "ClovaRouterSelector": {"router_id": "'travel01'", "version": "1"},
     "ClovaSkillset": {"skillset_id": "'weather1'", "version": "1"},
+    "ClovaSkillsetQueryEngine": {"skillset_id": "'weather1'", "version": "1"},
+    "ClovaSkillsetTool": {"skillset_id": "'weather1'", "version": "1", "name": "'weather'", "description": "'날씨'"},
     "ClovaSlidingWindow": {"max_tokens": "100"},
 }
 # What people write, to the letter.
