@@ -150,7 +150,7 @@ def test_a_secret_as_a_wrong_argument_is_masked(kind: str) -> None:
     both = Both(kind, lambda: answer(b""), **SETTINGS)
     client = cs.ClovaStudio(**SETTINGS)
     for secret in (KEY, OLD, PROXY):
-        for kwargs in ({"temperature": secret}, {"stop": secret}, {"request_id": f"{secret} "}, {secret: 1}):
+        for kwargs in ({"temperature": secret}, {"stop": {secret}}, {"request_id": f"{secret} "}, {secret: 1}):
             with pytest.raises(cs.ConfigurationError) as caught:
                 both.call("chat", MESSAGES, **kwargs)
             check(caught.value)
