@@ -76,3 +76,15 @@ def test_nested_arguments(server: EmulatorServer, account: dict[str, Any]) -> No
     outputs = {result.tool_name: result.tool_output.raw_output.structuredContent for result in results}
     assert outputs == {"plan_trip": {"stops": 2, "by": 0, "start": 2}, "now": {"result": "12:00"}}
     assert answer == "다 했습니다."
+
+
+def test_pictures_are_no_prompt_text(server: EmulatorServer, account: dict[str, Any]) -> None:
+    """Of a picture in a result the text beside it goes on, and not its base64."""
+    calls = [{"name": "take_picture", "arguments": {"place": "해운대"}}]
+    server.script([{"content": "", "tool_calls": calls}, {"content": "다 했습니다."}])
+    with pytest.warns(UserWarning, match="image/png"):
+        results, _ = asyncio.run(ask("사진을 찍어 주세요.", ClovaX(**account)))
+    assert results[0].tool_output.raw_output.content[1].mimeType == "image/png"
+    told = server.requests[1].body["messages"][-1]["content"]
+    assert "해운대 사진" in told
+    assert len(told) < 500
