@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from clova_studio._base_client import BaseClient
@@ -18,7 +19,7 @@ from clova_studio._resources.routing import AsyncRoutingResource
 from clova_studio._resources.text import AsyncTextResource
 from clova_studio._resources.tuning import AsyncTuning
 from clova_studio._retries import arun_attempts
-from clova_studio._streaming.body import apieces_of, aread_body
+from clova_studio._streaming.body import apieces_of, aread_body, aread_out
 from clova_studio._transport import build_request, deadline_of, reclaim, watched
 
 if TYPE_CHECKING:
@@ -177,18 +178,17 @@ class AsyncClovaStudio(
                     body = await self._within(reading, deadline, http, request)
                     yield reader.whole(response.status_code, response.headers, body)
                     return
-                pieces = (
-                    apieces_of(response, call.request_id)
-                    if self._given_http is None
-                    else self._pieces(response, deadline, http, request, call.request_id)
-                )
-                async for piece in pieces:
-                    reader.feed(piece)
-                    while reader.advance():
-                        yield reader.take()
-                    if reader.result is not None:
-                        attempts.settle(reader.result)
-                        return
+                pieces = self._pieces(response, deadline, http, request, call.request_id)
+                # Not left to the loop, which may be closed before it gets to that.
+                async with aclosing(pieces):
+                    async for piece in pieces:
+                        reader.feed(piece)
+                        while reader.advance():
+                            yield reader.take()
+                        if reader.result is not None:
+                            attempts.settle(reader.result)
+                            await self._read_out(pieces, deadline)
+                            return
                 for chunk in reader.end():
                     yield chunk
             except Exception as exc:
@@ -211,13 +211,24 @@ class AsyncClovaStudio(
 
         return await await_within(work, deadline, http, request, self._closing)
 
-    async def _pieces(
+    def _pieces(
+        self, response: Any, deadline: Deadline, http: Any, request: Any, request_id: str
+    ) -> AsyncGenerator[bytes, None]:
+        if self._given_http is None:
+            return apieces_of(response, request_id)
+        return self._pieces_within(response, deadline, http, request, request_id)
+
+    async def _pieces_within(
         self, response: Any, deadline: Deadline, http: Any, request: Any, request_id: str
     ) -> AsyncGenerator[bytes, None]:
         """Yield the body of a stream over a caller's HTTP client, each piece within its time."""
-        pieces = apieces_of(response, request_id)
-        while (piece := await self._within(anext(pieces, None), deadline, http, request)) is not None:
-            yield piece
+        async with aclosing(apieces_of(response, request_id)) as pieces:
+            while (piece := await self._within(anext(pieces, None), deadline, http, request)) is not None:
+                yield piece
+
+    async def _read_out(self, pieces: AsyncGenerator[bytes, None], deadline: Deadline) -> None:
+        if self._given_http is None:
+            await aread_out(pieces, deadline)
 
     async def _connections(self) -> Any:
         self._check_open()

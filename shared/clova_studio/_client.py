@@ -18,7 +18,7 @@ from clova_studio._resources.routing import RoutingResource
 from clova_studio._resources.text import TextResource
 from clova_studio._resources.tuning import Tuning
 from clova_studio._retries import run_attempts
-from clova_studio._streaming.body import pieces_of, read_body
+from clova_studio._streaming.body import pieces_of, read_body, read_out
 from clova_studio._transport import build_request, deadline_of, interrupt, make_client
 
 if TYPE_CHECKING:
@@ -168,12 +168,15 @@ class ClovaStudio(ChatResource, TextResource, RetrievalResource, RoutingResource
                     body = read_body(response, call.request_id, deadline)
                     yield reader.whole(response.status_code, response.headers, body)
                     return
-                for piece in pieces_of(response, call.request_id):
+                pieces = pieces_of(response, call.request_id)
+                for piece in pieces:
                     reader.feed(piece)
                     while reader.advance():
                         yield reader.take()
                     if reader.result is not None:
                         attempts.settle(reader.result)
+                        if self._given_http is None:
+                            read_out(pieces, deadline)
                         return
                 yield from reader.end()
         except Exception as exc:

@@ -74,6 +74,10 @@ class Deadline:
         """Give the whole time again: what was waited for has come, and what comes is the caller's time."""
         self._spent, self._paused = 0.0, True
 
+    def shorten(self, seconds: float) -> None:
+        """Give so many seconds from now on, and no more."""
+        self._seconds, self._spent, self._since, self._paused = seconds, 0.0, time.monotonic(), False
+
     def resume(self) -> None:
         """Wait on.
 

@@ -34,6 +34,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The `__fields__` attribute:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:The `__fields_set__` attribute:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning"),
+    # To show a streamed answer as text core runs a loop and just closes it, with the connection that it has opened.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 REFUND = "환불은 구매 후 7일 안에 신청할 수 있습니다."

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from clova_studio._errors import InvalidResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 
     from clova_studio._deadlines import Deadline
 
-__all__ = ["ACCEPTED_ENCODINGS", "MAX_ANSWER_BYTES", "apieces_of", "aread_body", "pieces_of", "read_body"]
+__all__ = [
+    "ACCEPTED_ENCODINGS",
+    "MAX_ANSWER_BYTES",
+    "apieces_of",
+    "aread_body",
+    "aread_out",
+    "pieces_of",
+    "read_body",
+    "read_out",
+]
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """Bytes of a whole answer after decoding."""
@@ -22,6 +32,9 @@ ACCEPTED_ENCODINGS = "gzip, deflate"
 
 _STEP = 1024 * 1024
 _FRAME = 2
+# Of a stream, after its result.
+_LAST_SECONDS = 0.1
+_LAST_BYTES = 65_536
 _WINDOW = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
 
@@ -98,7 +111,7 @@ def pieces_of(response: Any, request_id: str) -> Iterator[bytes]:
         yield from decoder.feed(piece)
 
 
-async def apieces_of(response: Any, request_id: str) -> AsyncIterator[bytes]:
+async def apieces_of(response: Any, request_id: str) -> AsyncGenerator[bytes, None]:
     """Async variant of ``pieces_of``."""
     if response.is_stream_consumed:
         yield response.content
@@ -111,6 +124,36 @@ async def apieces_of(response: Any, request_id: str) -> AsyncIterator[bytes]:
     async for piece in response.aiter_raw():
         for part in decoder.feed(piece):
             yield part
+
+
+def read_out(pieces: Iterable[bytes], deadline: Deadline) -> None:
+    """Read what follows the result of a stream, so that its connection can be used again.
+
+    Mostly the end has come with the result. What takes longer than a tenth of a second, or goes on and on, is given up.
+
+    Args:
+        pieces: The rest of the body.
+        deadline: The stream's.
+    """
+    deadline.shorten(_LAST_SECONDS)
+    size = 0
+    # The answer is whole already: whatever breaks now takes nothing from it.
+    with suppress(Exception):
+        for piece in pieces:
+            size += len(piece)
+            if size > _LAST_BYTES:
+                return
+
+
+async def aread_out(pieces: AsyncIterable[bytes], deadline: Deadline) -> None:
+    """Async variant of ``read_out``."""
+    deadline.shorten(_LAST_SECONDS)
+    size = 0
+    with suppress(Exception):
+        async for piece in pieces:
+            size += len(piece)
+            if size > _LAST_BYTES:
+                return
 
 
 def read_body(response: Any, request_id: str, deadline: Deadline) -> bytes:
