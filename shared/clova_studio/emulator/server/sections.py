@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 class Section(BaseModel):
     """A mapping. Unknown fields are refused; null means the default."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, json_schema_extra={"additionalProperties": False})
 
     @model_validator(mode="before")
     @classmethod
