@@ -17,7 +17,7 @@ from clova_studio.emulator.console.tuning_tasks import NewTask, TaskStore
 from clova_studio.emulator.language import text, vectors
 from clova_studio.emulator.language.vectors import embed
 from clova_studio.emulator.server.request_log import RequestLog
-from clova_studio.emulator.server.windows import Windows
+from clova_studio.emulator.server.windows import COUNTINGS, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,6 +148,18 @@ def test_a_sliding_window_of_many_requests() -> None:
     assert growth(work) < 1.5
     (usage,) = windows.usage()
     assert (usage["requests"]["used"], usage["tokens"]["used"]) == (12_000, 1_200_000)
+
+
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_a_quota_of_nothing(counting: Any) -> None:
+    """A limit of 0 refuses everything, in every way of counting."""
+    windows = Windows({"*": (0, 0)}, 60, counting=counting)
+    for _ in range(2):
+        verdict = windows.charge("nv-a", "HCX-005", 1)
+        assert verdict is not None
+        assert not verdict.allowed
+        assert verdict.headers["x-ratelimit-remaining-requests"] == "0"
+    assert windows.usage()[0]["requests"]["remaining"] == 0
 
 
 def test_reading_the_usage_starts_no_window() -> None:

@@ -283,7 +283,7 @@ def test_reset(server: EmulatorServer, api: httpx.Client, control: httpx.Client)
             {"limits": {"HCX-05": {}, "HCX-005": {"requests": -5, "tokens": 1.5}}, "counting": "x"},
             {
                 "limits.HCX-05": "is no model or tool: did you mean HCX-005?",
-                "limits.HCX-005.requests": "must be greater than or equal to 1, not -5",
+                "limits.HCX-005.requests": "must be greater than or equal to 0, not -5",
                 "limits.HCX-005.tokens": "must be a valid integer, not 1.5",
                 "counting": "must be 'sliding', 'fixed', 'aligned' or 'bucket', not 'x'",
             },

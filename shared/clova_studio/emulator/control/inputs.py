@@ -120,8 +120,8 @@ class ScriptFields(Section):
 class LimitFields(Section):
     """The limits of one quota per window; null or a missing one is no limit."""
 
-    requests: Annotated[int, Field(strict=True, ge=1, le=LARGEST_LIMIT)] | None = None
-    tokens: Annotated[int, Field(strict=True, ge=1, le=LARGEST_LIMIT)] | None = Field(
+    requests: Annotated[int, Field(strict=True, ge=0, le=LARGEST_LIMIT)] | None = None
+    tokens: Annotated[int, Field(strict=True, ge=0, le=LARGEST_LIMIT)] | None = Field(
         None, description="Those of the input and the requested maximum output."
     )
 

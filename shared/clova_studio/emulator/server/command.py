@@ -50,6 +50,11 @@ def _limit(text: str) -> tuple[str, tuple[int | None, int | None]]:
         raise argparse.ArgumentTypeError(f"{text!r} is not MODEL=REQUESTS,TOKENS, such as HCX-005=60,60000")
     try:
         values = [None if part == "-" else int(part) for part in parts]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: REQUESTS and TOKENS are whole numbers, or - for no limit"
+        ) from None
+    try:
         limit = (values[0], values[1] if len(values) > 1 else None)
         check_limits({model: limit})
     except ValueError as error:

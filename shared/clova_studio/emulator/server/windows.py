@@ -58,7 +58,7 @@ def check_limits(limits: Limits) -> Limits:
     """Check the limits of models and tools.
 
     Raises:
-        ValueError: A name is unknown, or a limit is not a whole number above 0 or None.
+        ValueError: A name is unknown, or a limit is not a whole number of at least 0 or None.
     """
     for name, pair in limits.items():
         try:
@@ -68,8 +68,8 @@ def check_limits(limits: Limits) -> Limits:
         if not isinstance(pair, list | tuple) or len(pair) != len(_COSTS):
             raise ValueError(f"rate_limits: {name} needs a pair of requests and tokens, not {pair!r}")
         for what, most in zip(_COSTS, pair, strict=True):
-            if most is not None and (type(most) is not int or not 1 <= most <= LARGEST_LIMIT):
-                rule = "a whole number of at least 1 where they are limited"
+            if most is not None and (type(most) is not int or not 0 <= most <= LARGEST_LIMIT):
+                rule = "a whole number of at least 0, or None for no limit"
                 raise ValueError(f"rate_limits: the {what} of {name} must be {rule}, not {most!r}")
     return limits
 
@@ -147,7 +147,8 @@ class _Used:
     def reset(self, now: float) -> float:
         """Return the seconds until the window ends; of those without an end, until there is more."""
         if self._counting == "bucket":
-            return max(0.0, self._spent + 1 - self.most) * self._length / self.most
+            # Of a quota of nothing there is never more; what is said then is the length of the window.
+            return max(0.0, self._spent + 1 - self.most) * self._length / (self.most or 1)
         if self._counting == "sliding":
             return self._parts[0][0] + self._length - now if self._parts else 0.0
         return self._since + self._length - now
