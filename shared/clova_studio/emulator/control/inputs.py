@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     Discriminator,
     Field,
+    JsonValue,
     Tag,
     ValidationError,
     model_validator,
@@ -30,7 +31,7 @@ def _check_kind(kind: str) -> str:
     return kind
 
 
-_Kind = Annotated[str, AfterValidator(_check_kind), Field(json_schema_extra={"enum": sorted(KINDS)})]
+_Kind = Annotated[str, AfterValidator(_check_kind), Field(json_schema_extra={"enum": list[JsonValue](sorted(KINDS))})]
 _Count = Annotated[int, Field(strict=True, ge=1)]
 _Wait = Annotated[float, Field(strict=True, ge=0, le=LONGEST_WAIT)]
 

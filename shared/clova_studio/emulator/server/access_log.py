@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import queue
 import re
 import sys
@@ -85,7 +86,18 @@ class StderrHandler(logging.Handler):
             if not readable:
                 continue
             try:
-                sys.stderr.write(line + "\n")
-                sys.stderr.flush()
+                _write_line(line + "\n")
             except (OSError, ValueError):  # the reader is gone, or the file was closed
                 readable = False
+
+
+def _write_line(line: str) -> None:
+    try:
+        descriptor = sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):  # a replacement without a file
+        sys.stderr.write(line)
+        return
+    # Past the buffer of Python, whose lock a thread that waits for its reader must not hold when the program ends.
+    data = line.encode(sys.stderr.encoding or "utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(descriptor, data) :]

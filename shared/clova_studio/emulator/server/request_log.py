@@ -138,8 +138,13 @@ class RequestLog:
             self._kept.clear()
             self._bytes = 0
             self.dropped = 0
-            self.peak_in_flight = self.in_flight
             return count
+
+    def reset(self) -> None:
+        """Forget the requests and the highest number in flight."""
+        self.clear()
+        with self._lock:
+            self.peak_in_flight = self.in_flight
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call a function at the arrival and at the end of each request, until the returned one is called.

@@ -181,7 +181,7 @@ class State:
 
     def reset(self) -> None:
         """Forget requests, scripts, faults, training tasks and what the quotas have used."""
-        self.log.clear()
+        self.log.reset()
         self.clear_script()
         self.clear_faults()
         self.windows.reset()
