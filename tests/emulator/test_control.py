@@ -217,6 +217,7 @@ def test_quotas(server: EmulatorServer, api: httpx.Client, control: httpx.Client
     assert "nv-" not in str(found)
     assert control.delete("/quotas/usage").json()["usage"] == []
     assert api.post(H5, json=user("a")).status_code == 200
+    assert control.put("/quotas", json={"window": 60}).json()["usage"] == []
     server.set_quotas({"HCX-005": (1, None)}, counting="sliding")
     assert [api.post(H5, json=user("a")).status_code for _ in range(2)] == [200, 429]
     assert control.get("/quotas").json()["counting"] == "sliding"

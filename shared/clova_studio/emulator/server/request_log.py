@@ -110,8 +110,6 @@ class RequestLog:
                     self._kept[index] = (request, size + len(raw))
                     self._bytes += len(raw)
                     break
-                if kept.number < request.number:
-                    break
             self._trim()
 
     def leave(self, request: RecordedRequest) -> None:
