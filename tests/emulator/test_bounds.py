@@ -108,6 +108,21 @@ def test_requests_of_a_server() -> None:
         assert server.requests[0].seconds is None or server.requests[0].seconds >= 0
 
 
+def test_a_server_tells_of_each_request() -> None:
+    """Who wants to see every request of a long run subscribes to them."""
+    with serve() as server, connect(server) as client:
+        seen: list[Any] = []
+        stop = server.subscribe(lambda event, item: seen.append((event, item.number, item.status)))
+        client.post(H5, json=user("가"))
+        client.post(H5, json={})
+        until = time.monotonic() + 10  # the client may have the answer a moment before the server is done with it
+        while len(seen) < 4 and time.monotonic() < until:
+            time.sleep(0.005)
+        stop()
+        client.post(H5, json=user("나"))
+    assert seen == [("arrived", 1, None), ("answered", 1, 200), ("arrived", 2, None), ("answered", 2, 400)]
+
+
 def test_listeners_hear_of_each_request() -> None:
     """A subscriber is called when a request arrives and when it is answered, until it unsubscribes."""
     log = RequestLog()

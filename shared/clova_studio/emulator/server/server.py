@@ -5,7 +5,7 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from clova_studio.emulator.server.access_log import LOG
 from clova_studio.emulator.server.app import EmulatorApp
 from clova_studio.emulator.server.faults import Fault
 from clova_studio.emulator.server.http_server import Config, Server
-from clova_studio.emulator.server.request_log import RecordedRequest
+from clova_studio.emulator.server.request_log import Listener, RecordedRequest
 from clova_studio.emulator.server.scripted import Scripted
 from clova_studio.emulator.server.state import DEFAULT_KEY, IDLE_SECONDS, Behaviour, Settings, State
 from clova_studio.emulator.server.windows import Counting, Limits
@@ -163,6 +163,18 @@ class EmulatorServer:
     def clear_requests(self) -> None:
         """Forget the requests, and nothing else."""
         self._state.log.clear()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call a function for each request, for those who watch more requests than `requests` keeps.
+
+        Args:
+            listener: Called with ``"arrived"`` or ``"answered"`` and the request, in the thread of the server: it must
+                be quick and not raise.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._state.log.subscribe(listener)
 
     def script(self, answers: Iterable[Scripted]) -> None:
         """Queue answers for the next chat requests, OpenAI-compatible ones included.
