@@ -150,6 +150,7 @@ def test_quotas_of_many_keys() -> None:
     assert not verdict.allowed
 
 
+@pytest.mark.slow
 def test_a_sliding_window_of_many_requests() -> None:
     """A sliding window counts each of its requests without keeping each of them."""
     now = itertools.count()
