@@ -14,7 +14,7 @@ from langchain_core.messages import HumanMessage
 from llama_index.core.llms import ChatMessage
 
 from clova_studio import RateLimits
-from clova_studio.emulator import serve
+from clova_studio.emulator import RecordedRequest, serve
 from langchain_clova import ChatClovaX
 from llama_index_clova import ClovaX
 
@@ -109,6 +109,8 @@ def run(
         async def gather() -> list[Any]:
             return await asyncio.gather(*(aask(i) for i in range(calls // 2)), return_exceptions=True)
 
+        seen: list[RecordedRequest] = []  # all of them, also of a run longer than the server's own list
+        server.subscribe(lambda event, request: seen.append(request) if event == "arrived" else None)
         answers: list[Any] = []
         started = time.monotonic()
         loop = threading.Thread(target=lambda: answers.extend(asyncio.run(gather())))
@@ -118,7 +120,6 @@ def run(
         loop.join()
         seconds = time.monotonic() - started
         answers += [future.exception() or future.result() for future in futures]
-        seen = list(server.requests)
         first = min(request.time for request in seen)
         return Outcome(
             answered=sum(isinstance(answer, str) and bool(answer) for answer in answers),

@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = _show_warning
             code = int(arguments.run(arguments))
         # Here and not at exit: only a write shows that the reader of the output is gone.
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         _drop_stdout()
         return _BROKEN_PIPE
@@ -98,7 +99,8 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         if name == wanted:
             module = import_module(module_name)
             module.add_arguments(command)
-            command.epilog = f"{command.epilog}\n\n{EXIT_CODES}" if command.epilog else EXIT_CODES
+            codes = getattr(module, "EXIT_CODES", EXIT_CODES)
+            command.epilog = f"{command.epilog}\n\n{codes}" if command.epilog else codes
             command.set_defaults(run=module.run)
     return parser
 

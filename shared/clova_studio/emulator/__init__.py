@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clova_studio.emulator.server.app import create_app
     from clova_studio.emulator.server.faults import Fault
+    from clova_studio.emulator.server.request_log import RecordedRequest
     from clova_studio.emulator.server.server import EmulatorServer, serve
-    from clova_studio.emulator.server.state import RecordedRequest
 
 __all__ = ["EmulatorServer", "Fault", "RecordedRequest", "create_app", "serve"]
 
 _HOMES = {
     "EmulatorServer": "server.server",
     "Fault": "server.faults",
-    "RecordedRequest": "server.state",
+    "RecordedRequest": "server.request_log",
     "create_app": "server.app",
     "serve": "server.server",
 }

@@ -35,29 +35,24 @@ The defaults are a travel router ``travel01`` and a weather skillset ``weather1`
 those of the console (user guide, router and domain pages).
 """
 
-import json
 import os
-import re
 from collections.abc import Container, Mapping
 from pathlib import Path
-from reprlib import repr as short
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
-    model_validator,
 )
 
 from clova_studio.emulator.console.defaults import DEFAULTS
 from clova_studio.emulator.console.tuning_reasons import REASONS
 from clova_studio.emulator.console.tuning_tasks import SECONDS
 from clova_studio.emulator.rules.refusals import CODES
+from clova_studio.emulator.server.sections import Section, describe, read_file
 
 _T = TypeVar("_T")
 
@@ -100,24 +95,7 @@ _Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")]
 _Versions = Annotated[int, Field(strict=True, ge=1)]
 
 
-class _Section(BaseModel):
-    """A mapping of the configuration. Unknown fields are refused; null means the default."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_names(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise ValueError("must be a mapping")  # noqa: TRY004 - pydantic collects ValueErrors
-        fields = cls.model_fields
-        for name in value:
-            if name not in fields:
-                raise ValueError(f"has the unknown field {name!r}; known are {', '.join(fields)}")
-        return {name: item for name, item in value.items() if item is not None or fields[name].annotation is Any}
-
-
-class Topic(_Section):
+class Topic(Section):
     """A possible topic of a query."""
 
     name: _Text = Field(max_length=30)
@@ -145,7 +123,7 @@ class Domain(Topic):
     ] = []
 
 
-class Provoked(_Section):
+class Provoked(Section):
     """A refusal of queries that have a certain word."""
 
     keyword: _Text
@@ -153,7 +131,7 @@ class Provoked(_Section):
     message: _Text | None = None
 
 
-class Router(_Section):
+class Router(Section):
     """A router."""
 
     id: _Id
@@ -162,7 +140,7 @@ class Router(_Section):
     errors: list[Provoked] = []
 
 
-class CannedResponse(_Section):
+class CannedResponse(Section):
     """The response of a skill's API to queries that have all of some words."""
 
     when: list[_Text] = []
@@ -181,7 +159,7 @@ class Skill(Topic):
     answer: _Text = ""
 
 
-class Skillset(_Section):
+class Skillset(Section):
     """A skillset."""
 
     id: _Id
@@ -190,14 +168,14 @@ class Skillset(_Section):
     errors: list[Provoked] = []
 
 
-class Tuning(_Section):
+class Tuning(Section):
     """The duration of training, and which training fails."""
 
     seconds: float = Field(default=SECONDS, strict=True, ge=0, allow_inf_nan=False)
     failures: dict[str, Annotated[str, _known(REASONS, f"one of {', '.join(REASONS)}")]] = {}
 
 
-class Config(_Section):
+class Config(Section):
     """The whole configuration."""
 
     routers: Annotated[list[Router], _unique("id")] = Field(
@@ -211,33 +189,8 @@ class Config(_Section):
 
 def load_config(source: Mapping[str, Any] | str | os.PathLike[str] | None) -> Config:
     """Read a configuration from a mapping or a YAML or JSON file; a ValueError names each wrong field in full."""
-    given: Any = _read(Path(source)) if isinstance(source, str | os.PathLike) else source
+    given: Any = read_file(Path(source)) if isinstance(source, str | os.PathLike) else source
     try:
         return Config.model_validate({} if given is None else given)
     except ValidationError as error:
-        raise ValueError("\n".join(_describe(item) for item in error.errors())) from error
-
-
-def _read(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8-sig")
-    try:
-        if path.suffix.lower() == ".json":
-            return json.loads(text)
-        import yaml
-
-        return yaml.safe_load(text)
-    except ImportError:
-        raise
-    except Exception as error:  # PyYAML has its own error tree, and values such as dates raise plain ValueErrors
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _describe(error: Mapping[str, Any]) -> str:
-    """One of pydantic's errors as a line: the field's full name, the rule, and the value."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
-    where = "".join(steps).removeprefix(".") or "The configuration"
-    if error["type"] == "missing":
-        return f"{where} is missing"
-    rule = re.sub(r"^\w+ should", "must", error["msg"].removeprefix("Value error, ").replace(" after validation", ""))
-    given = "" if ", not " in rule or not rule.startswith("must") else f", not {short(error['input'])}"
-    return f"{where} {rule}{given}"
+        raise ValueError(describe(error, "The configuration")) from error

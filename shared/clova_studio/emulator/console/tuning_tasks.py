@@ -22,6 +22,11 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SEOUL = timezone(timedelta(hours=9))
 _WAITING = 0.25
 _BATCH = 8
+# Bounds of what is remembered; a task may have a long name and a long path.
+_MOST_TASKS = 1_000
+_MOST_BYTES = 8 * 1024 * 1024
+_MOST_DELETED = 10_000
+LONGEST_ADVANCE = 366 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class Task:
     seconds: float
     created: float  # on the wall clock
     started: float  # on the monotonic clock
+
+    @property
+    def size(self) -> int:
+        """About how many bytes its texts take."""
+        return len(self.owner) + len(self.request.path) + len(self.request.name or "")
 
     def status(self, elapsed: float) -> str:
         """The status after some seconds; a new task always waits, even if training takes no time."""
@@ -122,7 +132,7 @@ def _stamp(moment: float) -> str:
 
 
 class TaskStore:
-    """All training tasks; safe to use from any thread."""
+    """The training tasks, the newest 1,000 of them; safe to use from any thread."""
 
     def __init__(
         self, seconds: float = SECONDS, failures: dict[str, str] | None = None, clock: Callable[[], float] = monotonic
@@ -130,17 +140,44 @@ class TaskStore:
         self._seconds = seconds
         self._failures = dict(failures or {})
         self._clock = clock
+        self._ahead = 0.0
         self._lock = threading.Lock()
         self._tasks: dict[str, Task] = {}
-        self._deleted: set[str] = set()
+        self._bytes = 0
+        self._deleted: dict[str, None] = {}
         self._count = 0
 
+    @property
+    def seconds(self) -> float:
+        """How long the training of a new task takes."""
+        return self._seconds
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the time of the tasks was advanced."""
+        return self._ahead
+
+    def set_seconds(self, seconds: float) -> None:
+        """Set how long training takes, for tasks that are created from now on; a ValueError says what is wrong."""
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds must be a number of seconds of at least 0, not {seconds!r}")
+        self._seconds = seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for all tasks; a ValueError says what is wrong."""
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_ADVANCE:
+            raise ValueError(f"seconds must be a number of seconds from 0 to {LONGEST_ADVANCE:,.0f}, not {seconds!r}")
+        with self._lock:
+            self._ahead += seconds
+
     def reset(self) -> None:
-        """Forget all tasks."""
+        """Forget all tasks, and the time by which they were advanced."""
         with self._lock:
             self._tasks.clear()
             self._deleted.clear()
+            self._bytes = 0
             self._count = 0
+            self._ahead = 0.0
 
     def create(self, owner: str, request: NewTask) -> dict[str, Any]:
         """Create a task and return its first view."""
@@ -149,8 +186,11 @@ class TaskStore:
             digest = hashlib.blake2b(self._count.to_bytes(8, "big"), digest_size=8).digest()
             name = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest)
             failure = failure_of(request.path, self._failures)
-            task = Task(name, owner, request, failure, self._seconds, created=time(), started=self._clock())
+            task = Task(name, owner, request, failure, self._seconds, created=time(), started=self._now())
             self._tasks[name] = task
+            self._bytes += task.size
+            while len(self._tasks) > 1 and (len(self._tasks) > _MOST_TASKS or self._bytes > _MOST_BYTES):
+                self._forget(next(iter(self._tasks)))
         return task.view(0.0)
 
     def find(self, name: str) -> Task | None:
@@ -163,15 +203,29 @@ class TaskStore:
         with self._lock:
             return [task for task in reversed(self._tasks.values()) if task.owner == owner]
 
+    def all(self) -> list[Task]:
+        """All tasks, newest first."""
+        with self._lock:
+            return list(reversed(self._tasks.values()))
+
     def delete(self, name: str) -> None:
         """Delete a task."""
         with self._lock:
-            if self._tasks.pop(name, None) is not None:
-                self._deleted.add(name)
+            if name in self._tasks:
+                self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        self._bytes -= self._tasks.pop(name).size
+        self._deleted[name] = None
+        if len(self._deleted) > _MOST_DELETED:
+            del self._deleted[next(iter(self._deleted))]
+
+    def _now(self) -> float:
+        return self._clock() + self._ahead
 
     def elapsed(self, task: Task) -> float:
         """Seconds since a task was created."""
-        return self._clock() - task.started
+        return self._now() - task.started
 
     def base_model(self, name: str) -> str | None:
         """The base of a tuned model; empty when it cannot be called, None when the task was not created here."""

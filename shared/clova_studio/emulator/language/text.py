@@ -58,9 +58,17 @@ _WEAK_GRAMS = frozenset(
 _MIN_STEM = 2
 
 
-@lru_cache(maxsize=32_768)
+# What is remembered of words is bounded in number and length: together some 13 MB, several long documents.
+_REMEMBERED = 4_096
+LONGEST_REMEMBERED = 64
+
+
 def stem(word: str) -> str:
     """A word without its particle or ending; at least two syllables remain. English words lose a common ending."""
+    return _known_stem(word) if len(word) <= LONGEST_REMEMBERED else _stem(word)
+
+
+def _stem(word: str) -> str:
     if HANGUL.match(word):
         for _ in range(2):  # a particle may follow an ending: 국민으로부터는
             for suffix in _SUFFIXES:
@@ -77,6 +85,9 @@ def stem(word: str) -> str:
     return word
 
 
+_known_stem = lru_cache(maxsize=_REMEMBERED)(_stem)
+
+
 def words(text: str) -> list[str]:
     """The words of a text in lower case, in order."""
     return WORD.findall(text.lower())
@@ -88,7 +99,6 @@ def content_words(text: str) -> list[str]:
     return list(dict.fromkeys(word for word in stems if word not in _STOP_WORDS))
 
 
-@lru_cache(maxsize=32_768)
 def _word_grams(word: str) -> tuple[tuple[str, float], ...]:
     base = stem(word)
     if word in _STOP_WORDS or base in _STOP_WORDS:
@@ -111,12 +121,15 @@ def _word_grams(word: str) -> tuple[tuple[str, float], ...]:
     return (("=" + base, 1.0), *((base[at : at + 2], 1.0) for at in range(len(base) - 1)), *((c, 0.5) for c in base))
 
 
+_known_word_grams = lru_cache(maxsize=_REMEMBERED)(_word_grams)
+
+
 def grams(text: str) -> dict[str, float]:
     """The n-grams of a text with their weights: logarithm of the frequency, with little weight for common endings."""
     counts = Counter(words(text))
     found: dict[str, float] = {}
     for word, times in counts.items():
-        for gram, weight in _word_grams(word):
+        for gram, weight in (_known_word_grams if len(word) <= LONGEST_REMEMBERED else _word_grams)(word):
             found[gram] = found.get(gram, 0.0) + weight * times
     return {gram: math.log1p(weight) for gram, weight in found.items()}
 

@@ -9,14 +9,13 @@ import math
 import struct
 from functools import lru_cache
 
-from clova_studio.emulator.language.text import grams
+from clova_studio.emulator.language.text import LONGEST_REMEMBERED, grams
 
 DIMENSIONS = 1_024
 _HALF = struct.Struct(f"<{DIMENSIONS}e")
 _SPREAD = 3
 
 
-@lru_cache(maxsize=131_072)
 def _dimensions(model: str, gram: str) -> tuple[tuple[int, float], ...]:
     """The dimensions of an n-gram and their signs, from ten bits and one bit of its hash."""
     number = int.from_bytes(hashlib.blake2b(gram.encode(), digest_size=8, salt=model.encode()[:16]).digest(), "big")
@@ -27,12 +26,15 @@ def _dimensions(model: str, gram: str) -> tuple[tuple[int, float], ...]:
     return tuple(dimensions)
 
 
+_known_dimensions = lru_cache(maxsize=16_384)(_dimensions)
+
+
 def embed(text: str, model: str) -> list[float]:
     """The embedding of a text that is not empty; vectors of different models are unrelated."""
     weights = grams(text) or dict.fromkeys(text, 1.0)
     values = [0.0] * DIMENSIONS
     for gram, weight in weights.items():
-        for index, sign in _dimensions(model, gram):
+        for index, sign in (_known_dimensions if len(gram) <= LONGEST_REMEMBERED else _dimensions)(model, gram):
             values[index] += sign * weight
     length = math.sqrt(sum(value * value for value in values)) or 1.0
     # Lengths are about 16, so that the inner product ranks texts nearly like the cosine, but never unit length.

@@ -1,9 +1,7 @@
 """The ASGI application: passes a request to its API and writes the answer or the refusal."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
-from time import monotonic
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -11,20 +9,24 @@ from starlette.types import Receive, Scope, Send
 from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.apis.handlers import HANDLERS, SCRIPTED, SLOW
 from clova_studio.emulator.rules.refusals import Refusal, code_for_status
-from clova_studio.emulator.server.auth import authenticate, redact
+from clova_studio.emulator.server.access_log import LOG, log_request
+from clova_studio.emulator.server.auth import authenticate, redact, redact_query
 from clova_studio.emulator.server.body import parse
+from clova_studio.emulator.server.browsers import cors_headers, foreign_page, preflight_headers
 from clova_studio.emulator.server.delivery import Answer, JsonAnswer, deliver
 from clova_studio.emulator.server.faults import FAULT_HEADER, Fault
-from clova_studio.emulator.server.hints import HINT_HEADER, hint_for, ignored_fields, log_line
+from clova_studio.emulator.server.hints import HINT_HEADER, hint_for, ignored_fields
 from clova_studio.emulator.server.http_connection import BodyTooLargeError, ClientGoneError, HttpConnection
+from clova_studio.emulator.server.local_routes import failure_of, send_json, standard_routes
 from clova_studio.emulator.server.negotiation import check_content_type, wants_stream
+from clova_studio.emulator.server.request_log import RecordedRequest
 from clova_studio.emulator.server.routes import Route, find_route, is_openai_path
-from clova_studio.emulator.server.state import RecordedRequest, Scripted, Settings, State
+from clova_studio.emulator.server.scripted import Scripted
+from clova_studio.emulator.server.state import Settings, State
 from clova_studio.emulator.server.wire import failure, openai_failure
 
 # Bytes of a body whose reading and counting may take so long that it runs in a thread, beside the other requests.
 _LARGE_BODY = 65_536
-_LOG = logging.getLogger("clova_studio.emulator")
 
 
 class EmulatorApp:
@@ -32,6 +34,7 @@ class EmulatorApp:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.local_routes = standard_routes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or one start and stop of the server (the lifespan protocol)."""
@@ -40,51 +43,81 @@ class EmulatorApp:
         if scope["type"] != "http":
             return
         connection = HttpConnection(scope, receive, send)
+        origins = self.state.settings.cors
+        if origins:
+            preflight = preflight_headers(connection.method, connection.headers, origins)
+            if preflight is not None:
+                await connection.answer(204, preflight, b"")
+                return
+            connection.extra_headers = cors_headers(connection.headers, origins)
+        local = self.local_routes.find(connection.path) if self.state.control else None
+        if local is not None:
+            await self._answer_locally(connection, local)
+            return
         record = RecordedRequest(
-            connection.method, connection.path, redact(connection.headers), monotonic(), query=connection.query
+            connection.method, connection.path, redact(connection.headers), query=redact_query(connection.query)
         )
 
         def remember(status: int) -> None:
             record.status = status
 
         connection.on_start = remember
-        self.state.arrive(record)
+        self.state.log.arrive(record)
         try:
             await self._answer(connection, record)
         except ClientGoneError:
             pass
         finally:
-            self.state.leave()
+            self.state.log.leave(record)
+            log_request(record)
+
+    async def _answer_locally(self, connection: HttpConnection, path: str) -> None:
+        """Answer a request for the emulator itself; it is not recorded."""
+        refused = foreign_page(connection.headers, self.state.settings.cors)
+        try:
+            if refused:
+                await send_json(connection, 403, failure_of(f"Control is not for other pages: {refused}"))
+                return
+            routes = self.local_routes
+            handler = routes.load(path) if routes.is_loaded(path) else await asyncio.to_thread(routes.load, path)
+            await handler(connection, self.state)
+        except ClientGoneError:
+            pass
 
     async def _answer(self, connection: HttpConnection, record: RecordedRequest) -> None:
         settings = self.state.settings
         fault: Fault | None = None
-        route: Route | None = None
+        route = find_route(connection.method, connection.raw_path)
+        body: Any = None
         try:
             try:
-                record.raw = await connection.read()
+                raw = await connection.read(settings.idle_timeout)
             except BodyTooLargeError:
                 raise Refusal("41300") from None
-            large = len(record.raw) > _LARGE_BODY
-            record.body = await asyncio.to_thread(parse, record.raw) if large else parse(record.raw)
-            route = find_route(connection.method, connection.raw_path)
-            fault = self._pick_fault(connection, record, route)
-            if fault is not None and await self._strike(connection, fault):
-                return
+            except TimeoutError:
+                raise Refusal("40800") from None
+            self.state.log.complete(record, raw)
+            large = len(raw) > _LARGE_BODY
+            body = await asyncio.to_thread(parse, raw) if large else parse(raw)
+            fault = self._pick_fault(connection, body, route)
+            if fault is not None:
+                record.fault = fault.kind
+                if await self._strike(connection, fault, record):
+                    return
             await connection.pause(settings.latency)
-            answer = await self._compute(connection, record, route)
+            answer = await self._compute(connection, body, route, large=large)
+            record.code = "20000"
             if route is not None:
-                record.hint = ignored_fields(route, record.body)
+                record.hint = ignored_fields(route, body)
         except Refusal as refusal:
-            record.hint = hint_for(refusal, route, record.body, connection.path)
+            record.code, record.message = refusal.code, refusal.message
+            record.hint = hint_for(refusal, route, body, connection.path)
             answer = JsonAnswer(self._refusal_body(connection, refusal), refusal.status, refusal.headers)
-            if record.hint:
-                _LOG.warning("%s", log_line(connection.method, connection.raw_path, refusal, record.hint))
         if record.hint:
             answer.headers = {**answer.headers, HINT_HEADER: record.hint}
         await deliver(connection, answer, settings, fault)
 
-    async def _compute(self, connection: HttpConnection, record: RecordedRequest, route: Route | None) -> Answer:
+    async def _compute(self, connection: HttpConnection, value: Any, route: Route | None, *, large: bool) -> Answer:
         if route is None:
             raise Refusal("40400")
         settings = self.state.settings
@@ -93,7 +126,7 @@ class EmulatorApp:
         if connection.method == "POST":
             as_multipart = route.api == "tuning-create" and not settings.observed
             check_content_type(connection.headers.get("content-type"), multipart=as_multipart)
-            body = record.body
+            body = value
         if not isinstance(body, dict):
             raise Refusal("40000")
         if route.openai:  # as in OpenAI's API the body decides: the SDK's Accept names JSON even for streams
@@ -103,17 +136,17 @@ class EmulatorApp:
         handler = HANDLERS[route.api]
         call = ApiCall(self.state, route, body, key, streamed)
         try:
-            if route.api in SLOW or len(record.raw) > _LARGE_BODY:
+            if large or route.api in SLOW:
                 return await asyncio.to_thread(handler, call)
             return handler(call)
         except Refusal:
             raise
         except Exception:  # noqa: BLE001 - a bug of the emulator: logged, and answered as the service would
-            _LOG.exception("The emulator failed to answer %s %s", connection.method, connection.path)
+            LOG.exception("The emulator failed to answer %s %s", connection.method, connection.path)
             raise Refusal("50000") from None
 
-    def _pick_fault(self, connection: HttpConnection, record: RecordedRequest, route: Route | None) -> Fault | None:
-        body = record.body if isinstance(record.body, dict) else {}
+    def _pick_fault(self, connection: HttpConnection, value: Any, route: Route | None) -> Fault | None:
+        body = value if isinstance(value, dict) else {}
         streamed = route is not None and route.streams and _asks_for_stream(connection, route, body)
         with_tools = bool(body.get("tools")) and body.get("toolChoice", body.get("tool_choice")) != "none"
         named = connection.headers.get(FAULT_HEADER)
@@ -130,7 +163,7 @@ class EmulatorApp:
                 return scripted
         return self.state.pick_fault(connection.path, streamed=streamed, with_tools=with_tools)
 
-    async def _strike(self, connection: HttpConnection, fault: Fault) -> bool:
+    async def _strike(self, connection: HttpConnection, fault: Fault, record: RecordedRequest) -> bool:
         """Apply a fault that happens before the request is checked; return whether it answered the request."""
         if fault.kind == "delay":
             await connection.pause(fault.pause)
@@ -151,6 +184,7 @@ class EmulatorApp:
             default = "40009" if fault.kind == "invented_tool" else "42901"
             code = fault.code or (code_for_status(fault.status) if fault.status else default)
             refusal = Refusal(code, fault.message, status=200 if fault.kind == "ok_error" else fault.status)
+            record.code, record.message = refusal.code, refusal.message
             headers = {"content-type": "application/json", **fault.headers}
             await connection.answer(refusal.status, headers, self._refusal_body(connection, refusal))
             return True
@@ -187,8 +221,8 @@ def create_app(
     Args:
         settings: The same settings as in `serve`, as a mapping.
         script: Answers for the first chat requests.
-        **values: Settings by name: ``behaviour``, ``api_keys``, ``rate_limits``, ``window``, ``latency``,
-            ``token_latency``, ``faults``, ``rate_limit_headers``, ``config``, ``tuning_seconds``.
+        **values: Settings by name: all of `serve` but ``host`` and ``port``. Control over HTTP is off unless
+            ``control`` is true, since the application does not know who can reach it.
     """
     state = State(Settings(**{**(settings or {}), **values}))
     state.script(script or [])

@@ -10,12 +10,24 @@ from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.server.state import Settings
 
 _NEW_KEY = re.compile(r"nv-[A-Za-z0-9._~+/=-]+\Z")
-_SECRET_HEADERS = frozenset({"authorization", "x-ncp-clovastudio-api-key", "x-ncp-apigw-api-key"})
+_SECRET_HEADERS = frozenset(
+    {
+        *("authorization", "x-ncp-clovastudio-api-key", "x-ncp-apigw-api-key"),
+        # What other services' clients send; here they open nothing, but are secrets all the same.
+        *("api-key", "x-api-key", "proxy-authorization", "cookie"),
+    }
+)
+_SECRET_FIELDS = frozenset({"api_key", "api-key", "apikey", "key", "token", "access_token"})
 
 
 def redact(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers with lower-case names and masked keys."""
     return {name.lower(): "***" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}
+
+
+def redact_query(query: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a query with masked keys."""
+    return {name: "***" if name.lower() in _SECRET_FIELDS else value for name, value in query.items()}
 
 
 def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *, with_pair: bool = True) -> str:

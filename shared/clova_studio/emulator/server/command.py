@@ -1,14 +1,28 @@
 """The command ``clova-studio emulator``: the emulator as a process."""
 
 import argparse
+import contextlib
+import logging
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
+from clova_studio.emulator.server.browsers import check_origins
 from clova_studio.emulator.server.faults import Fault
-from clova_studio.emulator.server.state import DEFAULT_KEY
-from clova_studio.emulator.server.windows import COUNTINGS
+from clova_studio.emulator.server.state import DEFAULT_KEY, IDLE_SECONDS
+from clova_studio.emulator.server.windows import COUNTINGS, check_limits
+
+if TYPE_CHECKING:
+    from clova_studio.emulator.server.scripted import Scripted
+
+EXIT_CODES = (
+    "exit codes: 0 success, 1 the address cannot be used, 2 wrong use, 141 the reader of the output is gone when the\n"
+    "            server starts. Ctrl-C and SIGTERM end it with 0"
+)
+_LAST_PORT = 65_535
 
 
 def _fault(text: str) -> Fault:
@@ -36,14 +50,52 @@ def _limit(text: str) -> tuple[str, tuple[int | None, int | None]]:
         raise argparse.ArgumentTypeError(f"{text!r} is not MODEL=REQUESTS,TOKENS, such as HCX-005=60,60000")
     try:
         values = [None if part == "-" else int(part) for part in parts]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: REQUESTS and TOKENS are whole numbers, or - for no limit"
+        ) from None
+    try:
+        limit = (values[0], values[1] if len(values) > 1 else None)
+        check_limits({model: limit})
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
-    return model, (values[0], values[1] if len(values) > 1 else None)
+        raise argparse.ArgumentTypeError(f"{text!r}: {str(error).removeprefix('rate_limits: ')}") from error
+    return model, limit
+
+
+def _script(path: str) -> "list[Scripted]":
+    from clova_studio.emulator.control.inputs import load_script
+
+    try:
+        return load_script(path)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _port(text: str) -> int:
+    """Parse the number of a port."""
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: ports are 0 (a free one) to {_LAST_PORT}")
+    return port
+
+
+def _origin(text: str) -> str:
+    """Parse an origin of web pages."""
+    try:
+        return check_origins([text])[0]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("cors: ")) from error
 
 
 def _seconds(text: str) -> float:
     """Parse a number of seconds, which may be 0."""
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
     if not 0 <= seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds of at least 0")
     return seconds
@@ -60,7 +112,7 @@ def _window(text: str) -> float:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to a parser."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8765, help="port; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8765, help="port; 0 takes a free one (default: %(default)s)")
     parser.add_argument(
         "--behaviour",
         choices=("observed", "documented"),
@@ -74,7 +126,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_limit,
         default=[],
         metavar="MODEL=QPM,TPM",
-        help="rate limit of a model or tool, '*' for all others (can be repeated)",
+        help="rate limit of a model or tool, '*' for all others, '-' for none (can be repeated)",
     )
     parser.add_argument(
         "--window",
@@ -113,6 +165,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="refuse names of tools and properties that are not up to 64 ASCII letters, digits, _ and -",
     )
+    parser.add_argument(
+        "--script", type=_script, default=[], metavar="FILE", help="answers for the first chats, as YAML or JSON"
+    )
+    parser.add_argument(
+        "--control",
+        action=argparse.BooleanOptionalAction,
+        help="steer it by requests under /_emulator (default: on loopback only)",
+    )
+    parser.add_argument(
+        "--cors",
+        action="append",
+        type=_origin,
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of this origin use it, such as http://localhost:3000, or '*' (can be repeated)",
+    )
+    parser.add_argument(
+        "--idle-timeout",
+        type=_window,
+        default=IDLE_SECONDS,
+        metavar="SECONDS",
+        help="close a request whose head or body does not end (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="no line on stderr for each request, only for refusals with a hint"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -133,27 +211,66 @@ def run(args: argparse.Namespace) -> int:
         tuning_seconds=args.tuning_seconds,
         counting=args.counting,
         ascii_names=args.ascii_names,
+        control=args.control,
+        cors=args.cors,
+        idle_timeout=args.idle_timeout,
     )
+    server.script(args.script)
+    with _stop_signals() as stopped, _access_log(quiet=args.quiet):
+        try:
+            server.start()
+        except OSError as error:
+            sys.stderr.write(f"Cannot listen on {args.host}:{args.port}: {error}\n")
+            return 1
+        try:
+            key = args.api_key[0] if args.api_key else DEFAULT_KEY
+            _say(f"CLOVA Studio emulator ({args.behaviour}) on {server.base_url} with key {key}\n")
+            # In short steps, because on some platforms an endless wait blocks signals.
+            while not stopped.wait(0.5):
+                pass
+        finally:
+            server.stop()
+    return 0
+
+
+def _say(line: str) -> None:
+    """Write to stdout, if there is one; a reader that is gone is a BrokenPipeError."""
+    if sys.stdout is not None:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set."""
     stopped = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         stopped.set()
 
-    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[Any, Any] = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
-        server.start()
-    except OSError as error:
-        sys.stderr.write(f"Cannot listen on {args.host}:{args.port}: {error}\n")
-        return 1
-    else:
-        key = args.api_key[0] if args.api_key else DEFAULT_KEY
-        sys.stdout.write(f"CLOVA Studio emulator ({args.behaviour}) on {server.base_url} with key {key}\n")
-        sys.stdout.flush()
-        # In short steps, because on some platforms an endless wait blocks signals.
-        while not stopped.wait(0.5):
-            pass
-        return 0
+        yield stopped
     finally:
-        server.stop()
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+@contextlib.contextmanager
+def _access_log(*, quiet: bool) -> Iterator[None]:
+    """Write the access log to stderr meanwhile."""
+    from clova_studio.emulator.server.access_log import LOG, StderrHandler
+
+    handler = StderrHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    level, propagate = LOG.level, LOG.propagate
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.WARNING if quiet else logging.INFO)
+    LOG.propagate = False
+    try:
+        yield
+    finally:
+        LOG.removeHandler(handler)
+        LOG.setLevel(level)
+        LOG.propagate = propagate
+        handler.close()

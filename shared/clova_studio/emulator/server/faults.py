@@ -4,6 +4,7 @@ A fault is given at start, added to a running server, queued in a script, or req
 ``X-Clova-Emulator-Fault``; header and command line use the text form ``kind;key=value;key=value``.
 """
 
+import re
 from dataclasses import dataclass, field, fields
 
 FAULT_HEADER = "x-clova-emulator-fault"
@@ -22,8 +23,10 @@ STREAM_KINDS = frozenset({"cut", "cut_abrupt", "error_event", "no_signal", "hang
 KINDS = BEFORE_KINDS | BODY_KINDS | STREAM_KINDS
 
 
-_FIRST_STATUS, _LAST_STATUS = 200, 599
-_LONGEST_WAIT = 86_400
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_HEADER_VALUE = re.compile(r"(?:[!-~\xa0-\xff](?:[\t -~\xa0-\xff]*[!-~\xa0-\xff])?)?\Z")
+FIRST_STATUS, LAST_STATUS = 200, 599
+LONGEST_WAIT = 86_400
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Fault:
 
     Raises:
         ValueError: The kind is unknown, ``times`` or ``every`` is below 1, ``after`` below 0, the status none of HTTP's
-            final ones, or a wait not from 0 to a day.
+            final ones, a header cannot be sent, or a wait is not from 0 to a day.
     """
 
     kind: str
@@ -75,15 +78,20 @@ class Fault:
             raise ValueError("every must be at least 1")
         if self.after < 0:
             raise ValueError("after must be at least 0")
+        for name, value in self.headers.items():
+            if not _HEADER_NAME.match(name) or not _HEADER_VALUE.match(value):
+                raise ValueError(
+                    f"headers: {name!r} cannot be sent: names are tokens, values Latin-1 without line breaks"
+                )
         if self.status is not None and not (
-            isinstance(self.status, int) and _FIRST_STATUS <= self.status <= _LAST_STATUS
+            isinstance(self.status, int) and FIRST_STATUS <= self.status <= LAST_STATUS
         ):
-            raise ValueError(f"status must be a whole number from {_FIRST_STATUS} to {_LAST_STATUS}")
+            raise ValueError(f"status must be a whole number from {FIRST_STATUS} to {LAST_STATUS}")
         for name in ("seconds", "delay"):
             wait = getattr(self, name)
             # A day is longer than any client waits; infinity and NaN are what no clock can wait for.
-            if wait is not None and not (isinstance(wait, (int, float)) and 0 <= wait <= _LONGEST_WAIT):
-                raise ValueError(f"{name} must be a number of seconds from 0 to {_LONGEST_WAIT:,}")
+            if wait is not None and not (isinstance(wait, (int, float)) and 0 <= wait <= LONGEST_WAIT):
+                raise ValueError(f"{name} must be a number of seconds from 0 to {LONGEST_WAIT:,}")
 
     @property
     def pause(self) -> float:
@@ -128,29 +136,45 @@ class Fault:
             if key.startswith("header."):
                 headers[key.removeprefix("header.")] = value
             elif separator and key in known:
-                values[key] = readers.get(key, str)(value)
+                try:
+                    values[key] = readers.get(key, str)(value)
+                except ValueError:
+                    raise ValueError(f"{key} of fault {kind!r} must be a number, not {value!r}") from None
             else:
                 raise ValueError(f"Unknown setting {setting!r} of fault {kind!r}")
         return cls(kind, headers=headers, **values)  # type: ignore[arg-type]  # the keys were checked above
 
 
 class ActiveFault:
-    """A fault of a running server, with its counters."""
+    """A fault of a running server, with its counters.
 
-    def __init__(self, fault: Fault) -> None:
+    Attributes:
+        fault: The fault.
+        number: Its number among the faults of the server, from 1.
+        seen: How many requests matched it.
+        hit: How many of them it hit.
+    """
+
+    def __init__(self, fault: Fault, number: int) -> None:
         self.fault = fault
-        self._seen = 0
-        self._done = 0
+        self.number = number
+        self.seen = 0
+        self.hit = 0
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has hit as often as it should."""
+        return self.fault.times is not None and self.hit >= self.fault.times
 
     def fires(self, path: str, *, streamed: bool, with_tools: bool) -> bool:
         """Count the request if it matches, and return whether the fault hits it."""
         fault = self.fault
         if not fault.hits(path, streamed=streamed, with_tools=with_tools):
             return False
-        if fault.times is not None and self._done >= fault.times:
+        if self.spent:
             return False
-        self._seen += 1
-        if fault.every is not None and self._seen % fault.every:
+        self.seen += 1
+        if fault.every is not None and self.seen % fault.every:
             return False
-        self._done += 1
+        self.hit += 1
         return True

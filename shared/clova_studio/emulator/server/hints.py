@@ -12,6 +12,7 @@ from typing import Any
 
 from clova_studio.emulator.rules.catalogue import COMPLETION_MODELS, EMBEDDING_LIMITS, MODELS
 from clova_studio.emulator.rules.refusals import Refusal
+from clova_studio.emulator.server.local_routes import CONTROL_ROOT
 from clova_studio.emulator.server.routes import Route
 
 HINT_HEADER = "x-clova-emulator-hint"
@@ -173,6 +174,11 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
         'Keys begin with "nv-"; the emulator takes any such key unless it was started with keys of its own.',
     ),
     ("40600", r"", "Accept names neither application/json nor, where the API streams, text/event-stream."),
+    (
+        "40800",
+        r"",
+        "The body did not end, and no byte came for the idle timeout: is Content-Length right?",
+    ),
     ("41500", r"", "Content-Type must be application/json."),
     ("40000", r"", "The body must be a JSON object, and messages a list with at least one message."),
 )
@@ -243,13 +249,9 @@ def ignored_fields(route: Route, body: Mapping[str, Any]) -> str:
     return f"Ignored on this path: {', '.join(found)}." if found else ""
 
 
-def log_line(method: str, path: str, refusal: Refusal, hint: str) -> str:
-    """A refusal and its hint as one line, whatever the request has in its names."""
-    line = f"Refused {method} {path}: {refusal.status}, {refusal.code} {refusal.message}. {hint}"
-    return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", "?", line)
-
-
 def _about_path(path: str) -> str:
+    if path == CONTROL_ROOT or path.startswith(CONTROL_ROOT + "/"):
+        return "Control over HTTP is off: beyond loopback the emulator has it only with --control (control=True)."
     if "chat/completions" in path or path.endswith(("/embeddings", "/models")):
         return f"The base URL of OpenAI clients ends with /v1/openai and has no prefix; this path is {path}."
     return "No API has this path and method; the tables of the API guide list them."

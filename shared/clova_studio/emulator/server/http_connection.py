@@ -39,15 +39,29 @@ class HttpConnection:
         self.query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
         self.headers = {name.lower(): value for name, value in Headers(scope=scope).items()}
         self.on_start: Callable[[int], None] | None = None  # called with the status before the answer begins
+        self.extra_headers: dict[str, str] = {}  # of every answer
         self._receive = receive
         self._send = send
         self._transport: asyncio.Transport | None = (scope.get("state") or {}).get(TRANSPORT)
         self._chunked = False
 
-    async def read(self) -> bytes:
-        """Read the request body; one over 50 MB is still read to its end, so that the client receives the answer."""
+    async def read(self, idle: float | None = None) -> bytes:
+        """Read the request body; one over 50 MB is still read to its end, so that the client receives the answer.
+
+        Args:
+            idle: Seconds without a byte after which an unfinished body is a `TimeoutError`; None waits for ever.
+        """
+        try:
+            async with asyncio.timeout(idle) as limit:
+                return await self._read(limit, idle)
+        except TimeoutError:
+            self.extra_headers["connection"] = "close"  # what may still come is no request
+            raise
+
+    async def _read(self, limit: asyncio.Timeout, idle: float | None) -> bytes:
         parts: list[bytes] = []
         size = 0
+        loop = asyncio.get_running_loop()
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -60,6 +74,8 @@ class HttpConnection:
                 parts.clear()
             if not message.get("more_body", False):
                 break
+            if idle is not None:
+                limit.reschedule(loop.time() + idle)
         if size > MAX_BODY:
             raise BodyTooLargeError
         return b"".join(parts)
@@ -80,7 +96,7 @@ class HttpConnection:
 
     async def start(self, status: int, headers: dict[str, str], length: int | None = None) -> None:
         """Send status and headers; without a length the body is chunked."""
-        fields = {**headers, "x-clova-emulator": "1"}
+        fields = {**headers, **self.extra_headers, "x-clova-emulator": "1"}
         if length is not None:
             fields["content-length"] = str(length)
         if self.on_start is not None:

@@ -1,78 +1,32 @@
 """The emulator as a server: uvicorn in a daemon thread on a loopback port of its own."""
 
 import asyncio
-import contextlib
+import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
+from clova_studio.emulator.server.access_log import LOG
 from clova_studio.emulator.server.app import EmulatorApp
 from clova_studio.emulator.server.faults import Fault
-from clova_studio.emulator.server.http_connection import TRANSPORT
-from clova_studio.emulator.server.state import DEFAULT_KEY, Behaviour, RecordedRequest, Scripted, Settings, State
+from clova_studio.emulator.server.http_server import Config, Server
+from clova_studio.emulator.server.request_log import Listener, RecordedRequest
+from clova_studio.emulator.server.scripted import Scripted
+from clova_studio.emulator.server.state import DEFAULT_KEY, IDLE_SECONDS, Behaviour, Settings, State
 from clova_studio.emulator.server.windows import Counting, Limits
 
 _START_SECONDS = 30.0
-_DRAIN_SECONDS = 2.0
-# Longer than clients keep idle connections, so that the server does not close a connection in a client's pool.
-_KEEP_ALIVE_SECONDS = 75
+_LAST_PORT = 65_535
 
 
-class _Protocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol, which also gives the application its transport, for faults that drop it."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        self.app_state = {**self.app_state, TRANSPORT: transport}
-        super().connection_made(transport)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server without polling: it signals when it listens, and stops at once even with open streams."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = threading.Event()
-        self._exit = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self._loop = asyncio.get_running_loop()
-        self.listening.set()
-
-    async def main_loop(self) -> None:
-        while not self._exit.is_set():
-            await self.on_tick(0)  # refreshes the Date header
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self._exit.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
-        for connection in list(self.server_state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        # Every wait of the application ends when its client is gone, so no task has to be cancelled.
-        tasks = set(self.server_state.tasks)
-        if tasks:
-            await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
-        await asyncio.sleep(0)
-
-    def request_exit(self) -> None:
-        """Ask the server to stop, from any thread."""
-        loop = self._loop
-        if loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed already
-                loop.call_soon_threadsafe(self._exit.set)
+def check_port(port: int) -> int:
+    """Check the number of a port; a ValueError says what is wrong."""
+    if type(port) is not int or not 0 <= port <= _LAST_PORT:
+        raise ValueError(f"port must be a whole number from 0 to {_LAST_PORT}, not {port!r}; 0 takes a free one")
+    return port
 
 
 class EmulatorServer:
@@ -91,9 +45,9 @@ class EmulatorServer:
         self._settings = settings or Settings()
         self._state = State(self._settings)
         self._host = host
-        self._port = port
+        self._port = check_port(port)
         self._bound_port: int | None = None
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
@@ -130,19 +84,8 @@ class EmulatorServer:
             listener.close()
             raise
         self._bound_port = int(listener.getsockname()[1])
-        config = uvicorn.Config(
-            EmulatorApp(self._state),
-            http=_Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        )
-        server = _Server(config)
+        self._open_up(ipaddress.ip_address(str(listener.getsockname()[0]).partition("%")[0]).is_loopback)
+        server = Server(Config(EmulatorApp(self._state), self._settings.idle_timeout))
         thread = threading.Thread(
             target=self._run, args=(server, listener), name=f"clova-studio-emulator-{self._bound_port}", daemon=True
         )
@@ -154,6 +97,14 @@ class EmulatorServer:
             raise RuntimeError("The emulator did not start") from failure
         return self
 
+    def _open_up(self, loopback: bool) -> None:  # noqa: FBT001 - the address tells
+        """Switch control on where it belongs, and say who can reach the server."""
+        wanted = self._settings.control
+        self._state.control = loopback if wanted is None else wanted
+        if not loopback:
+            control = "is on: whoever reaches it can read all requests and change its answers" if wanted else "is off"
+            LOG.warning("The emulator listens on %s, beyond loopback; control over HTTP %s.", self._host, control)
+
     def stop(self) -> None:
         """Drop every connection, stop listening and wait for the thread; does nothing when the server is stopped."""
         server, thread = self._server, self._thread
@@ -163,7 +114,7 @@ class EmulatorServer:
         if thread is not None:
             thread.join()
 
-    def _run(self, server: _Server, listener: socket.socket) -> None:
+    def _run(self, server: Server, listener: socket.socket) -> None:
         try:
             asyncio.run(server.serve(sockets=[listener]))
         except BaseException as error:  # noqa: BLE001 - the starting thread reports it
@@ -191,13 +142,39 @@ class EmulatorServer:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests received so far, in order of arrival."""
-        return self._state.requests
+        """The newest 1,000 requests, up to 64 MiB of them, in order of arrival."""
+        return self._state.log.kept
+
+    @property
+    def requests_received(self) -> int:
+        """How many requests arrived since the server was created; the number of the last one."""
+        return self._state.log.received
+
+    @property
+    def requests_dropped(self) -> int:
+        """How many older ones `requests` no longer has; those that were cleared do not count."""
+        return self._state.log.dropped
 
     @property
     def peak_in_flight(self) -> int:
         """The highest number of requests in flight at once."""
-        return self._state.peak_in_flight
+        return self._state.log.peak_in_flight
+
+    def clear_requests(self) -> None:
+        """Forget the requests, and nothing else."""
+        self._state.log.clear()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call a function for each request, for those who watch more requests than `requests` keeps.
+
+        Args:
+            listener: Called with ``"arrived"`` or ``"answered"`` and the request, in the thread of the server: it must
+                be quick and not raise.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._state.log.subscribe(listener)
 
     def script(self, answers: Iterable[Scripted]) -> None:
         """Queue answers for the next chat requests, OpenAI-compatible ones included.
@@ -208,8 +185,16 @@ class EmulatorServer:
             answers: Each is a text; or a mapping with ``content``, ``thinking``, ``tool_calls`` (a list of
                 ``{"name", "arguments"}``) and ``finish_reason``; or a `Fault`. Token limits and stop strings of the
                 request do not apply to scripted texts.
+
+        Raises:
+            TypeError: An answer or a part of it is of another type; the message names it.
+            ValueError: An answer has an unknown part.
         """
         self._state.script(answers)
+
+    def clear_script(self) -> None:
+        """Forget the answers that are still queued."""
+        self._state.clear_script()
 
     def add_fault(self, fault: Fault) -> None:
         """Add a fault for the requests that arrive from now on.
@@ -218,6 +203,46 @@ class EmulatorServer:
             fault: The failure, and the requests that it hits.
         """
         self._state.add_fault(fault)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The faults that can still hit a request, in their order."""
+        return [item.fault for item in self._state.faults]
+
+    def clear_faults(self) -> None:
+        """Take all faults away."""
+        self._state.clear_faults()
+
+    def set_quotas(
+        self, rate_limits: Limits | None = None, *, window: float | None = None, counting: Counting | None = None
+    ) -> None:
+        """Change the quotas and forget what they have used.
+
+        Args:
+            rate_limits: All of them, as in `serve`; None keeps them.
+            window: Length of a window in seconds; None keeps it.
+            counting: How a window counts; None keeps it.
+
+        Raises:
+            ValueError: One of them is wrong, and nothing is changed.
+        """
+        self._state.windows.configure(rate_limits, window, counting)
+
+    def set_tuning_seconds(self, seconds: float) -> None:
+        """Set how long training takes, for tasks that are created from now on.
+
+        Args:
+            seconds: The time, at least 0.
+        """
+        self._state.tuning.set_seconds(seconds)
+
+    def advance_tuning(self, seconds: float) -> None:
+        """Let time pass for the training tasks, so that nobody has to wait for them.
+
+        Args:
+            seconds: The time, at least 0.
+        """
+        self._state.tuning.advance(seconds)
 
     def reset(self) -> None:
         """Forget requests, scripts, faults (also those given at start), training tasks and quota usage."""
@@ -239,6 +264,9 @@ def serve(
     tuning_seconds: float | None = None,
     counting: Counting = "fixed",
     ascii_names: bool = False,  # noqa: FBT001, FBT002 - all settings can be given by name
+    control: bool | None = None,  # noqa: FBT001 - all settings can be given by name
+    cors: Collection[str] = (),
+    idle_timeout: float = IDLE_SECONDS,
 ) -> EmulatorServer:
     """Create a local CLOVA Studio, to be used in a ``with`` block.
 
@@ -272,12 +300,18 @@ def serve(
         ascii_names: Whether to refuse names of tools, and of properties in their parameters and in response schemas,
             that are not up to 64 ASCII letters, digits, ``_`` and ``-``. No page and no recording says whether the
             service takes others, such as Hangul; by default they are taken.
+        control: Whether requests under ``/_emulator`` steer the server; None for on loopback only.
+        cors: Origins whose pages may use the server from a browser, such as ``http://localhost:3000``; ``*`` is every
+            page, also for control.
+        idle_timeout: Seconds for the head of a request, and between two parts of its body. After them the connection
+            is closed, with 40800 where the head has come.
 
     Returns:
         The server, not yet started: its ``with`` block or ``start()`` starts it.
 
     Raises:
         OSError: The configuration file cannot be read.
+        TypeError: Keys or faults are of another type.
         ValueError: A setting or a field of the configuration is wrong; the message names it.
     """
     settings = Settings(
@@ -293,5 +327,8 @@ def serve(
         tuning_seconds=tuning_seconds,
         counting=counting,
         ascii_names=ascii_names,
+        control=control,
+        cors=cors,
+        idle_timeout=idle_timeout,
     )
     return EmulatorServer(settings, host=host, port=port)

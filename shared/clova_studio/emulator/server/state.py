@@ -1,52 +1,32 @@
 """The state of a running emulator: settings, requests, scripts, faults and quotas. Safe to use from any thread."""
 
+import math
 import os
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio.emulator.console.tuning_tasks import TaskStore
+from clova_studio.emulator.server.browsers import check_origins
 from clova_studio.emulator.server.faults import ActiveFault, Fault
-from clova_studio.emulator.server.windows import COUNTINGS, Counting, Limits, Windows
+from clova_studio.emulator.server.request_log import RequestLog
+from clova_studio.emulator.server.scripted import Scripted, check_scripted
+from clova_studio.emulator.server.windows import Counting, Limits, Windows
 
 if TYPE_CHECKING:
     from clova_studio.emulator.console.config import Config
 
 Behaviour = Literal["documented", "observed"]
-Scripted = str | Mapping[str, Any] | Fault
+
+IDLE_SECONDS = 30.0
+"""How long a request whose head or body does not end may send nothing."""
 
 DEFAULT_KEY = "nv-emulator-test-key"
 KEY_KINDS = frozenset({"test", "service", "unregistered"})
-
-
-@dataclass
-class RecordedRequest:
-    """A request that the emulator received.
-
-    Attributes:
-        method: HTTP method.
-        path: Path without the query.
-        headers: Headers with lower-case names; keys are replaced by ``***``.
-        body: The parsed body; None when it is not valid JSON.
-        raw: The body's bytes.
-        status: HTTP status of the answer; None while there is no answer, or when a fault dropped the connection.
-        time: Arrival on the monotonic clock, in seconds.
-        query: Fields of the query.
-        hint: What the emulator has to say about the request: how a refusal is avoided, or which fields are ignored.
-    """
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    time: float
-    body: Any = None
-    raw: bytes = b""
-    status: int | None = None
-    query: dict[str, str] = field(default_factory=dict)
-    hint: str = ""
 
 
 @dataclass
@@ -65,20 +45,27 @@ class Settings:
     tuning_seconds: float | None = None
     counting: Counting = "fixed"
     ascii_names: bool = False
+    control: bool | None = None
+    cors: Collection[str] = ()
+    idle_timeout: float = IDLE_SECONDS
 
     def __post_init__(self) -> None:
         if self.behaviour not in {"documented", "observed"}:
             raise ValueError(f"behaviour must be 'documented' or 'observed', not {self.behaviour!r}")
-        if self.counting not in COUNTINGS:
-            raise ValueError(f"counting must be one of {', '.join(COUNTINGS)}, not {self.counting!r}")
+        for name in ("latency", "token_latency"):
+            _check_seconds(name, getattr(self, name))
+        _check_seconds("idle_timeout", self.idle_timeout, above=True)
+        self.cors = check_origins(self.cors)
+        if isinstance(self.api_keys, str):
+            raise TypeError("api_keys must be a collection of keys, not one string: put it into a list")
         if isinstance(self.api_keys, Mapping):
             unknown = sorted(set(self.api_keys.values()) - KEY_KINDS)
             if unknown:
                 raise ValueError(
                     f"api_keys: unknown kind of key {unknown[0]!r}; known are {', '.join(sorted(KEY_KINDS))}"
                 )
-        if self.tuning_seconds is not None and not self.tuning_seconds >= 0:
-            raise ValueError(f"tuning_seconds must be a number of seconds, not {self.tuning_seconds!r}")
+        if self.tuning_seconds is not None:
+            _check_seconds("tuning_seconds", self.tuning_seconds)
 
     @property
     def observed(self) -> bool:
@@ -91,18 +78,28 @@ class Settings:
         return self.observed if self.rate_limit_headers is None else self.rate_limit_headers
 
 
+def _check_seconds(name: str, value: Any, *, above: bool = False) -> None:
+    if not isinstance(value, int | float) or not (value > 0 if above else value >= 0) or not math.isfinite(value):
+        rule = "above 0" if above else "of at least 0"
+        raise ValueError(f"{name} must be a number of seconds {rule}, not {value!r}")
+
+
 class State:
     """What one emulator knows: its settings, and what happened since it started."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.log = RequestLog()
         self.windows = Windows(settings.rate_limits, settings.window, counting=settings.counting)
-        self.peak_in_flight = 0
-        self._in_flight = 0
+        self.started = monotonic()
+        # The server sets it when it knows its address; a bare application has control only if that is asked for.
+        self.control = bool(settings.control)
         self._lock = threading.Lock()
-        self._requests: list[RecordedRequest] = []
         self._script: deque[Scripted] = deque()
-        self._faults = [ActiveFault(fault) for fault in settings.faults]
+        self._faults: list[ActiveFault] = []
+        self._fault_count = 0
+        for fault in settings.faults:
+            self.add_fault(fault)
         # A configuration is checked before the server starts.
         training = {} if settings.config is None else self.config.tuning.model_dump()
         if settings.tuning_seconds is not None:
@@ -117,32 +114,24 @@ class State:
 
         return load_config(self.settings.config)
 
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """The requests so far, in order of arrival (a copy of the list)."""
-        with self._lock:
-            return list(self._requests)
-
-    def arrive(self, request: RecordedRequest) -> None:
-        """Record a request and count it as in flight."""
-        with self._lock:
-            self._requests.append(request)
-            self._in_flight += 1
-            self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
-
-    def leave(self) -> None:
-        """Count a request as answered."""
-        with self._lock:
-            self._in_flight -= 1
-
     def script(self, answers: Iterable[Scripted]) -> None:
         """Queue answers for the next chat requests."""
-        new = list(answers)
-        for answer in new:
-            if not isinstance(answer, str | Mapping | Fault):
-                raise TypeError(f"A scripted answer is a str, a mapping or a Fault, not {type(answer).__name__}")
+        new = [check_scripted(answer, f"answers[{index}]") for index, answer in enumerate(answers)]
         with self._lock:
             self._script.extend(new)
+
+    @property
+    def scripted(self) -> list[Scripted]:
+        """The scripted answers that are still to come."""
+        with self._lock:
+            return list(self._script)
+
+    def clear_script(self) -> int:
+        """Forget the scripted answers and return how many they were."""
+        with self._lock:
+            count = len(self._script)
+            self._script.clear()
+            return count
 
     def next_fault(self) -> Fault | None:
         """Take the next scripted answer if it is a fault."""
@@ -158,23 +147,42 @@ class State:
                 return self._script.popleft()  # type: ignore[return-value]  # looked at one line above
             return None
 
-    def add_fault(self, fault: Fault) -> None:
-        """Add a fault after the existing ones."""
+    def add_fault(self, fault: Fault) -> int:
+        """Add a fault after the existing ones and return its number."""
+        if not isinstance(fault, Fault):
+            raise TypeError(f"A fault is a Fault, not {type(fault).__name__}")
         with self._lock:
-            self._faults.append(ActiveFault(fault))
+            self._fault_count += 1
+            self._faults.append(ActiveFault(fault, self._fault_count))
+            return self._fault_count
+
+    @property
+    def faults(self) -> list[ActiveFault]:
+        """The faults that can still hit a request."""
+        with self._lock:
+            return list(self._faults)
+
+    def clear_faults(self, number: int | None = None) -> int:
+        """Take away the fault with a number, or all of them, and return how many they were."""
+        with self._lock:
+            before = len(self._faults)
+            self._faults = [item for item in self._faults if number not in {None, item.number}]
+            return before - len(self._faults)
 
     def pick_fault(self, path: str, *, streamed: bool, with_tools: bool) -> Fault | None:
-        """The first fault that hits a request; every matching fault counts it."""
+        """The first fault that hits a request; every matching fault counts it, and a spent one is forgotten."""
         with self._lock:
-            hits = [item.fault for item in self._faults if item.fires(path, streamed=streamed, with_tools=with_tools)]
-            return hits[0] if hits else None
+            if not self._faults:
+                return None
+            hits = [item for item in self._faults if item.fires(path, streamed=streamed, with_tools=with_tools)]
+            if any(item.spent for item in hits):
+                self._faults = [item for item in self._faults if not item.spent]
+            return hits[0].fault if hits else None
 
     def reset(self) -> None:
         """Forget requests, scripts, faults, training tasks and what the quotas have used."""
-        with self._lock:
-            self._requests.clear()
-            self._script.clear()
-            self._faults.clear()
-            self.peak_in_flight = self._in_flight
+        self.log.reset()
+        self.clear_script()
+        self.clear_faults()
         self.windows.reset()
         self.tuning.reset()
