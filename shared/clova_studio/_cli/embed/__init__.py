@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     from clova_studio._cli.embed.outputs import output_of
     from clova_studio._cli.embed.readers import csv_fields
     from clova_studio._cli.embed.rows import Columns
-    from clova_studio._cli.embed.run import Run
+    from clova_studio._cli.embed.runs import Run
     from clova_studio._requests.text import embed
 
     _check(arguments)
