@@ -45,7 +45,8 @@ def test_start_is_light() -> None:
     code = """
 import sys
 from clova_studio._cli import main
-for arguments in (["--help"], ["chat", "--help"], ["doctor", "--help"], ["tuning", "create"], ["models", "--nonsense"], ["embed", "--help"], ["embed", "x"]):
+wrong = (["tuning", "create"], ["models", "--nonsense"], ["embed", "x"])
+for arguments in (["--help"], ["chat", "--help"], ["doctor", "--help"], ["embed", "--help"], *wrong):
     try:
         main(arguments)
     except SystemExit:

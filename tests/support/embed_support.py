@@ -24,7 +24,9 @@ def vector_of(text: str, model: str = MODEL) -> list[float]:
 def write_rows(path: Path, rows: Iterable[Any]) -> str:
     """Write JSON lines, strings and bytes as they are; return the path as an argument."""
     lines = [
-        row if isinstance(row, bytes) else (row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)).encode()
+        row
+        if isinstance(row, bytes)
+        else (row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)).encode()
         for row in rows
     ]
     path.write_bytes(b"".join(line + b"\n" for line in lines))
@@ -43,8 +45,8 @@ def refused_in(output: Path) -> list[tuple[int, str]]:
 
 
 def asked(server: EmulatorServer) -> list[str]:
-    """Return the texts that were asked for, in order of arrival."""
-    return [request.body["text"] for request in server.requests]
+    """Return the texts that were asked for, in order of arrival; without those of which a killed run sent half."""
+    return [request.body["text"] for request in server.requests if request.body is not None]
 
 
 def numbered(count: int, start: int = 0) -> list[dict[str, Any]]:

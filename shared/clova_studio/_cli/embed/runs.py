@@ -98,7 +98,8 @@ class Run:
         client = connect_async(self._arguments, rate_limits=self._limits, max_wait=None)
         keys = self._keys(client)
         with WorkFolder(self._output) as folder:
-            kept = False
+            # What an earlier run did stays, whatever happens before it is read.
+            kept = folder.journal.exists()
             try:
                 self._copy_stdin(folder)
                 with self._journal(folder.journal) as journal:
@@ -109,7 +110,8 @@ class Run:
                         if kept and not isinstance(error, ConfigurationError):
                             self._say_how_to_go_on()
                         raise
-                    if code == 1 and (kept := self._is_kept(journal)):
+                    kept = code == 1 and self._is_kept(journal)
+                    if kept:
                         self._say_how_to_go_on()
             finally:
                 if not kept:
