@@ -8,12 +8,10 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 import tracemalloc
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet
 import pytest
 from embed_support import MODEL, asked, assert_complete, numbered, refused_in, rows_in, vector_of, write_rows
 
@@ -65,7 +63,7 @@ def test_parquet(server: EmulatorServer, cli: Callable[..., Any], tmp_path: Path
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     out = tmp_path / "out.parquet"
     assert cli("embed", str(path), "-o", str(out)).code == 3
-    table = pyarrow.parquet.read_table(out)
+    table = import_module("pyarrow.parquet").read_table(out)
     types = {field.name: str(field.type) for field in table.schema}
     assert types["id"] == "int64"
     assert types["price"] == "double"
@@ -339,17 +337,10 @@ def test_refusals_of_all_texts_end_the_run(
 def test_texts_without_an_answer(server: EmulatorServer, cli: Callable[..., Any], tmp_path: Path, out: Path) -> None:
     """A text without an answer after three tries is no bad row: exit code 1 says so, and the next run asks for it."""
     path = write_rows(tmp_path / "a.jsonl", numbered(3))
-    server.add_fault(Fault("delay", seconds=0.3, times=1))
-
-    def fail() -> None:
-        while not server.requests:
-            time.sleep(0.01)
-        server.add_fault(Fault("status", code="50000", times=3))
-
-    thread = threading.Thread(target=fail)
-    thread.start()
+    # The second, third and fourth request.
+    for number in (2, 3, 4):
+        server.add_fault(Fault("status", code="50000", every=number, times=1))
     ran = cli("embed", path, "-o", str(out), "--concurrency", "1", "--max-retries", "0")
-    thread.join()
     assert ran.code == 1
     assert "1 texts got no answer" in ran.err
     assert "50000" in ran.err

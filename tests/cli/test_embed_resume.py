@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import random
+import re
 import resource
 import signal
 import sqlite3
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from embed_support import asked, assert_complete, numbered, refused_in, rows_in, vector_of, write_rows
 
+from clova_studio import ConfigurationError
+from clova_studio._cli.embed.finishing import write_all
+from clova_studio._cli.embed.inputs import Inputs
+from clova_studio._cli.embed.journal import Journal, Keys
+from clova_studio._cli.embed.outputs import JsonLines, RefusedRows
+from clova_studio._cli.embed.plan import Shard
+from clova_studio._cli.embed.rows import Columns
 from clova_studio._cli.embed.work_folder import WorkFolder
 from clova_studio.emulator import Fault, serve
 
@@ -68,7 +75,7 @@ def test_killed_five_times(slow_server: EmulatorServer, spawn: Callable[..., Any
     texts = asked(slow_server)
     assert set(texts) == {row["text"] for row in rows}
     assert len(texts) - len(rows) <= 5 * CONCURRENCY
-    assert 0 < len(rows) - int(err.split()[3].replace(",", "")) < len(rows)
+    assert 0 < int(re.search(r"(\d+) done before", err)[1]) < len(rows)
 
 
 def test_killed_while_it_writes(server: EmulatorServer, cli: Callable[..., Any], tmp_path: Path, out: Path) -> None:
@@ -87,28 +94,23 @@ def test_killed_while_it_writes(server: EmulatorServer, cli: Callable[..., Any],
 
 @pytest.mark.slow
 def test_interrupted(slow_server: EmulatorServer, spawn: Callable[..., Any], tmp_path: Path, out: Path) -> None:
-    """Ctrl-C ends a run within a second, keeps what is done, and says how to go on, in both languages."""
+    """Ctrl-C ends a run, keeps what is done and what is just being answered, and says how to go on."""
     rows = numbered(150)
     command = ["embed", write_rows(tmp_path / "a.jsonl", rows), "-o", str(out), "--concurrency", str(CONCURRENCY)]
     process = spawn(*command)
     wait_for(slow_server, 40, process)
-    began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
-    assert time.monotonic() - began < 1.5, "one second, and some for a busy machine"
     assert process.returncode == 130
     assert f"what is done is kept in {out}.part" in err
     assert "같은 명령을 다시 실행하면" in err
     assert err.splitlines()[-1] == "clova-studio: interrupted"
-    time.sleep(0.2)
-    before = len(slow_server.requests)
     last = spawn(*command)
     assert last.communicate()[0] == ""
     assert last.returncode == 0
     assert_complete(out, rows)
     # What was in flight had its moment to end.
     assert len(slow_server.requests) == len(rows)
-    assert before >= 40
 
 
 @pytest.mark.slow
@@ -121,10 +123,9 @@ def test_interrupted_while_the_quota_is_used_up(
         monkeypatch.setenv("CLOVASTUDIO_API_KEY", "nv-cli-test-key")
         process = spawn("embed", write_rows(tmp_path / "a.jsonl", numbered(20)), "-o", str(out), "--rate-limits", "3")
         wait_for(server, 3, process)
-        began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        process.communicate()
-        assert time.monotonic() - began < 1.5, "one second, and some for a busy machine"
+        # It takes half a second; the window would take a minute.
+        process.communicate(timeout=20)
     assert process.returncode == 130
 
 
@@ -138,7 +139,7 @@ def test_a_finished_output_asks_nothing(
     ran = cli("embed", path, "-o", str(out), "--json")
     assert ran.code == 0
     assert '"asked": 0' in ran.out
-    assert "nothing to ask" in ran.err
+    assert '"rows": 5' in ran.out
     assert out.stat().st_ino == before.st_ino
     assert len(server.requests) == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "out.jsonl"]
@@ -154,7 +155,7 @@ def test_an_input_that_grew(server: EmulatorServer, cli: Callable[..., Any], tmp
     rows[-1]["id"] = "changed"
     assert cli("embed", write_rows(tmp_path / "a.jsonl", rows), "-o", str(out)).code == 0
     assert len(server.requests) == 5
-    again = cli("embed", str(tmp_path / "a.jsonl"), "-o", str(out), "--json")
+    again = cli("embed", str(tmp_path / "a.jsonl"), "-o", str(out))
     assert "nothing to ask" in again.err
     if suffix == "jsonl":
         assert_complete(out, rows)
@@ -243,30 +244,18 @@ def test_a_journal_that_is_broken(server: EmulatorServer, cli: Callable[..., Any
     assert not server.requests
 
 
-def test_an_input_that_changes_during_the_run(
-    server: EmulatorServer, cli: Callable[..., Any], tmp_path: Path, out: Path
-) -> None:
-    """A text that was not there when it was asked for is no missing row: the run says so, and the next one goes on."""
-    path = tmp_path / "a.jsonl"
-    write_rows(path, numbered(3))
-    server.add_fault(Fault("delay", seconds=0.3, times=1))
-
-    def grow() -> None:
-        while not server.requests:
-            time.sleep(0.01)
-        time.sleep(0.1)
-        write_rows(path, [*numbered(2), *numbered(1, 7)])
-
-    thread = threading.Thread(target=grow)
-    thread.start()
-    ran = cli("embed", str(path), "-o", str(out))
-    thread.join()
-    assert ran.code == 2
-    assert "the input changed" in ran.err
-    assert not out.exists()
-    assert cli("embed", str(path), "-o", str(out), "--replace").code == 0
-    assert_complete(out, [*numbered(2), *numbered(1, 7)])
-    assert len(server.requests) == 4
+def test_an_input_that_changes_during_the_run(tmp_path: Path, out: Path) -> None:
+    """A text that was not there when texts were asked for is no missing row: the run says that the input changed."""
+    path, columns, keys = tmp_path / "a.jsonl", Columns(), Keys("bge-m3")
+    inputs = Inputs([write_rows(path, numbered(3))], kind=None, columns=columns, own=lambda _: False)
+    with Journal(None) as journal, out.open("wb") as file:
+        for row in numbered(3):
+            journal.add(keys.of(row["text"]), [1.0], cut=False)
+        write = (keys, Shard(), journal, JsonLines(columns).writer(file), RefusedRows(None))
+        assert write_all(inputs, *write) == 3
+        write_rows(path, numbered(4))
+        with pytest.raises(ConfigurationError, match="the input changed"):
+            write_all(inputs, *write)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
@@ -283,7 +272,7 @@ def test_shards(server: EmulatorServer, cli: Callable[..., Any], tmp_path: Path,
     assert all((tmp_path / f"whole.{n}-of-3.{suffix}").stat().st_size for n in (1, 2, 3))
     ran = cli("embed", path, "-o", str(whole), "--merge")
     assert ran.code == 3
-    assert "21 rows from 3 parts" in ran.err
+    assert "21 rows, joined from 3 parts" in ran.err
     assert whole.read_bytes() == (tmp_path / f"one.{suffix}").read_bytes()
     assert refused_in(whole) == refused_in(tmp_path / f"one.{suffix}")
     assert len(server.requests) == 40

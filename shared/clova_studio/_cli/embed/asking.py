@@ -36,7 +36,7 @@ _REFUSED_IN_TURN = 20
 _TRIES = 3
 _PAUSE = 1.0
 # Seconds that requests in flight have to end: they are paid for, and a run ends within one second.
-_GRACE = 0.6
+_GRACE = 0.4
 # Seconds for which rows that need no request may keep the event loop.
 _TURN = 0.02
 

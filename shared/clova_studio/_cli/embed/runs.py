@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from clova_studio._cli._parsing import connect_async, key_settings
@@ -87,6 +85,10 @@ class Run:
             with self._journal(folder.journal if begun else None) as journal:
                 self._know(journal, vectors=begun)
                 plan = make_plan(self._inputs, keys, self._shard, journal, None)
+                try:
+                    self._check_unwanted(journal)
+                except ConfigurationError as error:
+                    complain(f"warning: {error}")
         if self._arguments.json:
             say_json(plan.facts(self._model, self._quotas))
         else:
@@ -144,8 +146,7 @@ class Run:
                 written, left_out = self._write(folder, write)
             finally:
                 folder.remove()
-        note(f"{output}: {written:,} rows from {parts.of} parts, which can be removed now", colour="dim")
-        return self._report(None, None, written, left_out)
+        return self._report(f"joined from {parts.of} parts, which can be removed", 0, 0, written, left_out)
 
     # The steps.
 
@@ -185,8 +186,7 @@ class Run:
             take_refusals(output, journal)
             found = is_current(self._inputs, keys, self._shard, output, self._form, journal)
             if found is not None:
-                note(f"{output} is complete: nothing to ask", colour="dim")
-                return self._report(None, None, *found)
+                return self._report("complete, nothing to ask", 0, 0, *found)
         self._know(journal, vectors=True)
         plan = make_plan(self._inputs, keys, self._shard, journal, self._form)
         if not plan.rows and self._shard.of == 1:
@@ -205,7 +205,9 @@ class Run:
             return write_all(self._inputs, keys, self._shard, journal, writer, refused)
 
         written, left_out = self._write(folder, write)
-        return self._report(plan, asking, written, left_out)
+        asked, cut = (0, 0) if asking is None else (asking.embedded, asking.shortened)
+        what = f"{asked:,} texts asked for, {plan.done:,} done before{f', {cut:,} shortened' if cut else ''}"
+        return self._report(what, asked, cut, written, left_out)
 
     def _ask(self, client: AsyncClovaStudio, keys: Keys, journal: Journal, plan: Plan) -> Asking:
         def texts() -> Iterator[tuple[bytes, str]]:
@@ -268,21 +270,12 @@ class Run:
 
     # What is said.
 
-    def _report(self, plan: Plan | None, asking: Asking | None, written: int, left_out: int) -> int:
-        asked, cut = (0, 0) if asking is None else (asking.embedded, asking.shortened)
-        facts: dict[str, Any] = {
-            "output": None if self._output is None else str(self._output),
-            "rows": written,
-            "asked": asked,
-            "done_before": written if plan is None else plan.done,
-            "shortened": cut,
-            "left_out": left_out,
-        }
+    def _report(self, what: str, asked: int, cut: int, written: int, left_out: int) -> int:
         if self._arguments.json:
-            say_json(facts)
+            facts = {"rows": written, "asked": asked, "shortened": cut, "left_out": left_out}
+            say_json({"output": str(self._output), **facts})
         elif not self._arguments.quiet:
-            words = f"{written:,} rows written, {asked:,} texts asked for, {facts['done_before']:,} done before"
-            note(f"{words}, {cut:,} shortened" if cut else words, colour="dim")
+            note(f"{self._output or 'stdout'}: {written:,} rows, {what}", colour="dim")
         if left_out and self._output is not None:
             where = refused_file(self._output)
             note(
@@ -293,8 +286,7 @@ class Run:
 
     def _say_how_to_go_on(self) -> None:
         if self._output is not None:
-            with contextlib.suppress(OSError):
-                note(
-                    f"what is done is kept in {part_of(self._output)}{os.sep}: the same command goes on from there / "
-                    "지금까지의 결과는 보관되어 있습니다. 같은 명령을 다시 실행하면 이어서 진행합니다."
-                )
+            note(
+                f"what is done is kept in {part_of(self._output)}: the same command goes on from there / 지금까지의 "
+                "결과는 보관되어 있습니다. 같은 명령을 다시 실행하면 이어서 진행합니다."
+            )
