@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 _KINDS = ("test", "service")
-_QUOTA_STORE = "CLOVASTUDIO_QUOTA_STORE"
 _LIMIT = re.compile(r"(?P<requests>[0-9][0-9_,]*|-)(/(?P<tokens>[0-9][0-9_,]*|-))?")
 _SHARD = re.compile(r"([0-9]+)/([0-9]+)")
 
@@ -175,8 +173,8 @@ def _limits(value: str | None, model: str, shard: Shard) -> tuple[RateLimits | N
     """Return the limits of the client, and those that a plan is counted with."""
     from clova_studio import RateLimits
 
-    # Processes that know of each other share the whole; others get a part each, or every one would take all of it.
-    parts = 1 if os.environ.get(_QUOTA_STORE, "").strip() else shard.of
+    # The processes of an input do not know of each other: each takes its part, or every one would take all of it.
+    parts = shard.of
     if value is None:
         known = {f"{kind} key": _divided(RateLimits.preset(kind).of(model), parts, model) for kind in _KINDS}  # type: ignore[arg-type]  # the two there are
         return None, {name: limit for name, limit in known.items() if limit != (None, None)}
