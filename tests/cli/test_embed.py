@@ -383,10 +383,10 @@ def test_an_unreachable_service(
     assert "ConnectError" in ran.err
 
 
-def status(used: int | None) -> QuotaStatus:
+def status(used: int | None, closed_for: float = 0.0) -> QuotaStatus:
     """Return a quota of 60 requests of which some are used, or one without a known limit."""
     limit, left = (None, None) if used is None else (60, 60 - used)
-    return QuotaStatus(MODEL, limit, None, left, None, None, 0.0, 0, 0, 60.0)
+    return QuotaStatus(MODEL, limit, None, left, None, None, closed_for, 0, 0, 60.0)
 
 
 def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -396,6 +396,7 @@ def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None
         for _ in range(120):
             now[0] += 0.5
             progress.add()
+            progress.show()
     assert capsys.readouterr().err.splitlines() == [
         "460 of 1,000 texts, 120 per minute, 75% of the quota, 4 min 30 s left",
         "520 of 1,000 texts, 120 per minute, 75% of the quota, 4 min 00 s left",
@@ -403,7 +404,12 @@ def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None
     with Progress(200_000, 0, lambda: status(None), clock=lambda: now[0]) as progress:
         now[0] += 60
         progress.add()
+        progress.show()
     assert capsys.readouterr().err == "1 of 200,000 texts, 1 per minute, 138.9 days left\n"
+    with Progress(10, 0, lambda: status(60, 42.4), clock=lambda: now[0]) as progress:
+        now[0] += 30
+        progress.show()
+    assert capsys.readouterr().err == "0 of 10 texts, 0 per minute, the quota opens in 42 s\n"
 
 
 def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,6 +425,7 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(6):
             now[0] += 1.0
             progress.add()
+            progress.show()
     assert "4/10" in shown.getvalue()
     assert "10/10, 60 per minute, 50% of the quota" in shown.getvalue()
     with Progress(10, 4, lambda: status(30), quiet=True):

@@ -125,8 +125,9 @@ def test_interrupted_while_the_quota_is_used_up(
         wait_for(server, 3, process)
         process.send_signal(signal.SIGINT)
         # It takes half a second; the window would take a minute.
-        process.communicate(timeout=20)
+        _, err = process.communicate(timeout=20)
     assert process.returncode == 130
+    assert len(err.splitlines()) == 2, "waiting is no line per request"
 
 
 def test_a_finished_output_asks_nothing(

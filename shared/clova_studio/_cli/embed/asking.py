@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,13 @@ from clova_studio._errors import (
 from clova_studio._resources._embed_many import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+    from typing import Any
 
     from clova_studio import AsyncClovaStudio
     from clova_studio._cli.embed.journal import Journal
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "run_until_done"]
 
 # Of everybody's requests and never of one text's: the run ends.
 _FOR_ALL = (AuthenticationError, PermissionDeniedError, NotFoundError)
@@ -218,3 +220,35 @@ class Asking:
             raise InvalidResponseError(
                 f"the vector has {length} numbers, the others of {self._model} have {self._dimensions}"
             )
+
+
+def run_until_done(
+    asking: Asking, client: AsyncClovaStudio, keep_showing: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Ask for all texts in an event loop, and close the client.
+
+    Args:
+        asking: Asks for them.
+        client: Its client.
+        keep_showing: Shows how far it is, until it is cancelled.
+
+    Raises:
+        ClovaStudioError: See ``Asking.run``.
+        KeyboardInterrupt: The user interrupted it.
+    """
+
+    async def run() -> None:
+        async with client:
+            showing = asyncio.create_task(keep_showing())
+            try:
+                await asking.run()
+            finally:
+                showing.cancel()
+
+    # The client logs each wait and each retry; where nobody handles them, Python writes them to stderr.
+    logger, nowhere = logging.getLogger("clova_studio"), logging.NullHandler()
+    logger.addHandler(nowhere)
+    try:
+        asyncio.run(run())
+    finally:
+        logger.removeHandler(nowhere)

@@ -25,6 +25,7 @@ __all__ = ["Journal", "Keys", "Refusal"]
 
 _KEY_BYTES = 16
 _SYNC_SECONDS = 5.0
+_VERSION = 1
 _CUT = ":cut"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, cut INTEGER NOT NULL, vector BLOB NOT NULL);
@@ -113,7 +114,11 @@ class Journal:
             with self._told():
                 for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=NORMAL"):
                     self._db.execute(f"PRAGMA {pragma}")
+                (version,) = self._db.execute("PRAGMA user_version").fetchone()
+                if version not in {0, _VERSION}:
+                    raise sqlite3.DatabaseError("another version of clova-studio made it")
                 self._db.executescript(_TABLES)
+                self._db.execute(f"PRAGMA user_version={_VERSION}")
         except BaseException:
             self._db.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections import deque
@@ -66,8 +67,16 @@ class Progress:
         now = self._clock()
         if now - self._seen[-1][0] >= 1:
             self._seen.append((now, self._done))
-            while now - self._seen[0][0] > _RATE_SECONDS:
-                self._seen.popleft()
+
+    async def keep_showing(self) -> None:
+        """Show the state now and then, also while nothing happens, until it is cancelled."""
+        while True:
+            await asyncio.sleep(_BAR_SECONDS)
+            self.show()
+
+    def show(self) -> None:
+        """Show the state, if it is time to."""
+        now = self._clock()
         if self._quiet or now - self._shown < (_LINE_SECONDS if self._bar is None else _BAR_SECONDS):
             return
         self._shown = now
@@ -78,11 +87,17 @@ class Progress:
             self._bar.set_postfix_str(self.facts(), refresh=True)
 
     def facts(self) -> str:
-        """Return rate, share of the quota and time left in words."""
+        """Return rate, share of the quota and time left in words; while the quota is used up, until when."""
+        now = self._clock()
+        while len(self._seen) > 1 and now - self._seen[0][0] > _RATE_SECONDS:
+            self._seen.popleft()
         then, count = self._seen[0]
-        per_second = (self._done - count) / max(self._clock() - then, 0.001)
+        per_second = (self._done - count) / max(now - then, 0.001)
         words = [f"{per_second * 60:,.0f} per minute"]
-        if (share := _share(self._quota())) is not None:
+        status = self._quota()
+        if status.closed_for >= 1:
+            words.append(f"the quota opens in {_span(status.closed_for)}")
+        elif (share := _share(status)) is not None:
             words.append(f"{share:.0%} of the quota")
         if per_second > 0:
             words.append(f"{_span((self._total - self._done) / per_second)} left")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from clova_studio._cli._parsing import connect_async, key_settings
 from clova_studio._cli._terminal import complain, note, say, say_json
-from clova_studio._cli.embed.asking import Asking
+from clova_studio._cli.embed.asking import Asking, run_until_done
 from clova_studio._cli.embed.finishing import Parts, is_current, take_over, take_refusals, write_all
 from clova_studio._cli.embed.inputs import copy_stdin
 from clova_studio._cli.embed.journal import Journal, Keys
@@ -228,12 +227,7 @@ class Run:
                 patience=patience_of(self._limits),
                 on_text=progress.add,
             )
-
-            async def ask() -> None:
-                async with client:
-                    await asking.run()
-
-            asyncio.run(ask())
+            run_until_done(asking, client, progress.keep_showing)
         return asking
 
     def _check_unwanted(self, journal: Journal) -> None:
