@@ -307,9 +307,13 @@ def test_a_text_that_the_service_refuses(
     assert_complete(out, rows[1:])
     assert cli("embed", path, "-o", str(out)).code == 3
     assert len(server.requests) == 3
+    rows = numbered(4)
+    write_rows(tmp_path / "a.jsonl", rows)
+    assert cli("embed", path, "-o", str(out)).code == 3
+    assert len(server.requests) == 4
     assert cli("embed", path, "-o", str(out), "--retry-refused").code == 0
     assert_complete(out, rows)
-    assert len(server.requests) == 4
+    assert len(server.requests) == 5
     assert not out.with_name("out.jsonl.refused.jsonl").exists()
 
 
@@ -317,14 +321,17 @@ def test_refusals_of_all_texts_end_the_run(
     server: EmulatorServer, cli: Callable[..., Any], tmp_path: Path, out: Path
 ) -> None:
     """Twenty refusals in turn are no fault of the texts: the run ends, and none of them counts as refused."""
-    path = write_rows(tmp_path / "a.jsonl", numbered(60))
+    path = write_rows(tmp_path / "a.jsonl", numbered(1))
+    assert cli("embed", path, "-o", str(out)).code == 0
+    write_rows(tmp_path / "a.jsonl", numbered(60))
     server.add_fault(Fault("status", code="40083"))
     ran = cli("embed", path, "-o", str(out), "--concurrency", "2")
     assert ran.code == 1
     assert "40083" in ran.err
-    assert len(server.requests) <= 22
+    assert len(server.requests) <= 23
     server.reset()
     assert cli("embed", path, "-o", str(out)).code == 0
+    assert len(server.requests) == 59
     assert_complete(out, numbered(60))
 
 

@@ -156,8 +156,12 @@ def test_an_input_that_grew(server: EmulatorServer, cli: Callable[..., Any], tmp
     rows[-1]["id"] = "changed"
     assert cli("embed", write_rows(tmp_path / "a.jsonl", rows), "-o", str(out)).code == 0
     assert len(server.requests) == 5
+    rows[0]["id"] = "changed too"
+    write_rows(tmp_path / "a.jsonl", rows)
+    assert "nothing to ask" not in cli("embed", str(tmp_path / "a.jsonl"), "-o", str(out)).err
     again = cli("embed", str(tmp_path / "a.jsonl"), "-o", str(out))
     assert "nothing to ask" in again.err
+    assert len(server.requests) == 5
     if suffix == "jsonl":
         assert_complete(out, rows)
 
@@ -262,21 +266,32 @@ def test_an_input_that_changes_during_the_run(tmp_path: Path, out: Path) -> None
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_shards(server: EmulatorServer, cli: Callable[..., Any], tmp_path: Path, suffix: str) -> None:
     """The parts of three shards joined are what one run writes; every text is asked for once in all."""
-    rows = [*numbered(20), {"id": "double", "text": numbered(1)[0]["text"]}, "no JSON", {"id": "blank", "text": " "}]
+    rows = [
+        *numbered(20),
+        {"id": "double", "text": numbered(1)[0]["text"]},
+        "no JSON",
+        {"text": " "},
+        {"text": "길다 " * 9_000},
+    ]
     path = write_rows(tmp_path / "a.jsonl", rows)
     whole = tmp_path / f"whole.{suffix}"
     assert cli("embed", path, "-o", str(tmp_path / f"one.{suffix}")).code == 3
     first = len(server.requests)
-    codes = [cli("embed", path, "-o", str(whole), "--shard", f"{n}/3").code for n in (1, 2, 3)]
-    assert codes == [3, 0, 0], "rows without a text belong to the first"
-    assert len(server.requests) == 2 * first == 40
+    for number in (1, 2, 3):
+        cli("embed", path, "-o", str(whole), "--shard", f"{number}/3")
+    assert len(server.requests) == 2 * first == 42
+    parts = [tmp_path / f"whole.{number}-of-3.{suffix}.refused.jsonl" for number in (1, 2, 3)]
+    assert sum(len(rows_in(part)) for part in parts if part.exists()) == 3, "each bad row is in one part"
     assert all((tmp_path / f"whole.{n}-of-3.{suffix}").stat().st_size for n in (1, 2, 3))
     ran = cli("embed", path, "-o", str(whole), "--merge")
     assert ran.code == 3
     assert "21 rows, joined from 3 parts" in ran.err
     assert whole.read_bytes() == (tmp_path / f"one.{suffix}").read_bytes()
-    assert refused_in(whole) == refused_in(tmp_path / f"one.{suffix}")
-    assert len(server.requests) == 40
+    listed = [
+        [(line, reason[:20]) for line, reason in refused_in(tmp_path / f"{n}.{suffix}")] for n in ("whole", "one")
+    ]
+    assert listed[0] == listed[1]
+    assert len(server.requests) == 42
     assert cli("embed", path, "-o", str(whole), "--merge").code == 2
     assert cli("embed", path, "-o", str(whole), "--merge", "--replace").code == 3
 

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clova_studio._cli._terminal import complain, scrub
+from clova_studio._cli._terminal import complain
 from clova_studio._cli.embed.journal import Keys, Refusal
 from clova_studio._errors import ConfigurationError
 
@@ -177,7 +177,7 @@ class RefusedRows:
         if self._path is None:
             complain(f"{row.source}:{row.line}: {reason}")
             return
-        facts = {"file": row.source, "line": row.line, "id": row.id, "reason": scrub(reason)}
+        facts = {"file": row.source, "line": row.line, "id": row.id, "reason": reason}
         if key is not None:
             facts |= {"embedding_key": key, "too_long": too_long}
         if self._file is None:

@@ -148,8 +148,6 @@ def _both(first: str, second: str) -> str:
 def _cell(value: Any, kind: str | None) -> Any:
     if value is None:
         return None
-    if kind == "float":
-        return float(value)
     text = json.dumps(value, ensure_ascii=False) if kind == _MIXED else value
     # Half of a surrogate pair cannot be written.
     return text.encode("utf-8", "replace").decode() if isinstance(text, str) and not text.isascii() else text
