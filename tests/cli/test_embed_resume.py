@@ -207,7 +207,13 @@ def test_vectors_of_another_address_do_not_count(
 
 
 @pytest.mark.parametrize(
-    "raw", [b"my own file\n", b'{"id": 1, "embedding": [1.0]}\n', b'{"id": 1, "embedding_key": "x']
+    "raw",
+    [
+        b"my own file\n",
+        b'{"id": 1, "embedding": [1.0]}\n',
+        b'{"id": 1, "embedding_key": "x',
+        b'{"id": 1, "embedding_key": "x:00112233445566778899aabbccddeeff", "embedding": [[1.0]]}\n',
+    ],
 )
 @pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
 def test_a_file_that_is_not_ours(

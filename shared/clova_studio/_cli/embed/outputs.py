@@ -46,9 +46,11 @@ class Writer(Protocol):
 
     def write(self, row: Row, key: str, vector: Sequence[float]) -> None:
         """Write a row and its vector."""
+        ...
 
     def close(self) -> None:
         """End the output."""
+        ...
 
 
 class Output(Protocol):
@@ -62,9 +64,11 @@ class Output(Protocol):
 
     def writer(self, file: BinaryIO) -> Writer:
         """Return what writes to a file."""
+        ...
 
     def see(self, row: Row) -> None:
         """Take notice of a row that will be written."""
+        ...
 
     def entries(self, path: Path, *, vectors: bool = True) -> Iterator[Entry]:
         """Give the rows of an output.
@@ -72,9 +76,11 @@ class Output(Protocol):
         Raises:
             ConfigurationError: The file is no output of this command.
         """
+        ...
 
     def matches(self, entry: Entry, row: Row) -> bool:
         """Return whether an entry has exactly the columns of a row."""
+        ...
 
 
 def output_of(path: Path, columns: Columns) -> Output:
@@ -133,11 +139,11 @@ class JsonLines:
                 try:
                     shown = json.loads(key)
                     vector = [float(value) for value in json.loads(b"[" + numbers.rstrip()[:-1])] if vectors else []
-                except ValueError:
-                    shown, vector = None, []
+                except (ValueError, TypeError):
+                    shown, vector = "", []
                 if not found or not line.endswith(b"]}\n") or Keys.read(shown) is None:
                     raise not_an_output(path, number)
-                yield Entry(shown, vector, head)
+                yield Entry(str(shown), vector, head)
 
     def matches(self, entry: Entry, row: Row) -> bool:
         """Return whether an entry has exactly the columns of a row."""
