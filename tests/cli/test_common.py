@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from clova_studio.emulator import EmulatorServer
 
-COMMANDS = ["chat", "models", "tokens", "tuning", "doctor", "emulator", "demo"]
+COMMANDS = ["chat", "models", "embed", "tokens", "tuning", "doctor", "emulator", "demo"]
 ASKING = [
     ["chat", "안녕"],
     ["models"],
@@ -45,7 +45,8 @@ def test_start_is_light() -> None:
     code = """
 import sys
 from clova_studio._cli import main
-for arguments in (["--help"], ["chat", "--help"], ["doctor", "--help"], ["tuning", "create"], ["models", "--nonsense"]):
+wrong = (["tuning", "create"], ["models", "--nonsense"], ["embed", "x"])
+for arguments in (["--help"], ["chat", "--help"], ["doctor", "--help"], ["embed", "--help"], *wrong):
     try:
         main(arguments)
     except SystemExit:

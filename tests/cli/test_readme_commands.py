@@ -46,6 +46,8 @@ def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
         "환불은 구매 후 7일 안에 신청할 수 있습니다.\n\n배송은 이틀쯤 걸립니다.\n", encoding="utf-8"
     )
 
+    (tmp_path / "faq.csv").write_text("id,text\n1,환불은 언제까지 되나요?\n", encoding="utf-8")
+
     def run(lines: str) -> subprocess.CompletedProcess[str]:
         path = f"{programs}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(

@@ -28,6 +28,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "chat": ("clova_studio._cli.chat", "ask a model; the answer is streamed to stdout"),
     "models": ("clova_studio._cli.models", "list the models and what they can do"),
+    "embed": ("clova_studio._cli.embed", "embed files into JSON lines or Parquet; can be stopped and resumed"),
     "tokens": ("clova_studio._cli.tokens", "count the tokens of a text"),
     "tuning": ("clova_studio._cli.tuning", "list, show, create and delete tuning tasks"),
     "doctor": ("clova_studio._cli.doctor", "find out why a key or a connection does not work"),

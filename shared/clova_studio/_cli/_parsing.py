@@ -14,9 +14,17 @@ from clova_studio._secrets import clean_key, key_variable, no_key_message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clova_studio import ClovaStudio
+    from clova_studio import AsyncClovaStudio, ClovaStudio
 
-__all__ = ["EXIT_CODES", "Parser", "add_connection_options", "connect", "key_settings", "refuse_secret"]
+__all__ = [
+    "EXIT_CODES",
+    "Parser",
+    "add_connection_options",
+    "connect",
+    "connect_async",
+    "key_settings",
+    "refuse_secret",
+]
 
 EXIT_CODES = (
     "exit codes: 0 success, 1 the service refused or could not be reached, 2 wrong use, 130 interrupted,\n"
@@ -108,6 +116,17 @@ def connect(arguments: argparse.Namespace, **settings: Any) -> ClovaStudio:
     """Return a client for the options of `add_connection_options`; ``settings`` take precedence over them."""
     from clova_studio import ClovaStudio
 
+    return ClovaStudio(**_client_settings(arguments, settings))
+
+
+def connect_async(arguments: argparse.Namespace, **settings: Any) -> AsyncClovaStudio:
+    """Async variant of ``connect``."""
+    from clova_studio import AsyncClovaStudio
+
+    return AsyncClovaStudio(**_client_settings(arguments, settings))
+
+
+def _client_settings(arguments: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
     if arguments.region and os.environ.get("CLOVASTUDIO_BASE_URL", "").strip():
         raise ConfigurationError(
             "--region and the environment variable CLOVASTUDIO_BASE_URL contradict each other: unset the variable, or "
@@ -129,4 +148,4 @@ def connect(arguments: argparse.Namespace, **settings: Any) -> ClovaStudio:
         "timeout": arguments.timeout,
         "max_retries": getattr(arguments, "max_retries", None),
     }
-    return ClovaStudio(**{**options, **keys, **settings})
+    return {**options, **keys, **settings}

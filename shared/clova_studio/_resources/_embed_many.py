@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from clova_studio._requests.call import Call
     from clova_studio.types.embeddings import Embedding
 
-__all__ = ["EmbedBatch"]
+__all__ = ["EmbedBatch", "shortened"]
 
 # Below the fewest tokens per character seen in any text (0.19, English): a text that exceeds a limit by it cannot fit.
 _TOKENS_PER_CHARACTER = 0.15
@@ -95,12 +95,20 @@ class EmbedBatch:
         return embed(text, model=self._model, timeout=self._timeout, check=self._check)
 
     def _shorter(self, text: str, error: ClovaStudioError) -> str | None:
-        if not isinstance(error, ContextLengthError):
-            return None
-        info = EMBEDDING_MODELS.get(self._model)
-        most = int(info.max_tokens / _TOKENS_PER_CHARACTER) if info else len(text)
-        shorter = text[: min(most, int(len(text) * _SHORTEN))]
-        return shorter if shorter.strip() else None
+        return shortened(text, self._model) if isinstance(error, ContextLengthError) else None
+
+
+def shortened(text: str, model: str) -> str | None:
+    """Return the start of a text that a model finds too long, to be tried next; None if nothing is left of it.
+
+    Args:
+        text: The text.
+        model: The model.
+    """
+    info = EMBEDDING_MODELS.get(model)
+    most = int(info.max_tokens / _TOKENS_PER_CHARACTER) if info else len(text)
+    shorter = text[: min(most, int(len(text) * _SHORTEN))]
+    return shorter if shorter.strip() else None
 
 
 def _progress_bar(total: int) -> Any:
