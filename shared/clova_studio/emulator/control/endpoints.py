@@ -166,6 +166,7 @@ def _set_quotas(state: State, asked: Inputs) -> outputs.Quotas:
     limits: Limits | None = None
     if fields.limits is not None:
         limits = {name: (limit.requests, limit.tokens) for name, limit in fields.limits.items()}
+    state.check_computes("A quota")
     state.windows.configure(limits, fields.window, fields.counting)
     return _get_quotas(state, asked)
 
@@ -190,11 +191,13 @@ def _get_tuning(state: State, _: Inputs) -> outputs.Tuning:
 
 
 def _set_tuning(state: State, asked: Inputs) -> outputs.Tuning:
+    state.check_computes("The time of training")
     state.tuning.set_seconds(asked.body.seconds)
     return _get_tuning(state, asked)
 
 
 def _advance_tuning(state: State, asked: Inputs) -> outputs.Tuning:
+    state.check_computes("The time of training")
     state.tuning.advance(asked.body.seconds)
     return _get_tuning(state, asked)
 

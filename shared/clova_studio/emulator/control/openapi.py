@@ -71,4 +71,6 @@ def _responses(endpoint: Endpoint, references: Mapping[Any, Any]) -> dict[str, A
     found["403"] = {"description": "The request comes from a web page that is not allowed", **bad}
     if "{number}" in endpoint.path:
         found["404"] = {"description": "Nothing has this number", **bad}
+    if endpoint.body is not None:
+        found["409"] = {"description": "The server records or replays, so it computes no answers", **bad}
     return found

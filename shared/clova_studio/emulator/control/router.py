@@ -14,7 +14,7 @@ from clova_studio.emulator.server.body import parse
 from clova_studio.emulator.server.http_connection import BodyTooLargeError, HttpConnection
 from clova_studio.emulator.server.local_routes import CONTROL_ROOT, failure_of, send_json
 from clova_studio.emulator.server.sections import broken_rules, describe
-from clova_studio.emulator.server.state import State
+from clova_studio.emulator.server.state import NoEffectError, State
 
 _DESCRIPTION = "/openapi.json"
 _PATTERNS = tuple(
@@ -78,6 +78,8 @@ def _run(connection: HttpConnection, state: State, raw: bytes) -> tuple[int, Any
         result = endpoint.run(state, asked)
     except NotThereError as error:
         raise _RefusedError(404, str(error)) from None
+    except NoEffectError as error:
+        raise _RefusedError(409, str(error)) from None
     return endpoint.status, result.model_dump(mode="json")
 
 

@@ -96,6 +96,9 @@ class EmulatorApp:
                 raise Refusal("41300") from None
             except TimeoutError:
                 raise Refusal("40800") from None
+            if self.state.tape is not None:
+                await self.state.tape.answer(connection, record, raw, self.state.log)
+                return
             self.state.log.complete(record, raw)
             large = len(raw) > _LARGE_BODY
             body = await asyncio.to_thread(parse, raw) if large else parse(raw)
@@ -223,7 +226,12 @@ def create_app(
         script: Answers for the first chat requests.
         **values: Settings by name: all of `serve` but ``host`` and ``port``. Control over HTTP is off unless
             ``control`` is true, since the application does not know who can reach it.
+
+    Raises:
+        ValueError: A setting is wrong, or is ``record``, which needs `serve`.
     """
     state = State(Settings(**{**(settings or {}), **values}))
+    if state.settings.record is not None:
+        raise ValueError("record needs the emulator's own server, which ends the file when it stops: use serve().")
     state.script(script or [])
     return EmulatorApp(state)

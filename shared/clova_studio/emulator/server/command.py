@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from clova_studio.emulator.recording.options import PUBLIC_URL, complaint
 from clova_studio.emulator.server.browsers import check_origins
 from clova_studio.emulator.server.faults import Fault
 from clova_studio.emulator.server.state import DEFAULT_KEY, IDLE_SECONDS
@@ -23,6 +24,9 @@ EXIT_CODES = (
     "            server starts. Ctrl-C and SIGTERM end it with 0"
 )
 _LAST_PORT = 65_535
+
+# Settings of `serve` -> options, where they differ.
+_OPTIONS = {"api_keys": "api_key", "rate_limits": "limit", "faults": "fault"}
 
 
 def _fault(text: str) -> Fault:
@@ -166,6 +170,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="refuse names of tools and properties that are not up to 64 ASCII letters, digits, _ and -",
     )
     parser.add_argument(
+        "--record", metavar="FILE", help="pass requests on to --upstream, and write them and the answers without keys"
+    )
+    parser.add_argument("--upstream", metavar="URL", help=f"whose answers are recorded, such as {PUBLIC_URL}")
+    parser.add_argument("--replay", metavar="FILE", help="answer from a recording; what is not in it is a 404")
+    parser.add_argument(
+        "--speed", type=float, metavar="FACTOR", help="pace of a replay; 1 is as recorded, the default; 0 is at once"
+    )
+    parser.add_argument(
         "--script", type=_script, default=[], metavar="FILE", help="answers for the first chats, as YAML or JSON"
     )
     parser.add_argument(
@@ -193,28 +205,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _option(name: str) -> str:
+    """A setting as it is written on the command line."""
+    return f"--{_OPTIONS.get(name, name).replace('_', '-')}"
+
+
+def _mode(args: argparse.Namespace) -> str:
+    if args.record is not None:
+        return f"records {args.upstream} in {args.record}"
+    return f"replays {args.replay}" if args.replay is not None else str(args.behaviour)
+
+
+def _key(args: argparse.Namespace) -> str:
+    if args.record is not None:
+        return "your own key"
+    return f"key {args.api_key[0] if args.api_key else DEFAULT_KEY}"
+
+
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM; exit code 1 when the address cannot be used."""
+    """Serve until Ctrl-C or SIGTERM; exit code 1 when the address cannot be used, 2 for wrong options."""
     from clova_studio.emulator import serve
 
-    server = serve(
-        host=args.host,
-        port=args.port,
-        behaviour=args.behaviour,
-        api_keys=args.api_key,
-        rate_limits=dict(args.limit) or None,
-        window=args.window,
-        latency=args.latency,
-        token_latency=args.token_latency,
-        faults=args.fault,
-        config=args.config,
-        tuning_seconds=args.tuning_seconds,
-        counting=args.counting,
-        ascii_names=args.ascii_names,
-        control=args.control,
-        cors=args.cors,
-        idle_timeout=args.idle_timeout,
-    )
+    settings = {
+        "behaviour": args.behaviour,
+        "api_keys": args.api_key,
+        "rate_limits": dict(args.limit) or None,
+        "window": args.window,
+        "latency": args.latency,
+        "token_latency": args.token_latency,
+        "faults": args.fault,
+        "config": args.config,
+        "tuning_seconds": args.tuning_seconds,
+        "counting": args.counting,
+        "ascii_names": args.ascii_names,
+        "record": args.record,
+        "upstream": args.upstream,
+        "replay": args.replay,
+        "control": args.control,
+        "cors": args.cors,
+        "idle_timeout": args.idle_timeout,
+        "speed": 1.0 if args.replay is not None and args.speed is None else args.speed,
+    }
+    try:
+        wrong = complaint({**settings, "script": args.script}, spelt=_option)
+        server = None if wrong else serve(host=args.host, port=args.port, **settings)
+    except (OSError, ValueError) as error:
+        wrong, server = str(error), None
+    if server is None:
+        sys.stderr.write(f"clova-studio emulator: {wrong}\n")
+        return 2
     server.script(args.script)
     with _stop_signals() as stopped, _access_log(quiet=args.quiet):
         try:
@@ -223,8 +262,7 @@ def run(args: argparse.Namespace) -> int:
             sys.stderr.write(f"Cannot listen on {args.host}:{args.port}: {error}\n")
             return 1
         try:
-            key = args.api_key[0] if args.api_key else DEFAULT_KEY
-            _say(f"CLOVA Studio emulator ({args.behaviour}) on {server.base_url} with key {key}\n")
+            _say(f"CLOVA Studio emulator ({_mode(args)}) on {server.base_url} with {_key(args)}\n")
             # In short steps, because on some platforms an endless wait blocks signals.
             while not stopped.wait(0.5):
                 pass

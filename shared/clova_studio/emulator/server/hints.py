@@ -227,12 +227,12 @@ def hint_for(refusal: Refusal, route: Route | None, body: Any, path: str) -> str
         return ""
     fields: Mapping[str, Any] = body if isinstance(body, dict) else {}
     if route is None:
-        return _printable(_about_path(path))
+        return printable(_about_path(path))
     for habit in HABITS:
         if route.api == habit.api and habit.named in refusal.message and habit.sent(fields):
             return habit.hint
     if refusal.code in {"40080", "40082"}:
-        return _printable(_about_model(str(fields.get("model") or route.model or route.task)))
+        return printable(_about_model(str(fields.get("model") or route.model or route.task)))
     _, _, detail = refusal.message.partition(": ")
     for code, pattern, hint in _GENERAL:
         if code == refusal.code and re.match(pattern, detail or refusal.message):
@@ -265,6 +265,6 @@ def _about_model(name: str) -> str:
     return f"Did you mean {near[0]}?" if near else f"The emulator has {', '.join(known)}."
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """A text that a header can have."""
     return re.sub(r"[^\x20-\x7e]", "?", text)[:_LONGEST]

@@ -36,7 +36,9 @@ class HttpConnection:
         self.path: str = scope["path"]
         raw: bytes = scope.get("raw_path") or self.path.encode()
         self.raw_path = raw.partition(b"?")[0].decode("latin-1")
-        self.query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
+        self.raw_query: str = scope.get("query_string", b"").decode("latin-1")
+        self.query = dict(parse_qsl(self.raw_query, keep_blank_values=True))
+        self.raw_headers: list[tuple[bytes, bytes]] = list(scope["headers"])
         self.headers = {name.lower(): value for name, value in Headers(scope=scope).items()}
         self.on_start: Callable[[int], None] | None = None  # called with the status before the answer begins
         self.extra_headers: dict[str, str] = {}  # of every answer
@@ -103,6 +105,13 @@ class HttpConnection:
             self.on_start(status)
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
+
+    async def relay(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send status and headers of another server's answer, with nothing added but what a browser needs."""
+        extra = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.extra_headers.items()]
+        if self.on_start is not None:
+            self.on_start(status)
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *extra]})
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """Send a part of the body."""

@@ -24,9 +24,10 @@ class Config(uvicorn.Config):
     Args:
         app: The application.
         idle_timeout: Seconds for the head of a request, from its first byte to its end.
+        date_header: Whether answers get a date; not if it is another server's.
     """
 
-    def __init__(self, app: Any, idle_timeout: float) -> None:
+    def __init__(self, app: Any, idle_timeout: float, *, date_header: bool = True) -> None:
         super().__init__(
             app,
             http=Protocol,
@@ -36,6 +37,7 @@ class Config(uvicorn.Config):
             log_level=None,
             access_log=False,
             server_header=False,
+            date_header=date_header,
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from clova_studio.emulator.recording.options import key_of_environment
 from clova_studio.emulator.server.access_log import LOG
 from clova_studio.emulator.server.app import EmulatorApp
 from clova_studio.emulator.server.faults import Fault
@@ -85,7 +86,9 @@ class EmulatorServer:
             raise
         self._bound_port = int(listener.getsockname()[1])
         self._open_up(ipaddress.ip_address(str(listener.getsockname()[0]).partition("%")[0]).is_loopback)
-        server = Server(Config(EmulatorApp(self._state), self._settings.idle_timeout))
+        server = Server(
+            Config(EmulatorApp(self._state), self._settings.idle_timeout, date_header=self._settings.record is None)
+        )
         thread = threading.Thread(
             target=self._run, args=(server, listener), name=f"clova-studio-emulator-{self._bound_port}", daemon=True
         )
@@ -116,12 +119,19 @@ class EmulatorServer:
 
     def _run(self, server: Server, listener: socket.socket) -> None:
         try:
-            asyncio.run(server.serve(sockets=[listener]))
+            asyncio.run(self._serve(server, listener))
         except BaseException as error:  # noqa: BLE001 - the starting thread reports it
             self._failure = error
         finally:
             listener.close()
             server.listening.set()
+
+    async def _serve(self, server: Server, listener: socket.socket) -> None:
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            if self._state.tape is not None:
+                await self._state.tape.close()
 
     @property
     def base_url(self) -> str:
@@ -137,7 +147,13 @@ class EmulatorServer:
 
     @property
     def api_key(self) -> str:
-        """A key that the server accepts."""
+        """A key that the server accepts; while it records, that of the variable ``CLOVASTUDIO_API_KEY``.
+
+        Raises:
+            RuntimeError: It records, and the variable is not set.
+        """
+        if self._settings.record is not None:
+            return key_of_environment()
         return next(iter(self._settings.api_keys or ()), DEFAULT_KEY)
 
     @property
@@ -226,6 +242,7 @@ class EmulatorServer:
         Raises:
             ValueError: One of them is wrong, and nothing is changed.
         """
+        self._state.check_computes("A quota")
         self._state.windows.configure(rate_limits, window, counting)
 
     def set_tuning_seconds(self, seconds: float) -> None:
@@ -234,6 +251,7 @@ class EmulatorServer:
         Args:
             seconds: The time, at least 0.
         """
+        self._state.check_computes("The time of training")
         self._state.tuning.set_seconds(seconds)
 
     def advance_tuning(self, seconds: float) -> None:
@@ -242,10 +260,14 @@ class EmulatorServer:
         Args:
             seconds: The time, at least 0.
         """
+        self._state.check_computes("The time of training")
         self._state.tuning.advance(seconds)
 
     def reset(self) -> None:
-        """Forget requests, scripts, faults (also those given at start), training tasks and quota usage."""
+        """Forget requests, scripts, faults (also those given at start), training tasks and quota usage.
+
+        A replay begins again with the first answers; what was recorded stays.
+        """
         self._state.reset()
 
 
@@ -264,6 +286,10 @@ def serve(
     tuning_seconds: float | None = None,
     counting: Counting = "fixed",
     ascii_names: bool = False,  # noqa: FBT001, FBT002 - all settings can be given by name
+    record: str | os.PathLike[str] | None = None,
+    upstream: str | None = None,
+    replay: str | os.PathLike[str] | None = None,
+    speed: float | None = None,
     control: bool | None = None,  # noqa: FBT001 - all settings can be given by name
     cors: Collection[str] = (),
     idle_timeout: float = IDLE_SECONDS,
@@ -300,6 +326,15 @@ def serve(
         ascii_names: Whether to refuse names of tools, and of properties in their parameters and in response schemas,
             that are not up to 64 ASCII letters, digits, ``_`` and ``-``. No page and no recording says whether the
             service takes others, such as Hangul; by default they are taken.
+        record: A file to write. Nothing is computed: each request is passed on to ``upstream`` with the caller's key,
+            its answer is passed back, and both are written without keys and other secrets. The file that was there is
+            replaced when the first answer has ended.
+        upstream: The address whose answers are recorded, such as ``https://clovastudio.stream.ntruss.com``.
+        replay: A recording to answer from. Requests are found by method, path, query and body, without ids, seeds and
+            times; equal ones are answered in the order in which they were recorded, then with the last answer again.
+            What is not in the recording is refused with 404, which names the nearest request in it. Keys are not
+            checked.
+        speed: Factor of the recorded pace of a replay; 0, the default, answers at once, 1 as slowly as the upstream.
         control: Whether requests under ``/_emulator`` steer the server; None for on loopback only.
         cors: Origins whose pages may use the server from a browser, such as ``http://localhost:3000``; ``*`` is every
             page, also for control.
@@ -310,9 +345,10 @@ def serve(
         The server, not yet started: its ``with`` block or ``start()`` starts it.
 
     Raises:
-        OSError: The configuration file cannot be read.
+        OSError: The configuration or the recording cannot be read, or the recording not be written.
         TypeError: Keys or faults are of another type.
-        ValueError: A setting or a field of the configuration is wrong; the message names it.
+        ValueError: A setting or a field of the configuration is wrong, and the message names it; or the file to replay
+            is no recording, and the message names the line.
     """
     settings = Settings(
         behaviour=behaviour,
@@ -327,6 +363,10 @@ def serve(
         tuning_seconds=tuning_seconds,
         counting=counting,
         ascii_names=ascii_names,
+        record=record,
+        upstream=upstream,
+        replay=replay,
+        speed=speed,
         control=control,
         cors=cors,
         idle_timeout=idle_timeout,

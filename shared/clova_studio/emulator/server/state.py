@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio.emulator.console.tuning_tasks import TaskStore
+from clova_studio.emulator.recording.options import complaint, open_tape
 from clova_studio.emulator.server.browsers import check_origins
 from clova_studio.emulator.server.faults import ActiveFault, Fault
 from clova_studio.emulator.server.request_log import RequestLog
@@ -45,11 +46,18 @@ class Settings:
     tuning_seconds: float | None = None
     counting: Counting = "fixed"
     ascii_names: bool = False
+    record: str | os.PathLike[str] | None = None
+    upstream: str | None = None
+    replay: str | os.PathLike[str] | None = None
+    speed: float | None = None
     control: bool | None = None
     cors: Collection[str] = ()
     idle_timeout: float = IDLE_SECONDS
 
     def __post_init__(self) -> None:
+        wrong = complaint(vars(self))
+        if wrong:
+            raise ValueError(wrong)
         if self.behaviour not in {"documented", "observed"}:
             raise ValueError(f"behaviour must be 'documented' or 'observed', not {self.behaviour!r}")
         for name in ("latency", "token_latency"):
@@ -84,11 +92,16 @@ def _check_seconds(name: str, value: Any, *, above: bool = False) -> None:
         raise ValueError(f"{name} must be a number of seconds {rule}, not {value!r}")
 
 
+class NoEffectError(RuntimeError):
+    """A server that records or replays computes no answers, so they cannot be changed."""
+
+
 class State:
     """What one emulator knows: its settings, and what happened since it started."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.tape = open_tape(settings)
         self.log = RequestLog()
         self.windows = Windows(settings.rate_limits, settings.window, counting=settings.counting)
         self.started = monotonic()
@@ -117,6 +130,8 @@ class State:
     def script(self, answers: Iterable[Scripted]) -> None:
         """Queue answers for the next chat requests."""
         new = [check_scripted(answer, f"answers[{index}]") for index, answer in enumerate(answers)]
+        if new:
+            self.check_computes("A scripted answer")
         with self._lock:
             self._script.extend(new)
 
@@ -151,6 +166,7 @@ class State:
         """Add a fault after the existing ones and return its number."""
         if not isinstance(fault, Fault):
             raise TypeError(f"A fault is a Fault, not {type(fault).__name__}")
+        self.check_computes("A fault")
         with self._lock:
             self._fault_count += 1
             self._faults.append(ActiveFault(fault, self._fault_count))
@@ -169,6 +185,12 @@ class State:
             self._faults = [item for item in self._faults if number not in {None, item.number}]
             return before - len(self._faults)
 
+    def check_computes(self, what: str) -> None:
+        """Raise a `NoEffectError` on a server that records or replays."""
+        if self.tape is not None:
+            mode = "records" if self.settings.record is not None else "replays a recording"
+            raise NoEffectError(f"{what} has no effect on a server that {mode}: use one without it.")
+
     def pick_fault(self, path: str, *, streamed: bool, with_tools: bool) -> Fault | None:
         """The first fault that hits a request; every matching fault counts it, and a spent one is forgotten."""
         with self._lock:
@@ -180,9 +202,11 @@ class State:
             return hits[0].fault if hits else None
 
     def reset(self) -> None:
-        """Forget requests, scripts, faults, training tasks and what the quotas have used."""
+        """Forget requests, scripts, faults, training tasks and what the quotas have used; begin a replay again."""
         self.log.reset()
         self.clear_script()
         self.clear_faults()
+        if self.tape is not None:
+            self.tape.reset()
         self.windows.reset()
         self.tuning.reset()
