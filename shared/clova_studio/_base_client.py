@@ -15,7 +15,7 @@ from clova_studio._concurrency import CALLER, CancelSignal
 from clova_studio._config import check_http_client, make_config
 from clova_studio._errors import APIConnectionError, ClovaStudioError, ConfigurationError
 from clova_studio._rate_limits.registry import limiter_of
-from clova_studio._rate_limits.settings import rate_limits_of
+from clova_studio._rate_limits.settings import rate_limits_of, store_of
 from clova_studio._retries import Attempts, RetryPolicy
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class BaseClient:
         )
         self._policy = (retry or RetryPolicy()).with_attempts(max_retries)
         self._limits = None if rate_limits is None else rate_limits_of(rate_limits)
+        self._store = store_of(self._limits)
         self._max_wait = max_wait
         self._given_http = http_client
         self._closed = False
@@ -140,7 +141,7 @@ class BaseClient:
             )
         return {
             name: getattr(self, name)
-            for name in ("_config", "_policy", "_limits", "_max_wait", "_given_http", "_closed")
+            for name in ("_config", "_policy", "_limits", "_store", "_max_wait", "_given_http", "_closed")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -161,7 +162,9 @@ class BaseClient:
         """Return what is known of a quota, without asking the service.
 
         All clients, adapters, threads and event loops of the process that use the same key (or ``quota_group``) share
-        it. What other processes and machines send shows only in refusals.
+        it. What other processes and machines send shows only in refusals, unless there is a shared store: then the
+        numbers are those of all processes (``store`` and ``shared`` of the status say so). A ``ClovaStudio`` waits up
+        to 250 ms for them; an ``AsyncClovaStudio`` gives the last ones that are known, and has newer ones fetched.
 
         Args:
             model: A model, or a tool: ``"segmentation"``, ``"summarization"``, ``"sliding"``, ``"reranker"``,
@@ -174,13 +177,18 @@ class BaseClient:
         """
         info = model_info(model)
         name = f"task {model.removeprefix(TUNED_MODEL_PREFIX)}" if is_tuned(model) else info.name
-        return self._limiter(name).status(self._waiter.now())
+        self._check_process()
+        limiter = self._limiter(name)
+        limiter.refresh(wait=not self._asynchronous)
+        return limiter.status(self._waiter.now())
 
     def _limiter(self, name: str) -> RateLimiter:
         """Return the rate limiter of a quota, which knows this client's limits."""
         limiter = self._limiters.get(name)
-        if limiter is None:
-            limiter = limiter_of(self._config.base_url, self._config.quota_group, name)
+        if limiter is None or limiter.retired:
+            limiter = limiter_of(self._config.base_url, self._config.quota_group, name, self._store)
+            if self._limits is not None and self._limits.on_store_error == "raise":
+                limiter.raises = True
             if self._limits is not None:
                 clash = limiter.give(self._limits.of(name), self._limits.window)
                 if clash is not None:
@@ -207,7 +215,7 @@ class BaseClient:
             )
         return Attempts(
             call,
-            self._limiters.get(call.quota) or self._limiter(call.quota),
+            self._limiter(call.quota),
             self._policy,
             max_wait=self._max_wait if max_wait is ... else max_wait,
             clock=self._waiter.now,

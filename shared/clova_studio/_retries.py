@@ -131,6 +131,8 @@ class Attempts(Generic[ResultT]):
             self._waited += now - self._asked
             return 0.0
         left = float("inf") if self.max_wait is None else self.max_wait - (now - self._asked)
+        if wait.unknown:
+            return wait.nap
         if wait.least > left or left < 0:
             raise RateLimitError(
                 f"the quota of {self.limiter.name} is used up for another {wait.least:.1f} s, longer than max_wait="

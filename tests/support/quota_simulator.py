@@ -17,18 +17,24 @@ from typing import TYPE_CHECKING
 from quota_service import COUNTINGS, HEADERS, QuotaService
 
 from clova_studio import Embedding, RateLimitError, RetryPolicy
+from clova_studio._rate_limits.coordinator import Coordinator
 from clova_studio._rate_limits.limiter import RateLimiter
+from clova_studio._rate_limits.shared_limiter import SharedRateLimiter
 from clova_studio._requests.call import Call
 from clova_studio._retries import Attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from clova_studio._rate_limits.stores.interface import QuotaStore
+
 __all__ = ["COUNTINGS", "HEADERS", "Outcome", "simulate"]
 
 # In each direction, and what an answer takes beside.
 _NETWORK = (0.004, 0.012)
 _SERVICE = (0.02, 0.08)
+# What a question to a store takes.
+_STORE = 0.0005
 _ROUND_TRIP = sum(_NETWORK) + sum(_SERVICE) / 2
 _WINDOWS = 6
 
@@ -81,6 +87,7 @@ class Process:
         jobs: What is to be done.
         in_flight: Calls at once; None for all at once.
         limits: Requests and tokens that it is given.
+        store: Where processes share the quota, None for a process alone.
     """
 
     events: EventQueue
@@ -89,20 +96,50 @@ class Process:
     jobs: deque[Job]
     in_flight: int | None = 32
     limits: tuple[int | None, int | None] | None = None
+    store: QuotaStore | None = None
     draw: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311  a schedule, no secret
     done: int = 0
     finished_at: float = math.inf
     errors: int = 0
 
     def __post_init__(self) -> None:
-        self.limiter = RateLimiter("bge-m3")
+        self.alive = True
+        self._asked_at = math.inf
+        if self.store is None:
+            self.limiter = RateLimiter("bge-m3")
+        else:
+            self.coordinator = Coordinator(
+                self.store, clock=lambda: self.events.now, wake=lambda: self._ask_after(_STORE)
+            )
+            self.limiter = SharedRateLimiter("bge-m3", "quota", self.coordinator)
+            self.coordinator.add(self.limiter)
         self.limiter.give(self.limits or (None, None), self.window)
         self._all = len(self.jobs)
         for _ in range(min(self.in_flight or self._all, self._all)):
             self.events.after(self.draw.uniform(0, 0.002), self._next)
 
+    def _ask_after(self, seconds: float) -> None:
+        """Have the coordinator ask the store, in place of its thread."""
+        time = self.events.now + max(_STORE, seconds)
+        if time < self._asked_at:
+            self._asked_at = time
+            self.events.after(time - self.events.now, lambda: self._ask_store(time))
+
+    def _ask_store(self, time: float) -> None:
+        if time != self._asked_at or not self.alive:
+            return
+        self._asked_at = math.inf
+        seconds = self.coordinator.step()
+        if seconds is not None:
+            self._ask_after(seconds)
+
+    def kill(self) -> None:
+        """End the process: nothing of it happens any more, and nobody is told."""
+        self.alive = False
+        self.jobs.clear()
+
     def _next(self) -> None:
-        if self.jobs:
+        if self.jobs and self.alive:
             _Caller(self, self.jobs.popleft()).ask()
 
     def answered(self) -> None:
@@ -133,6 +170,8 @@ class _Caller:
 
     def ask(self) -> None:
         """Ask for the permit, and send the request or wait."""
+        if not self._process.alive:
+            return
         self._turn += 1
         events = self._process.events
         seconds = self._attempts.wait_time()
@@ -170,10 +209,14 @@ class _Caller:
             process.events.after(back, lambda: self._refused(error))
 
     def _landed(self, result: Embedding) -> None:
+        if not self._process.alive:
+            return
         self._attempts.landed(result)
         self._process.answered()
 
     def _refused(self, error: RateLimitError) -> None:
+        if not self._process.alive:
+            return
         try:
             self._attempts.failed(error)
         except RateLimitError:
@@ -215,6 +258,8 @@ def simulate(
     jobs: int | None = None,
     stray: Callable[[int], bool] | None = None,
     stray_reset: float | None = None,
+    store: Callable[[Callable[[], float]], QuotaStore] | None = None,
+    disturb: Callable[[EventQueue, Sequence[Process]], object] | None = None,
 ) -> Outcome:
     """Run the first window of a service and the five after it, which are measured.
 
@@ -232,6 +277,8 @@ def simulate(
         jobs: How many jobs there are, and all of them are done; without, more than the windows take.
         stray: Whether a request is refused without a reason, by its number from 1.
         stray_reset: The reset that such a refusal names, None for no header.
+        store: Returns the store that the processes share, with their clock.
+        disturb: Has something happen in the middle.
     """
     draw = random.Random(seed)  # noqa: S311  a schedule, no secret
     random.seed(seed)
@@ -252,6 +299,7 @@ def simulate(
         stray=stray,
         stray_reset=stray_reset,
     )
+    shared = None if store is None else store(lambda: events.now)
     runners = [
         Process(
             events,
@@ -260,10 +308,13 @@ def simulate(
             deque(work[i::processes]),
             in_flight=in_flight,
             limits=limits if given else None,
+            store=shared,
             draw=random.Random(seed + i),  # noqa: S311
         )
         for i in range(processes)
     ]
+    if disturb is not None:
+        disturb(events, runners)
     events.run(begin + window * (_WINDOWS if jobs is None else 100))
     cost = 0 if scarce == "requests" else 1
     passed = [(time - begin, tokens if cost else 1, who) for time, tokens, who in service.passed]

@@ -31,14 +31,17 @@ from clova_studio._rate_limits.status import QuotaStatus
 if TYPE_CHECKING:
     from clova_studio._rate_limits.permits import Charge
     from clova_studio._rate_limits.settings import Limit
+    from clova_studio._rate_limits.stores.address import StoreAddress
+    from clova_studio._rate_limits.stores.interface import QuotaStore
     from clova_studio.types._base import RateLimit
 
-__all__ = ["RateLimiter"]
+__all__ = ["RateLimiter", "next_order"]
 
 # Seconds after which a permit that is next and does not ask is passed over; the others ask that often.
 _PATIENCE = 1.0
 
-_sequence = itertools.count()
+next_order = itertools.count().__next__
+"""Returns the order of a new call."""
 
 
 class RateLimiter:
@@ -47,6 +50,11 @@ class RateLimiter:
     Args:
         name: The model or tool.
     """
+
+    # Where processes share the quota, if they do; whether calls fail while that does not answer; and whether another
+    # limiter has taken the place of this one.
+    store: StoreAddress | QuotaStore | None = None
+    raises = retired = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -115,7 +123,7 @@ class RateLimiter:
         """
         with self._lock:
             now = self._tick(now)
-            permit = Permit(next(_sequence) if order is None else order, charge)
+            permit = Permit(next_order() if order is None else order, charge)
             self._refuse_the_impossible(permit)
             first = not self._queue or permit.order < self._queue[0].order
             if first and self._wait(permit, now) is None:
@@ -228,6 +236,9 @@ class RateLimiter:
                 self._most = 1
             # The next in the queue may have to wait for less now.
             self._wake()
+
+    def refresh(self, *, wait: bool) -> None:
+        """Have what other processes do looked at, if it can be. Here it cannot."""
 
     def status(self, now: float) -> QuotaStatus:
         """Return what is known of the quota."""

@@ -34,15 +34,21 @@ class Permit:
         due: While it waits: when it asks again.
         wake: While it waits: called when it is worth asking again.
         estimate: The estimated tokens of the input, None while they were not needed.
+        entered: When it was asked for.
+        shared_id: Its id in a store of shared quotas, None without one.
     """
 
-    __slots__ = ("_charge", "_tokens", "due", "estimate", "granted", "in_flight", "order", "sent", "time", "wake")
+    __slots__ = (
+        *("_charge", "_tokens", "due", "entered", "estimate", "granted", "in_flight"),
+        *("order", "sent", "shared_id", "time", "wake"),
+    )
 
     def __init__(self, order: int, charge: Charge) -> None:
         self.order = order
         self.granted = False
         self.in_flight = False
-        self.sent = self.time = self.due = float("inf")
+        self.sent = self.time = self.due = self.entered = float("inf")
+        self.shared_id: str | None = None
         self.wake: Callable[[], None] | None = None
         self.estimate: int | None = None
         self._tokens: float | None = None
@@ -96,7 +102,9 @@ class Wait(NamedTuple):
     Attributes:
         least: It is at least this long.
         nap: When to ask again unless woken.
+        unknown: Whether nobody knows yet if it has to wait: a store was asked and has not answered.
     """
 
     least: float
     nap: float
+    unknown: bool = False

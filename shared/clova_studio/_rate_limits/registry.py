@@ -6,6 +6,8 @@ every client, adapter, thread and event loop. A quota that no client holds is fo
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import threading
 import time
@@ -17,7 +19,12 @@ from clova_studio._rate_limits.limiter import RateLimiter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from clova_studio._rate_limits.stores.address import StoreAddress
+    from clova_studio._rate_limits.stores.interface import QuotaStore
+
 __all__ = ["Registry", "clear", "limiter_of"]
+
+logger = logging.getLogger("clova_studio")
 
 # Windows after which all that a service may still count is over.
 _IDLE_WINDOWS = 5
@@ -48,26 +55,50 @@ class Registry:
     def __len__(self) -> int:
         return len(self._known)
 
-    def limiter_of(self, base_url: str, group: str, name: str) -> RateLimiter:
+    def limiter_of(
+        self, base_url: str, group: str, name: str, store: StoreAddress | QuotaStore | None = None
+    ) -> RateLimiter:
         """Return the rate limiter of a model or tool, the same one for every client of the account in this process.
 
         Args:
             base_url: Where the account is.
             group: The client's ``quota_group``, or a hash of its key.
             name: The model or the tool.
+            store: Where processes share the quota, None for the store that another client has named, if any.
         """
         key = (base_url, group, name)
         with self._lock:
             kept = self._kept.get(key)
-            if kept is not None:
-                return kept[0]
-            limiter = self._known.get(key)
+            limiter = self._known.get(key) if kept is None else kept[0]
+            if limiter is not None and store is not None and limiter.store != store:
+                kept, limiter = None, self._with_store(key, store, limiter)
             if limiter is None:
-                limiter = self._known[key] = RateLimiter(name)
+                limiter = RateLimiter(name) if store is None else self._with_store(key, store)
+            self._known[key] = limiter
+            if kept is not None:
+                return limiter
             # Dropped when the lock is free again.
             dropped = self._forget() if len(self._kept) >= _MOST else []
             self._kept[key] = limiter, self._clock()
         del dropped
+        return limiter
+
+    def _with_store(
+        self, key: tuple[str, str, str], store: StoreAddress | QuotaStore, before: RateLimiter | None = None
+    ) -> RateLimiter:
+        """Return the limiter of a quota that is shared through a store, in place of one that was not."""
+        if before is not None and before.store is not None:
+            logger.warning("two stores were named for the quota of %s: the first one is used", before.name)
+            return before
+        # Not before there is a store: nobody else pays for it.
+        from clova_studio._rate_limits.coordinator import coordinator_of
+        from clova_studio._rate_limits.shared_limiter import SharedRateLimiter
+
+        quota = hashlib.sha256("\n".join(key).encode()).hexdigest()[:32]
+        limiter = coordinator_of(store, lambda coordinator: SharedRateLimiter(key[2], quota, coordinator))
+        limiter.store = store
+        if before is not None:
+            limiter.follow(before)
         return limiter
 
     def _forget(self) -> list[RateLimiter]:

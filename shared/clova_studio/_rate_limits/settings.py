@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from clova_studio._catalogue import EMBEDDING_MODELS, MODELS, model_info
 from clova_studio._errors import ConfigurationError
 
-__all__ = ["Limit", "RateLimits", "patience_of", "rate_limits_of"]
+if TYPE_CHECKING:
+    from clova_studio._rate_limits.stores.address import StoreAddress
+    from clova_studio._rate_limits.stores.interface import QuotaStore
+
+__all__ = ["Limit", "RateLimits", "patience_of", "rate_limits_of", "store_of"]
+
+STORE_VARIABLE = "CLOVASTUDIO_QUOTA_STORE"
+"""Where the address of a store is looked for."""
 
 # Windows.
 _PATIENCE = 5
@@ -54,13 +62,22 @@ class RateLimits:
             ``"summarization"``, ``"reranker"``, ``"rag-reasoning"``, ``"router"`` and so on.
         window: Seconds in which the service counts. A refusal without a reset header closes the quota for a share of
             it.
+        store: Where several processes count together: ``"sqlite:///quota.db"`` (a file in the current folder; four
+            slashes for an absolute path) for those of one machine, ``"redis://host:6379/0"`` (``rediss://``,
+            ``valkey://``, extra ``redis``) for those of several, or a ``QuotaStore``. Default: the variable
+            ``CLOVASTUDIO_QUOTA_STORE``, else this process alone. Its repr shows no password; a pickle holds it.
+        on_store_error: What calls do while the store does not answer within 250 ms: ``"alone"`` goes on with the share
+            of the quota that this process had, ``"raise"`` raises an ``APIConnectionError``.
 
     Raises:
-        ConfigurationError: A limit is not a pair of whole numbers from 1, or the window is not a number above 0.
+        ConfigurationError: A limit is not a pair of whole numbers from 1, the window is not a number above 0, or the
+            store is none of these.
     """
 
     limits: Mapping[str, Limit] | Iterable[tuple[str, Limit]] = ()
     window: float = 60.0
+    store: str | QuotaStore | StoreAddress | None = None
+    on_store_error: Literal["alone", "raise"] = "alone"
 
     def __post_init__(self) -> None:
         if not isinstance(self.window, (int, float)) or isinstance(self.window, bool) or not 0 < self.window < math.inf:
@@ -74,20 +91,27 @@ class RateLimits:
         # A sorted tuple, so that limits can be compared, hashed and pickled.
         checked = dict(_checked(name, limit) for name, limit in items)
         object.__setattr__(self, "limits", tuple(sorted(checked.items())))
+        if self.on_store_error not in {"alone", "raise"}:
+            raise ConfigurationError(
+                f"rate_limits: on_store_error must be 'alone' or 'raise', got {self.on_store_error!r}"
+            )
+        if self.store is not None:
+            object.__setattr__(self, "store", _checked_store("rate_limits: store", self.store))
 
     @classmethod
-    def preset(cls, name: Literal["test", "service"]) -> Self:
+    def preset(cls, name: Literal["test", "service"], *, store: str | QuotaStore | None = None) -> Self:
         """Return what is documented of a kind of key.
 
         Args:
             name: ``"test"`` for test keys, ``"service"`` for keys of service apps.
+            store: Where several processes count together.
 
         Raises:
             ConfigurationError: There is no such preset.
         """
         if name not in _PRESETS:
             raise ConfigurationError(f"rate_limits must be 'test', 'service', RateLimits(...) or None, got {name!r}")
-        return cls(_PRESETS[name])
+        return cls(_PRESETS[name], store=store)
 
     def of(self, name: str) -> Limit:
         """Return the limits of a model or tool.
@@ -125,6 +149,30 @@ def rate_limits_of(given: RateLimits | str | None) -> RateLimits:
     raise ConfigurationError(
         f"rate_limits must be 'test', 'service', RateLimits(...) or None, got {type(given).__name__}"
     )
+
+
+def store_of(limits: RateLimits | None) -> StoreAddress | QuotaStore | None:
+    """Return where processes share their quotas: as the limits say, else as the variable does, None for nowhere.
+
+    Raises:
+        ConfigurationError: The variable holds no address, or the store can never work on this machine.
+    """
+    name, store = "rate_limits: store", None if limits is None else limits.store
+    if store is None:
+        name, store = STORE_VARIABLE, os.environ.get(STORE_VARIABLE, "").strip() or None
+    if store is None:
+        return None
+    found = _checked_store(name, store)
+    if hasattr(found, "check_machine"):
+        found.check_machine(name)
+    return found
+
+
+def _checked_store(name: str, value: Any) -> StoreAddress | QuotaStore:
+    # Not before there is a store: nobody else pays for it.
+    from clova_studio._rate_limits.stores.address import checked_store
+
+    return checked_store(name, value)
 
 
 def _known(name: str) -> str:

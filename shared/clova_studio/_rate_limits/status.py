@@ -10,7 +10,7 @@ __all__ = ["QuotaStatus"]
 
 @dataclass(frozen=True, slots=True)
 class QuotaStatus:
-    """What is known of a quota, as far as this process can see.
+    """What is known of a quota: of this process, or with a shared store of all processes.
 
     Attributes:
         name: The model or tool.
@@ -23,6 +23,10 @@ class QuotaStatus:
         waiting: Calls that wait for the limiter.
         in_flight: Requests in flight.
         window: Seconds in which the service counts.
+        store: Where processes count together: ``"sqlite"``, ``"redis"``, ``"memory"`` or the ``kind`` of a store of
+            yours; None for this process alone.
+        shared: Whether the numbers are those of all processes. False without a store, and while it does not answer:
+            then they are this process's own, and its share of the limits.
     """
 
     name: str
@@ -35,3 +39,5 @@ class QuotaStatus:
     waiting: int
     in_flight: int
     window: float
+    store: str | None = None
+    shared: bool = False
