@@ -53,7 +53,8 @@ class Coordinator:
         patience: Seconds after which nobody waits for an answer of the store any more.
     """
 
-    patience = 0.4
+    # A store bounds each of its steps by a quarter of a second. This is for what it has no power over.
+    patience = 1.0
 
     def __init__(
         self,

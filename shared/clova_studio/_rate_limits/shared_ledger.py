@@ -25,7 +25,7 @@ NAP = 1.0
 # Seconds after which one that does not ask any more is passed over.
 _PATIENCE = 1.0
 # Seconds that what became of a request may be kept, to be told together with something else.
-_BATCH = 0.01
+_BATCH = 0.005
 # Permits that are asked for in one question.
 _AT_ONCE = 4
 # Of the time in which a request arrives: if it is sent that much later than its permit was granted, the store is told.

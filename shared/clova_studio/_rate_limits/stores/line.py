@@ -15,7 +15,7 @@ PATIENCE = 1.0
 # Windows, and seconds at least, after which a process that asks nothing is forgotten.
 _FORGOTTEN, _LEAST = 2.0, 3.0
 # Seconds between two processes that wait for the same moment, so that the first of them asks first.
-_APART = 0.002
+_APART = 0.001
 # Of the time that somebody is late: when the others look again.
 _LATE = 0.25
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Question"]
 
-# Seconds: how often is looked for an answer to what is in flight, and whether a known wait has become shorter.
-_LOOK, _LOOK_AGAIN = 0.02, 0.5
+# Seconds: how often is looked for an answer to what is in flight; and, as a share of the window, whether a known wait
+# has become shorter, as others may have used less than they had asked for.
+_LOOK = 0.02
+_LOOK_AGAIN, _RARELY = 0.01, 0.5
 # How much later something is due, or asked, before that is written down.
 _LATER = 0.25
 _SOON = 0.001
@@ -104,10 +106,10 @@ class Question:
             return _DONE
         now, line, peer, limiter = self._now, self._line, self._peer, self._limiter
         ahead = line.ahead_of(peer, now)
-        if ahead:
+        permit = StoredPermit(wanted.permit, self._process, wanted.estimate, wanted.output)
+        if ahead and not self._has_room(permit, len(ahead)):
             self._wait = self._wait_in_line(line.nap(ahead, now), 0.0)
             return self._wait
-        permit = StoredPermit(wanted.permit, self._process, wanted.estimate, wanted.output)
         wait = limiter._wait(permit, now)  # noqa: SLF001
         if wait is not None:
             self._wait = self._wait_in_line(wait.nap if wait.least > 0 else _LOOK, wait.least)
@@ -118,9 +120,21 @@ class Question:
         peer.ticket = None
         return _DONE
 
+    def _has_room(self, permit: StoredPermit, others: int) -> bool:
+        """Return whether there is enough for others that are first: as much as the permit for each, and again."""
+        budget, most = self._limiter._budget, self._limiter._most  # noqa: SLF001
+        if self._limiter._closed_until > self._now:  # noqa: SLF001
+            return False
+        if most is not None and budget.usage.in_flight() + 2 * others >= most:
+            return False
+        requests, tokens = (bound.limit(refused=True) for bound in (budget.requests, budget.tokens))
+        if requests is not None and len(budget.usage.counting) + 2 * others >= requests:
+            return False
+        return tokens is None or budget.charged() + (2 * others + 1) * budget.cost_in_tokens(permit) <= tokens
+
     def _wait_in_line(self, seconds: float, least: float) -> Answer:
         self._line.stand(self._peer)
-        seconds = max(_SOON, min(seconds, _LOOK_AGAIN))
+        seconds = max(_SOON, min(seconds, _RARELY, self._limiter.window * _LOOK_AGAIN))
         self._peer.due = self._now + seconds
         return Answer(seconds, least)
 

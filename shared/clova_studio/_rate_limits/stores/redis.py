@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import uuid
 from contextlib import suppress
@@ -21,22 +22,28 @@ __all__ = ["RedisQuotaStore"]
 
 # Seconds for a connection, and for an answer.
 _PATIENCE = 0.25
-# Others may change the quota in between: then what they changed is looked at, and the change is made anew.
-_MOST_TRIES = 100
+# Others may change the quota in between: then what they changed is looked at, and the change is made anew. Meanwhile
+# nobody else changes anything, for so many seconds at most; they try again after so many.
+_RESERVED = 0.05
+_MOMENTS = 0.0005, 0.002
+_LONGEST = 0.9
 _LONGEST_REASON = 200
 
 # One step: compare the version that the asker knows with that of the quota, and write, or tell what has changed since.
 #
 # KEYS: the quota's facts, the versions of its permits, their records. They have one hash tag: one node of a cluster.
 # ARGV: known epoch and version, the time by the asker ("" if it does not know), seconds to keep permits, seconds until
-# everything expires, an epoch for a new quota, the new state ("" to write nothing), then ids and records.
+# everything expires, an epoch for a new quota, the new state ("" to write nothing), who asks, seconds of a reservation,
+# then ids and records.
+#
+# Who wanted to write and came too late has the quota reserved: with many askers the next try would fail, too.
 #
 # The clock is the server's. It must not jump, so the quota has a clock of its own beside it: it never runs backwards,
 # and if it is a second off what an asker expects who has asked before, the server's was set, and the asker is right.
 _SCRIPT = """
 local time = redis.call('TIME')
 local real = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local facts = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'state', 'skew', 'last')
+local facts = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'state', 'skew', 'last', 'holder', 'held')
 local epoch, version = facts[1] or ARGV[6], tonumber(facts[2] or '0')
 local skew = tonumber(facts[4] or '0')
 local expected = tonumber(ARGV[3])
@@ -46,18 +53,26 @@ if expected and math.abs(expected - now) > 1 and (expected >= last or not facts[
 if now < last then now = last end
 if math.abs(real + skew - now) > 1 then skew = now - real end
 
+if facts[6] and facts[6] ~= ARGV[8] then
+  local left = tonumber(facts[7]) - real
+  if left > 0 and left <= tonumber(ARGV[9]) then return {'busy', string.format('%.6f', now), epoch, version} end
+end
 local current = epoch == ARGV[1] and version == tonumber(ARGV[2])
 local timely = expected and math.abs(expected - now) <= 0.25
-if current and ARGV[7] == '' then return {'current', string.format('%.6f', now), epoch, version} end
+if current and ARGV[7] == '' then
+  if facts[6] == ARGV[8] then redis.call('HDEL', KEYS[1], 'holder', 'held') end
+  return {'current', string.format('%.6f', now), epoch, version}
+end
 if current and timely then
   version = version + 1
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'version', version, 'state', ARGV[7], 'skew', string.format('%.6f', skew),
     'last', string.format('%.6f', now))
-  for i = 8, #ARGV, 2 do
+  redis.call('HDEL', KEYS[1], 'holder', 'held')
+  for i = 10, #ARGV, 2 do
     redis.call('ZADD', KEYS[2], version, ARGV[i])
     redis.call('HSET', KEYS[3], ARGV[i], string.format('%.3f ', now) .. ARGV[i + 1])
   end
-  if #ARGV >= 8 then
+  if #ARGV >= 10 then
     for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, 31)) do
       local record = redis.call('HGET', KEYS[3], id)
       if record and tonumber(string.match(record, '^%S+')) >= now - tonumber(ARGV[4]) then break end
@@ -67,6 +82,9 @@ if current and timely then
   end
   for i = 1, 3 do redis.call('EXPIRE', KEYS[i], math.ceil(tonumber(ARGV[5]))) end
   return {'written', string.format('%.6f', now), epoch, version}
+end
+if facts[1] and ARGV[7] ~= '' then
+  redis.call('HSET', KEYS[1], 'holder', ARGV[8], 'held', string.format('%.6f', real + tonumber(ARGV[9])))
 end
 local found = {'changed', string.format('%.6f', now), epoch, version, (not current) and facts[3] or false}
 if not current then
@@ -109,6 +127,7 @@ class RedisQuotaStore(QuotaStore):
         self._script: Any = None
         # What the clock of each quota is ahead of this process's.
         self._ahead: dict[str, float] = {}
+        self._holder = uuid.uuid4().hex[:12]
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         if self._address is None:
@@ -128,35 +147,41 @@ class RedisQuotaStore(QuotaStore):
         if known.epoch and quota in self._ahead:
             # Mostly nobody has changed anything since.
             wanted = change(Delta(time.monotonic() + self._ahead[quota], known, None, ()))
-        for _ in range(_MOST_TRIES):
-            word, epoch, version, state, permits = self._ask(quota, known, wanted)
-            known = Known(epoch, version)
-            if word != "changed" and (word == "written" or wanted is not None or quota in self._ahead):
+        end = time.monotonic() + _LONGEST
+        reserved = False
+        while True:
+            word, found, state, permits = self._ask(quota, known, wanted)
+            if word == "busy":
+                if time.monotonic() > end:
+                    raise QuotaStoreError("others change it all the time")
+                time.sleep(random.uniform(*_MOMENTS))  # noqa: S311  so that two do not meet again
+                continue
+            known = found
+            if word != "changed":
                 return known
+            reserved = wanted is not None
             wanted = change(Delta(time.monotonic() + self._ahead[quota], known, state, permits))
-            if wanted is None:
+            if wanted is None and not reserved:
                 return known
-        raise QuotaStoreError("too many others change it at once")
 
     def _ask(
         self, quota: str, known: Known, wanted: Change | None
-    ) -> tuple[str, str, int, str | None, list[tuple[str, str]]]:
+    ) -> tuple[str, Known, str | None, list[tuple[str, str]]]:
         keys = [f"{self._prefix}:{{{quota}}}:{name}" for name in ("facts", "versions", "permits")]
         ahead = self._ahead.get(quota)
         begin = time.monotonic()
         arguments: list[Any] = [known.epoch, known.version, "" if ahead is None else f"{begin + ahead:.6f}"]
-        if wanted is None:
-            arguments += [0, 0, uuid.uuid4().hex, ""]
-        else:
-            arguments += [wanted.keep, wanted.expires, known.epoch, wanted.state]
-            for name, text in wanted.permits.items():
-                arguments += [name, text]
+        keep, expires, text = (0, 0, "") if wanted is None else (wanted.keep, wanted.expires, wanted.state)
+        arguments += [keep, expires, known.epoch or uuid.uuid4().hex, text, self._holder, _RESERVED]
+        if wanted is not None:
+            for name, record in wanted.permits.items():
+                arguments += [name, record]
         reply = [_text(value) for value in self._run(keys, arguments)]
         end = time.monotonic()
         word, now, epoch, version = reply[:4]
         self._set_clock(quota, float(now), begin, end)
         state = reply[4] if len(reply) > 4 else None  # noqa: PLR2004  the four before it
-        return word, epoch, int(version), state, list(zip(reply[5::2], reply[6::2], strict=True))
+        return word, Known(epoch, int(version)), state, list(zip(reply[5::2], reply[6::2], strict=True))
 
     def _set_clock(self, quota: str, now: float, begin: float, end: float) -> None:
         """Take the server's time, which it told at some moment of the question."""

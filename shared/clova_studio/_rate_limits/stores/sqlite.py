@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import time
 import uuid
@@ -23,11 +24,16 @@ __all__ = ["SQLiteQuotaStore"]
 # "ClQu". A file of somebody else is not written to.
 _APPLICATION = 0x436C5175
 _VERSION = 1
-# Seconds to wait for the others.
-_PATIENCE = 0.25
-_MOMENT = 0.01
+# Seconds to wait for the others: for one of them, and for as many as there are; and between two tries, as SQLite's own
+# are up to a tenth of a second apart. Who asks again at once leaves the others so much time.
+_PATIENCE, _LONGEST = 0.25, 0.9
+_MOMENTS = 0.0002, 0.002
+_COURTESY = 0.0005
 # The clock begins anew when the machine starts: what is later than now is from before.
 _BEFORE_START = 1.0
+# Of SQLite's result codes the lowest byte is the kind.
+_CODE = 0xFF
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _TABLES = (
     "CREATE TABLE quotas (name TEXT PRIMARY KEY, epoch TEXT, version INTEGER, state TEXT, last REAL, expires REAL)",
     "CREATE TABLE permits (quota TEXT, id TEXT, version INTEGER, changed REAL, record TEXT, PRIMARY KEY (quota, id))",
@@ -56,6 +62,7 @@ class SQLiteQuotaStore(QuotaStore):
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._ended = 0.0
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self._path,)
@@ -70,8 +77,10 @@ class SQLiteQuotaStore(QuotaStore):
             QuotaStoreError: The file cannot be read or written, or others hold it for longer than 250 ms.
         """
         connection = self._connected()
+        if time.monotonic() < self._ended + _COURTESY:
+            time.sleep(_COURTESY)
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            _begin(connection)
             try:
                 found = self._update(connection, quota, known, change)
             except BaseException:
@@ -79,6 +88,7 @@ class SQLiteQuotaStore(QuotaStore):
                     connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+            self._ended = time.monotonic()
         except sqlite3.Error as exc:
             self.close()
             raise _error(exc) from None
@@ -144,7 +154,7 @@ class SQLiteQuotaStore(QuotaStore):
             )
         connection = None
         try:
-            connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             self._prepare(connection)
         except sqlite3.Error as exc:
             if connection is not None:
@@ -158,20 +168,10 @@ class SQLiteQuotaStore(QuotaStore):
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-                if mode != "wal":
-                    connection.execute("PRAGMA journal_mode = WAL").fetchone()
-                break
-            except sqlite3.OperationalError:
-                # While another process does the same, this one is not made to wait but refused.
-                if time.monotonic() > end:
-                    raise
-                time.sleep(_MOMENT)
+        if _patiently(connection, "PRAGMA journal_mode").fetchone() != ("wal",):
+            _patiently(connection, "PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN IMMEDIATE")
+        _begin(connection)
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -191,6 +191,28 @@ class SQLiteQuotaStore(QuotaStore):
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    _patiently(connection, "BEGIN IMMEDIATE")
+
+
+def _patiently(connection: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+    """Execute what others may hold up for a while, but none of them alone for long."""
+    begin = time.monotonic()
+    end, version = begin + _PATIENCE, None
+    while True:
+        try:
+            return connection.execute(statement)
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & _CODE not in _BUSY or time.monotonic() > min(end, begin + _LONGEST):
+                raise
+        with suppress(sqlite3.OperationalError):
+            changed = connection.execute("PRAGMA data_version").fetchone()
+            if changed != version:
+                # They do something.
+                end, version = time.monotonic() + _PATIENCE, changed
+        time.sleep(random.uniform(*_MOMENTS))  # noqa: S311  so that two do not meet again
 
 
 def _error(exc: sqlite3.Error) -> QuotaStoreError:
