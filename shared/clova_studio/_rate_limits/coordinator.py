@@ -129,7 +129,8 @@ class Coordinator:
         self._why, self.failing = why, True
         self._failures += 1
         self._ping_at = self._clock() + _PING
-        logger.warning("%s: this process goes on with its own share of the quota until it does", self.complaint)
+        if not self._ending:
+            logger.warning("%s: this process goes on with its own share of the quota until it does", self.complaint)
 
     # In the thread.
 

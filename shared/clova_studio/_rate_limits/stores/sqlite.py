@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import threading
 import time
 import uuid
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -63,6 +65,9 @@ class SQLiteQuotaStore(QuotaStore):
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._ended = 0.0
+        # Only a fork waits for it, and not for long.
+        self._busy = threading.Lock()
+        _stores.add(self)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self._path,)
@@ -76,9 +81,13 @@ class SQLiteQuotaStore(QuotaStore):
         Raises:
             QuotaStoreError: The file cannot be read or written, or others hold it for longer than 250 ms.
         """
-        connection = self._connected()
         if time.monotonic() < self._ended + _COURTESY:
             time.sleep(_COURTESY)
+        with self._busy:
+            return self._ask(quota, known, change)
+
+    def _ask(self, quota: str, known: Known, change: Callable[[Delta], Change | None]) -> Known:
+        connection = self._connected()
         try:
             _begin(connection)
             try:
@@ -168,21 +177,15 @@ class SQLiteQuotaStore(QuotaStore):
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        # First of all: a file of somebody else is not changed in any way.
+        _is_empty(connection)
         if _patiently(connection, "PRAGMA journal_mode").fetchone() != ("wal",):
             _patiently(connection, "PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = NORMAL")
         _begin(connection)
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not tables and not version:
+        if _is_empty(connection):
             for statement in _TABLES:
                 connection.execute(statement)
-        elif (application, version) != (_APPLICATION, _VERSION):
-            connection.execute("ROLLBACK")
-            raise QuotaStoreError(
-                "the file has the tables of another program, or of another version of clova-studio: name another file"
-            )
         connection.execute("COMMIT")
 
     def _identity(self) -> tuple[int, int] | None:
@@ -191,6 +194,45 @@ class SQLiteQuotaStore(QuotaStore):
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+# SQLite must not be open while a process is forked: the child would take over locks that it does not have.
+_stores: weakref.WeakSet[SQLiteQuotaStore] = weakref.WeakSet()
+_paused: list[threading.Lock] = []
+
+
+def _pause() -> None:
+    for store in list(_stores):
+        if store._busy.acquire(timeout=_PATIENCE):  # noqa: SLF001  of this module
+            _paused.append(store._busy)  # noqa: SLF001
+            store.close()
+
+
+def _resume() -> None:
+    while _paused:
+        _paused.pop().release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_resume)
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Return whether the file has no tables yet.
+
+    Raises:
+        QuotaStoreError: It has those of somebody else.
+    """
+    (application,) = _patiently(connection, "PRAGMA application_id").fetchone()
+    (version,) = _patiently(connection, "PRAGMA user_version").fetchone()
+    (tables,) = _patiently(connection, "SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables and not version:
+        return True
+    if (application, version) != (_APPLICATION, _VERSION):
+        raise QuotaStoreError(
+            "the file has the tables of another program, or of another version of clova-studio: name another file"
+        )
+    return False
 
 
 def _begin(connection: sqlite3.Connection) -> None:
