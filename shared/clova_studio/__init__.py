@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from clova_studio._errors import *
     from clova_studio._rate_limits.settings import *
     from clova_studio._rate_limits.status import *
+    from clova_studio._rate_limits.stores.interface import *
+    from clova_studio._rate_limits.stores.memory import *
+    from clova_studio._rate_limits.stores.redis import *
+    from clova_studio._rate_limits.stores.sqlite import *
     from clova_studio._requests.chat_options import *
     from clova_studio._requests.completions import *
     from clova_studio._requests.openai import *
@@ -68,6 +72,7 @@ __all__ = [
     "Embedding",
     "EmbeddingModelInfo",
     "InvalidResponseError",
+    "MemoryQuotaStore",
     "Message",
     "MessageTokenCount",
     "ModelInfo",
@@ -90,17 +95,20 @@ __all__ = [
     "PartTokenCount",
     "PermissionDeniedError",
     "QuotaStatus",
+    "QuotaStore",
     "RateLimit",
     "RateLimitError",
     "RateLimits",
     "ReasoningOptions",
     "ReasoningResult",
+    "RedisQuotaStore",
     "RerankDocument",
     "RerankResult",
     "RetryPolicy",
     "RouteDomain",
     "RouteFilter",
     "RouteResult",
+    "SQLiteQuotaStore",
     "Segmentation",
     "SelectedSkill",
     "ServerError",
@@ -151,6 +159,10 @@ __getattr__, __dir__ = lazy_names(
         "._errors": [name for name in __all__ if name.endswith("Error")],
         "._rate_limits.settings": ("RateLimits",),
         "._rate_limits.status": ("QuotaStatus",),
+        "._rate_limits.stores.interface": ("QuotaStore",),
+        "._rate_limits.stores.memory": ("MemoryQuotaStore",),
+        "._rate_limits.stores.redis": ("RedisQuotaStore",),
+        "._rate_limits.stores.sqlite": ("SQLiteQuotaStore",),
         "._requests.chat_options": ("ChatOptions",),
         "._requests.completions": ("CompletionOptions",),
         "._requests.openai": ("OpenAIChatOptions",),

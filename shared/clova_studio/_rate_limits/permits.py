@@ -34,12 +34,11 @@ class Permit:
         due: While it waits: when it asks again.
         wake: While it waits: called when it is worth asking again.
         estimate: The estimated tokens of the input, None while they were not needed.
-        entered: When it was asked for.
         shared_id: Its id in a store of shared quotas, None without one.
     """
 
     __slots__ = (
-        *("_charge", "_tokens", "due", "entered", "estimate", "granted", "in_flight"),
+        *("_charge", "_tokens", "due", "estimate", "granted", "in_flight"),
         *("order", "sent", "shared_id", "time", "wake"),
     )
 
@@ -47,7 +46,7 @@ class Permit:
         self.order = order
         self.granted = False
         self.in_flight = False
-        self.sent = self.time = self.due = self.entered = float("inf")
+        self.sent = self.time = self.due = float("inf")
         self.shared_id: str | None = None
         self.wake: Callable[[], None] | None = None
         self.estimate: int | None = None

@@ -87,8 +87,8 @@ class SharedLedger(RateLimiter):
         # Granted, but the call has not seen it yet.
         self._unseen: dict[Permit, None] = {}
         self._in_line = False
-        # When the store last said that there is a wait, and when it ends at the earliest.
-        self._heard = self._opens = float("-inf")
+        # When the wait ends at the earliest that the store told.
+        self._opens = float("-inf")
         self._facts: Facts | None = None
         self._clash_told = False
 
@@ -135,13 +135,16 @@ class SharedLedger(RateLimiter):
             if self._alone:
                 return None
             self._facts = facts or self._facts
-            self._in_line = False
+            knew, self._in_line = self._in_line, False
             for index, permit in questions.takes.items():
                 answer = answers[index]
                 if answer.wait:
                     self._in_line = True
-                    self._heard, self._opens = now, now + answer.least
+                    self._opens = now + answer.least
                     self._ask_by(now + answer.wait)
+                    if not knew:
+                        # Those that waited for the answer may have no time for more.
+                        self.wake_all()
                     break
                 self._let_through(permit, now)
             else:
@@ -166,7 +169,7 @@ class SharedLedger(RateLimiter):
             if not self._alone:
                 self._alone, self._in_line = True, False
                 self._notes.clear()
-                self.asks_at = self._heard = float("inf")
+                self.asks_at = float("inf")
                 self._most = None
                 self._keep_to_share()
                 if self._facts is not None:

@@ -85,7 +85,7 @@ class SharedRateLimiter(SharedLedger):
         with self._lock:
             now = self._tick(now)
             self._refuse_the_impossible(permit)
-            permit.due = permit.entered = now
+            permit.due = now
             insort(self._queue, permit, key=lambda waiting: waiting.order)
             if not self._in_line:
                 self._ask_by(now)
@@ -113,7 +113,7 @@ class SharedRateLimiter(SharedLedger):
             if alone:
                 return super().take(permit, now)
             now = self._tick(now)
-            unknown = self._heard < permit.entered
+            unknown = not self._in_line
             nap = self._coordinator.patience if unknown else NAP
             permit.due = now + nap
             if not self._in_line:
