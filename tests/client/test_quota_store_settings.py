@@ -204,7 +204,7 @@ def test_two_limits_are_one_warning(redis_server: RedisServer, caplog: pytest.Lo
 
 
 def test_max_wait_is_for_the_quota_and_not_for_the_store(tmp_path: Path) -> None:
-    """With max_wait=0 a call passes where the quota has room; where it has none, the error tells at once for how long."""
+    """With max_wait=0 a call passes where the quota has room; where there is none, the error tells for how long."""
     client = shared_client(ClovaStudio, f"sqlite:///{tmp_path}/quota.db", 2, max_wait=0.0)
     client.embed("글")
     client.embed("글")

@@ -73,7 +73,9 @@ class Coordinator:
         self._wake = wake
         self._pid = os.getpid()
         self._limiters: dict[str, weakref.ref[SharedRateLimiter]] = {}
+        # When each quota was counted, and heard of, last.
         self._counted: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
         self._ending = self._retired = False
@@ -174,11 +176,7 @@ class Coordinator:
             if limiter.asks_at <= self._clock():
                 self._ask(limiter)
             if self.failing:
-                for other in self._alive():
-                    if not other.raises:
-                        other.part(self._clock())
-                    else:
-                        other.wake_all()
+                self._part()
                 return max(0.0, self._ping_at - self._clock())
         soonest = min((limiter.asks_at for limiter in self._alive()), default=float("inf"))
         return None if soonest == float("inf") else max(0.0, soonest - self._clock())
@@ -199,15 +197,29 @@ class Coordinator:
             self._asked = None
         if failures != self._failures:
             return
-        now = self._clock()
+        now = self._heard[quota] = self._clock()
         facts = None
         if now >= self._counted.get(quota, 0.0) + _COUNT or not questions.takes:
             self._counted[quota] = now
-            view = self._store.view(quota, self.process)
-            facts = Facts(view.status(), view.limits(), view.share(), now)
+            facts = self._facts(limiter)
         clash = limiter.answered(questions, answers, now, facts)
         if clash is not None:
             logger.warning(clash)
+
+    def _facts(self, limiter: SharedRateLimiter) -> Facts:
+        view = self._store.view(limiter.quota, self.process)
+        time = self._heard.get(limiter.quota, self._clock())
+        return Facts(view.status(), view.limits(), view.share(), view.of_others(), time)
+
+    def _part(self) -> None:
+        """Have all calls go on without the store, with what is known of their quotas."""
+        for limiter in self._alive():
+            if limiter.quota in self._heard:
+                limiter.learn(self._facts(limiter))
+            if limiter.raises:
+                limiter.wake_all()
+            else:
+                limiter.part(self._clock())
 
     def _works(self) -> bool:
         try:
@@ -228,6 +240,7 @@ class Coordinator:
             elif self._limiters.get(quota) is known:
                 del self._limiters[quota]
                 self._counted.pop(quota, None)
+                self._heard.pop(quota, None)
                 self._store.forget(quota, self.process)
         return found
 

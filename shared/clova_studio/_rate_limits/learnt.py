@@ -192,6 +192,16 @@ class Bound:
             # More than was known fits in the window that the opening began.
             self.inferred, self.inferred_at = since, now
 
+    def know(self, limit: float) -> None:
+        """Take a bound that several processes have inferred together: it is not tried again soon whether more fits.
+
+        Args:
+            limit: Requests or tokens per window.
+        """
+        self.inferred, self._base = max(1.0, limit), None
+        self.confirmed = True
+        self._hold = self._LONGEST_HOLD
+
     def disprove(self, used: float, cost: float) -> None:
         """Forget the inferred bound if far more got through than it explains in any way of counting.
 

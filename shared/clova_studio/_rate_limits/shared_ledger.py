@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from clova_studio._rate_limits.budget import Budget
 from clova_studio._rate_limits.limiter import RateLimiter
+from clova_studio._rate_limits.permits import Wait
 from clova_studio._rate_limits.stores.operations import Join, Land, Leave, Member, OwnPermit, Refuse, Sent, Take
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _PATIENCE = 1.0
 _BATCH = 0.005
 # Permits that are asked for in one question.
 _AT_ONCE = 4
+# Seconds after the store is back for which this process keeps to its share: until the others are back as well.
+_SETTLING = 1.2
 # Of the time in which a request arrives: if it is sent that much later than its permit was granted, the store is told.
 _LATE = 0.25
 
@@ -39,13 +42,20 @@ class Facts(NamedTuple):
         status: What all processes use.
         given: The strictest limits that any process was given.
         share: This process's share.
+        others: What others have sent that counts: in how many seconds it stops counting, and its tokens.
         time: When it was so.
     """
 
     status: QuotaStatus
     given: tuple[float | None, float | None]
     share: float
+    others: list[tuple[float, float]]
     time: float
+
+    def limit(self, index: int) -> float | None:
+        """Return the limit of requests (0) or tokens (1), given or learnt."""
+        known = self.status.limit_requests, self.status.limit_tokens
+        return min((limit for limit in (self.given[index], known[index]) if limit is not None), default=None)
 
 
 class Questions(NamedTuple):
@@ -90,6 +100,7 @@ class SharedLedger(RateLimiter):
         # When the wait ends at the earliest that the store told.
         self._opens = float("-inf")
         self._facts: Facts | None = None
+        self._settled_at = float("-inf")
         self._clash_told = False
 
     # For the coordinator.
@@ -100,6 +111,7 @@ class SharedLedger(RateLimiter):
             if self._alone or now < self.asks_at:
                 return None
             self.asks_at = float("inf")
+            self._settle_down(now)
             self._take_back_unseen(now)
             operations = [_by_age(operation, time, now) for time, operation in self._notes]
             self._notes.clear()
@@ -107,6 +119,9 @@ class SharedLedger(RateLimiter):
             for permit in self._queue:
                 if permit.due + _PATIENCE < now:
                     continue
+                if now < self._settled_at and (left := self._wait(permit, now)) is not None:
+                    self._ask_by(now + max(left.nap, _BATCH))
+                    break
                 if permit.shared_id is None:
                     permit.shared_id = self._new_id()
                 takes[len(operations)] = permit
@@ -152,12 +167,17 @@ class SharedLedger(RateLimiter):
                     self._ask_by(now)
             return None if self._clash_told else self._clash()
 
+    def learn(self, facts: Facts) -> None:
+        """Take what is known of the quota."""
+        with self._lock:
+            self._facts = facts
+
     def rejoin(self, now: float) -> None:
         """Ask the store again, which answers again."""
         with self._lock:
             if self._alone:
                 self._alone = False
-                self._new_budget(self._limits)
+                self._settled_at = now + _SETTLING
                 closed_for = max(0.0, self._closed_until - now)
                 self._closed_until = float("-inf")
                 self._notes[:] = [(now, Join(tuple(self._own_permits(now)), closed_for))]
@@ -216,6 +236,14 @@ class SharedLedger(RateLimiter):
         if wake is not None:
             wake()
 
+    def _settle_down(self, now: float) -> None:
+        """Go back to the limits that were given, some time after the store is back."""
+        if float("-inf") < self._settled_at <= now:
+            self._settled_at = float("-inf")
+            usage, self._budget = self._budget.usage, Budget()
+            self._budget.usage = usage
+            self._budget.requests.given, self._budget.tokens.given = self._limits
+
     def _send(self, permit: Permit, now: float) -> None:
         """Take a permit as used: its request is sent now."""
         self._unseen.pop(permit)
@@ -251,31 +279,40 @@ class SharedLedger(RateLimiter):
                 )
         return None
 
-    def _new_budget(self, given: Sequence[float | None]) -> None:
-        usage, self._budget = self._budget.usage, Budget()
-        self._budget.usage = usage
-        self._budget.requests.given, self._budget.tokens.given = given
-
     def _keep_to_share(self) -> None:
         """Bound what is sent by this process's share of what is known of the quota."""
+        usage, self._budget = self._budget.usage, Budget()
+        self._budget.usage = usage
         facts = self._facts
-        if facts is None:
-            self._new_budget(self._limits)
-            return
-        given = [
-            min((limit for limit in limits if limit is not None), default=None)
-            for limits in zip(self._limits, facts.given, strict=True)
-        ]
-        self._new_budget([None if limit is None else max(1.0, limit * facts.share) for limit in given])
-        for bound, limit, known in zip(
-            (self._budget.requests, self._budget.tokens),
-            given,
-            (facts.status.limit_requests, facts.status.limit_tokens),
-            strict=True,
-        ):
-            if known is not None and (limit is None or known < limit):
-                bound.inferred = max(1.0, known * facts.share)
+        for index, bound in enumerate((self._budget.requests, self._budget.tokens)):
+            own = self._limits[index]
+            given = None if facts is None else facts.given[index]
+            limits = [limit for limit in (own, given) if limit is not None]
+            if facts is None:
+                bound.given = own
+            elif limits:
+                bound.given = max(1.0, min(limits) * facts.share)
+            if facts is not None and (limit := facts.limit(index)) is not None and limit not in limits:
+                bound.know(limit * facts.share)
                 self._budget.refused = True
+
+    def _wait(self, permit: Permit, now: float) -> Wait | None:
+        wait = super()._wait(permit, now)
+        facts = self._facts
+        if wait is not None or facts is None:
+            return wait
+        # The others have sent something, too: until it stops counting, there is less than this process's share.
+        others = [(facts.time + left, tokens) for left, tokens in facts.others if facts.time + left > now]
+        for index in range(2) if others else ():
+            limit = facts.limit(index)
+            if limit is None:
+                continue
+            budget = self._budget
+            used = budget.charged() + budget.cost_in_tokens(permit) if index else len(budget.usage.counting) + 1.0
+            used += sum(tokens if index else 1.0 for _, tokens in others)
+            if used > limit:
+                return Wait(others[0][0] - now, others[0][0] - now)
+        return None
 
     def _own_permits(self, now: float) -> list[OwnPermit]:
         found = []

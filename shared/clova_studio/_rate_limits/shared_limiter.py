@@ -118,7 +118,9 @@ class SharedRateLimiter(SharedLedger):
             permit.due = now + nap
             if not self._in_line:
                 self._ask_by(now)
-            least = max(self._opens - now, self._least(self._index(permit), permit, now))
+            least = max(0.0, self._opens - now)
+            if self._settled_at < now:
+                least = max(least, self._least(self._index(permit), permit, now))
             return Wait(least, nap, unknown)
 
     def leave(self, permit: Permit) -> None:

@@ -16,6 +16,8 @@ PATIENCE = 1.0
 _FORGOTTEN, _LEAST = 2.0, 3.0
 # Seconds between two processes that wait for the same moment, so that the first of them asks first.
 _APART = 0.001
+# Seconds after it was due for which nobody overtakes a process, however much there is.
+_PROMPT = 0.05
 # Of the time that somebody is late: when the others look again.
 _LATE = 0.25
 
@@ -111,12 +113,9 @@ class Line:
         ]
         return sorted(ahead, key=lambda other: other.ticket or 0)
 
-    def others_wait(self, peer: Peer, now: float) -> bool:
-        """Return whether another process waits."""
-        return any(
-            other is not peer and other.ticket is not None and other.due + PATIENCE >= now
-            for other in self.peers.values()
-        )
+    def is_prompt(self, ahead: list[Peer], now: float) -> bool:
+        """Return whether one of several processes asks when it is due."""
+        return any(peer.due + _PROMPT >= now for peer in ahead)
 
     def nap(self, ahead: list[Peer], now: float) -> float:
         """Return how long those behind others wait before they ask again."""

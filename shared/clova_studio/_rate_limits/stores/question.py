@@ -107,7 +107,7 @@ class Question:
         now, line, peer, limiter = self._now, self._line, self._peer, self._limiter
         ahead = line.ahead_of(peer, now)
         permit = StoredPermit(wanted.permit, self._process, wanted.estimate, wanted.output)
-        if ahead and not self._has_room(permit, len(ahead)):
+        if ahead and (line.is_prompt(ahead, now) or not self._has_room(permit, len(ahead))):
             self._wait = self._wait_in_line(line.nap(ahead, now), 0.0)
             return self._wait
         wait = limiter._wait(permit, now)  # noqa: SLF001
@@ -121,7 +121,7 @@ class Question:
         return _DONE
 
     def _has_room(self, permit: StoredPermit, others: int) -> bool:
-        """Return whether there is enough for others that are first: as much as the permit for each, and again."""
+        """Return whether there is enough for others that are first and late: as much as the permit, and again."""
         budget, most = self._limiter._budget, self._limiter._most  # noqa: SLF001
         if self._limiter._closed_until > self._now:  # noqa: SLF001
             return False

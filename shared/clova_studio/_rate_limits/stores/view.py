@@ -154,6 +154,16 @@ class QuotaView:
         owners = [permit.owner for permit in self._permits.values()]
         return (owners.count(self._process) + 1) / (len(owners) + max(1, len(self._line.peers)))
 
+    def of_others(self) -> list[tuple[float, float]]:
+        """Return what others have sent that counts: in how many seconds it stops counting, and its tokens."""
+        limiter, found = self._limiter, []
+        usage = limiter._budget.usage  # noqa: SLF001
+        for permit in self._permits.values():
+            left = usage.end(permit) - limiter._now  # noqa: SLF001
+            if permit.owner != self._process and left > 0:
+                found.append((left, limiter._budget.cost_in_tokens(permit)))  # noqa: SLF001
+        return sorted(found)
+
     # What has changed in the store.
 
     def _absorb(self, delta: Delta) -> None:
