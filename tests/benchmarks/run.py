@@ -23,6 +23,7 @@ import rows_calls
 import rows_embeddings
 import rows_imports
 import rows_quota
+import rows_shared_quota
 import rows_streams
 from measuring import Measured, Row, UnmeasurableError
 from workers import ENVIRONMENTS, naver
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 ROWS = {
     row.name: row
-    for module in (rows_imports, rows_calls, rows_embeddings, rows_adapters, rows_streams, rows_quota)
+    for module in (
+        *(rows_imports, rows_calls, rows_embeddings, rows_adapters, rows_streams),
+        *(rows_quota, rows_shared_quota),
+    )
     for row in module.ROWS
 }
 SCALES = {"us": (1e6, "us"), "ms": (1e3, "ms"), "s": (1, "s"), "kB": (1e-3, "kB"), "MB": (1e-6, "MB"), "%": (100, "%")}

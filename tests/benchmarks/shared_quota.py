@@ -29,9 +29,9 @@ from clova_studio.emulator import serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-WINDOW = 6.0
-WINDOWS = 6
-REQUESTS = 60
+WINDOW = 10.0
+WINDOWS = 5
+REQUESTS = 100
 # One model's requests are the scarce thing, the other's tokens.
 BY_REQUESTS, BY_TOKENS = "bge-m3", "clir-emb-dolphin"
 PATHS = {BY_REQUESTS: "/v1/api-tools/embedding/v2", BY_TOKENS: "/v1/api-tools/embedding/clir-emb-dolphin"}
@@ -179,7 +179,7 @@ def refused(seen: Sequence[Any], model: str) -> float:
     asked = of_model(seen, model)
     begin = min(request.time for request in asked)
     later = [request for request in asked if request.time >= begin + WINDOW]
-    return sum(request.status == 429 for request in later) / len(later)
+    return float(sum(request.status == 429 for request in later) / len(later))
 
 
 def work(settings: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from clova_studio.emulator import Fault, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from clova_studio.emulator import EmulatorServer
 
@@ -67,6 +68,32 @@ def test_all_is_well(server: EmulatorServer, cli: Callable[..., Any]) -> None:
     text = cli("doctor").out
     assert "No problem found. / 문제가 없습니다." in text
     assert "the emulator" in text
+
+
+def test_the_store_of_a_shared_quota(
+    server: EmulatorServer, cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store that the variable names is tried: whether it works, how fast; what is wrong is said without secrets."""
+    assert found_by(cli("doctor", "--json", "--no-chat"))["store"] is None
+    monkeypatch.setenv("CLOVASTUDIO_QUOTA_STORE", f"sqlite:///{tmp_path}/quota.db")
+    report = found_by(cli("doctor", "--json", "--no-chat"))
+    assert report["findings"] == []
+    assert report["store"]["ok"]
+    assert report["store"]["milliseconds"] > 0
+    assert "ms a question" in cli("doctor", "--no-chat").out
+    (tmp_path / "folder").mkdir()
+    for store, name, ok in (
+        (f"sqlite:///{tmp_path}/folder", "store_fails", True),
+        (f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0", "store_fails", True),
+        ("memcached://host", "bad_store", False),
+    ):
+        monkeypatch.setenv("CLOVASTUDIO_QUOTA_STORE", store)
+        ran = cli("doctor", "--json", "--no-chat")
+        report = found_by(ran)
+        assert (ids(report), report["ok"]) == ([name], ok)
+        assert PASSWORD not in ran.out
+        assert "failed" in cli("doctor", "--no-chat").out
+    assert FINDINGS["slow_store"].severity == "warning"
 
 
 def test_no_chat(server: EmulatorServer, cli: Callable[..., Any]) -> None:

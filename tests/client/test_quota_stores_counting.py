@@ -61,9 +61,7 @@ CASES = [
 @pytest.mark.parametrize(("counting", "headers", "scarce", "given"), CASES)
 def test_every_way_of_counting(*, counting: str, headers: str, scarce: str, given: bool) -> None:
     """Four processes together get what the service allows, each its part, and are hardly refused."""
-    outcome = simulate(
-        counting, headers, scarce=scarce, given=given, processes=4, in_flight=16, limit=30, store=MemoryQuotaStore
-    )
+    outcome = simulate(counting, headers, scarce=scarce, given=given, processes=4, store=MemoryQuotaStore)
     assert outcome.share >= (0.95 if given else 0.9)
     assert outcome.refused <= (0.01 if given else 0.05)
     assert min(outcome.parts) >= 0.7

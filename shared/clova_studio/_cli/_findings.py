@@ -236,6 +236,30 @@ FINDINGS: dict[str, _Words] = {
         "쓰지 않을 변수를 해제하세요.",
         "warning",
     ),
+    "bad_store": _Words(
+        "CLOVASTUDIO_QUOTA_STORE cannot be used: {problem}.",
+        "Set it to sqlite:///path for the processes of one machine, or to redis://host:6379/0 for several machines; or "
+        "unset it.",
+        "CLOVASTUDIO_QUOTA_STORE를 쓸 수 없습니다: {problem}.",
+        "한 컴퓨터의 프로세스끼리는 sqlite:///path, 여러 컴퓨터라면 redis://host:6379/0으로 설정하거나 해제하세요.",
+    ),
+    "store_fails": _Words(
+        "The quota store {store} does not work: {problem}. Each process then goes on alone, with its own share of the "
+        "quota.",
+        "Check that the server runs and is reached from here, its password and its memory; for SQLite the folder, its "
+        "permissions and the free space.",
+        "한도 저장소 {store}이(가) 동작하지 않습니다: {problem}. 그동안 프로세스마다 자기 몫의 한도만 따로 씁니다.",
+        "서버가 실행 중이고 여기서 연결되는지, 비밀번호와 메모리를 확인하세요. SQLite라면 폴더와 권한, 남은 용량을 "
+        "확인하세요.",
+        "warning",
+    ),
+    "slow_store": _Words(
+        "The quota store {store} is slow: {milliseconds:.0f} ms for a question. From 250 ms on it is left out.",
+        "Use a server that is nearer, or give the one that there is more to work with.",
+        "한도 저장소 {store}이(가) 느립니다(질의당 {milliseconds:.0f}ms). 250ms를 넘으면 쓰이지 않습니다.",
+        "더 가까운 서버를 쓰거나 서버의 부하를 줄이세요.",
+        "warning",
+    ),
     "not_encrypted": _Words(
         "The base URL is http: the key is sent over the network unencrypted.",
         "Use https.",

@@ -18,6 +18,7 @@ from clova_studio._cli._diagnosis import KeyKind, Situation, diagnose
 from clova_studio._cli._findings import Finding, finding
 from clova_studio._cli._parsing import connect, key_settings
 from clova_studio._cli._report import Report
+from clova_studio._cli._store_probe import examine_store, without_store
 from clova_studio._config import BASE_URLS, make_request_id
 from clova_studio._errors import RateLimitError
 from clova_studio._responses import transport_error
@@ -41,6 +42,15 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def examine(arguments: argparse.Namespace) -> Report:
     """Return the report of all checks."""
+    store, findings = examine_store()
+    with without_store():
+        report = _examine(arguments)
+    report.store = store
+    report.findings += findings
+    return report
+
+
+def _examine(arguments: argparse.Namespace) -> Report:
     with connect(arguments, api_key=_NO_KEY, apigw_api_key=None) as client:
         base_url = client.base_url
     also = _also(arguments.also)

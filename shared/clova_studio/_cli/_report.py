@@ -20,6 +20,8 @@ class Report:
     checks: list[dict[str, Any]] = field(default_factory=list)  # the requests that were sent, in order
     # Model or tool -> what the headers of its answer reported, None without such headers.
     rate_limits: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    # Where processes share the quota: its address without secrets, and how it does; None without a store.
+    store: dict[str, Any] | None = None
     versions: dict[str, str | None] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 

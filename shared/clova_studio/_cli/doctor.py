@@ -26,16 +26,17 @@ _KEY_WORDS = {
 _REQUIRED = ("clova-studio", "httpx", "pydantic", "tenacity")
 # These come with extras, so they may be missing.
 _FRAMEWORKS = ("langchain-core", "langchain-text-splitters", "llama-index-core")
-_OTHERS = ("starlette", "uvicorn", "pyyaml", "numpy", "tqdm")
+_OTHERS = ("starlette", "uvicorn", "pyyaml", "numpy", "tqdm", "redis")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``clova-studio doctor``."""
     parser.description = (
         "Find out why a key or a connection does not work: kind of the key, whether the service is reached and how\n"
-        "fast, whether it accepts the key, what is left of the quota, versions. Each problem has a hint in English\n"
-        "and Korean. Sends one request without the key, one to the token calculator, and a chat of one output token;\n"
-        "a refused path is tried with the other prefixes. Exit code 1 means that something is wrong."
+        "fast, whether it accepts the key, what is left of the quota, the store of a shared quota, versions. Each\n"
+        "problem has a hint in English and Korean. Sends one request without the key, one to the token calculator,\n"
+        "and a chat of one output token; a refused path is tried with the other prefixes. Exit code 1 means that\n"
+        "something is wrong."
     )
     parser.add_argument("--model", default="HCX-005", help="the chat model to try (default: %(default)s)")
     parser.add_argument("--no-chat", action="store_true", help="send no chat: no tokens are used")
@@ -95,6 +96,10 @@ def _print(report: Report) -> None:
         _line(check["name"], f"{mark} ({', '.join(filter(None, facts))})")
     for name, limit in report.rate_limits.items():
         _line("quota", f"{name}: {_quota_words(limit)}")
+    if report.store is not None:
+        good = paint("ok", "green", sys.stdout) if report.store["ok"] else paint("failed", "red", sys.stdout)
+        spent = "" if report.store["milliseconds"] is None else f", {report.store['milliseconds']:g} ms a question"
+        _line("store", f"{good} ({report.store['address'] or 'CLOVASTUDIO_QUOTA_STORE'}{spent})")
     _line("versions", ", ".join(f"{name} {number or 'missing'}" for name, number in report.versions.items()))
     for finding in report.findings:
         colour = "red" if finding.severity == "error" else "yellow"
