@@ -59,7 +59,7 @@ class Facts(NamedTuple):
 
 
 class Questions(NamedTuple):
-    """What is asked and told in one question.
+    """What one question asks and tells.
 
     Attributes:
         operations: For the store.

@@ -91,11 +91,24 @@ class QuotaStore(ABC):
         self.ask(quota, process, [Land(permit, took, 0.0, reported)])
 
     def settle(self, quota: str, process: str, permit: str, tokens: int) -> None:
-        """Take the service's count of a request's input."""
+        """Take the service's count of a request's input.
+
+        Args:
+            quota: The name of the quota.
+            process: Who asks.
+            permit: The id of the permit.
+            tokens: Tokens of the input.
+        """
         self.ask(quota, process, [Settle(permit, tokens)])
 
     def drop(self, quota: str, process: str, permit: str) -> None:
-        """Note that a request ended in a way that says nothing of the quota."""
+        """Note that a request ended in a way that says nothing of the quota.
+
+        Args:
+            quota: The name of the quota.
+            process: Who asks.
+            permit: The id of the permit.
+        """
         self.ask(quota, process, [Drop(permit)])
 
     def refuse(self, quota: str, process: str, permit: str, seconds: float, reported: RateLimit | None = None) -> None:
@@ -111,11 +124,22 @@ class QuotaStore(ABC):
         self.ask(quota, process, [Refuse(permit, seconds, reported)])
 
     def leave(self, quota: str, process: str, permit: str | None = None) -> None:
-        """Leave the line between processes; a permit that is named is given back unused."""
+        """Leave the line between processes; a permit that is named is given back unused.
+
+        Args:
+            quota: The name of the quota.
+            process: Who asks.
+            permit: The id of the permit.
+        """
         self.ask(quota, process, [Leave(permit)])
 
     def status(self, quota: str, process: str) -> QuotaStatus:
-        """Return what all processes together use."""
+        """Return what all processes together use.
+
+        Args:
+            quota: The name of the quota.
+            process: Who asks.
+        """
         self.ask(quota, process, [])
         return self.view(quota, process).status()
 
@@ -145,7 +169,12 @@ class QuotaStore(ABC):
         return view.answers
 
     def view(self, quota: str, process: str) -> QuotaView:
-        """Return what a process knows of a quota."""
+        """Return what a process knows of a quota.
+
+        Args:
+            quota: The name of the quota.
+            process: Who asks.
+        """
         key = quota, process
         view = self._views.get(key)
         if view is None:
@@ -153,5 +182,10 @@ class QuotaStore(ABC):
         return view
 
     def forget(self, quota: str, process: str) -> None:
-        """Forget what a process knows of a quota that it no longer uses."""
+        """Forget what a process knows of a quota that it no longer uses.
+
+        Args:
+            quota: The name of the quota.
+            process: Who asks.
+        """
         self._views.pop((quota, process), None)

@@ -30,26 +30,26 @@ class Peer:
         tokens: Tokens per window that it was given.
         window: Seconds of a window that it was given.
         seen: When it asked last, as far as that was written down.
-        ticket: Its turn, None while it does not wait.
+        turn: Its turn, None while it does not wait.
         due: When it asks again.
         waiting: Calls that wait in it.
     """
 
-    __slots__ = ("due", "requests", "seen", "ticket", "tokens", "waiting", "window")
+    __slots__ = ("due", "requests", "seen", "tokens", "turn", "waiting", "window")
 
     def __init__(self) -> None:
         self.requests: float | None = None
         self.tokens: float | None = None
         self.window = 60.0
         self.seen = self.due = 0.0
-        self.ticket: int | None = None
+        self.turn: int | None = None
         self.waiting = 0
 
     @classmethod
     def read(cls, values: list[Any]) -> Self:
         """Return the entry that was written."""
         peer = cls()
-        peer.requests, peer.tokens, peer.window, peer.seen, peer.ticket, peer.due, peer.waiting = values
+        peer.requests, peer.tokens, peer.window, peer.seen, peer.turn, peer.due, peer.waiting = values
         return peer
 
     def written(self) -> list[Any]:
@@ -59,7 +59,7 @@ class Peer:
             self.tokens,
             self.window,
             round(self.seen, 3),
-            self.ticket,
+            self.turn,
             round(self.due, 3),
             self.waiting,
         ]
@@ -74,17 +74,17 @@ class Line:
 
     def __init__(self) -> None:
         self.peers: dict[str, Peer] = {}
-        self._tickets = 0
+        self._turns = 0
 
     def load(self, values: list[Any]) -> None:
         """Take a line that was written."""
-        tickets, peers = values
-        self._tickets = int(tickets)
+        turns, peers = values
+        self._turns = int(turns)
         self.peers = {str(name): Peer.read(peer) for name, peer in peers.items()}
 
     def written(self) -> list[Any]:
         """Return the line as plain values."""
-        return [self._tickets, {name: peer.written() for name, peer in self.peers.items()}]
+        return [self._turns, {name: peer.written() for name, peer in self.peers.items()}]
 
     def meet(self, name: str, member: Member, now: float) -> Peer:
         """Return the entry of a process that asks, and forget those that have not asked for long."""
@@ -97,9 +97,9 @@ class Line:
 
     def stand(self, peer: Peer) -> None:
         """Put a process at the end of the line, unless it is in it."""
-        if peer.ticket is None:
-            self._tickets += 1
-            peer.ticket = self._tickets
+        if peer.turn is None:
+            self._turns += 1
+            peer.turn = self._turns
 
     def ahead_of(self, peer: Peer, now: float) -> list[Peer]:
         """Return the processes whose turn comes before that of another, the first one first."""
@@ -107,11 +107,11 @@ class Line:
             other
             for other in self.peers.values()
             if other is not peer
-            and other.ticket is not None
-            and (peer.ticket is None or other.ticket < peer.ticket)
+            and other.turn is not None
+            and (peer.turn is None or other.turn < peer.turn)
             and other.due + PATIENCE >= now
         ]
-        return sorted(ahead, key=lambda other: other.ticket or 0)
+        return sorted(ahead, key=lambda other: other.turn or 0)
 
     def is_prompt(self, ahead: list[Peer], now: float) -> bool:
         """Return whether one of several processes asks when it is due."""

@@ -46,7 +46,13 @@ class MemoryQuotaStore(QuotaStore):
         self._lock = threading.Lock()
 
     def update(self, quota: str, known: Known, change: Callable[[Delta], Change | None]) -> Known:
-        """See ``QuotaStore.update``."""
+        """See ``QuotaStore.update``.
+
+        Args:
+            quota: The name of the quota.
+            known: Up to where the caller knows it.
+            change: Returns what to write, see there.
+        """
         with self._lock:
             now = self._clock()
             kept = self._quotas.get(quota)

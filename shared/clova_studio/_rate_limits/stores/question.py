@@ -77,9 +77,9 @@ class Question:
         was, peer = peers.get(self._process), self._peer
         if was is None or len(peers) != len(self._line.peers):
             return True
-        requests, tokens, window, seen, ticket, due, waiting = was
+        requests, tokens, window, seen, turn, due, waiting = was
         return (
-            [requests, tokens, window, ticket] != [peer.requests, peer.tokens, peer.window, peer.ticket]
+            [requests, tokens, window, turn] != [peer.requests, peer.tokens, peer.window, peer.turn]
             or bool(waiting) != bool(peer.waiting)
             or peer.due > due + _LATER
             or peer.seen > seen + 4 * _LATER
@@ -92,7 +92,7 @@ class Question:
         if isinstance(operation, Join):
             self._join(operation)
         elif isinstance(operation, Leave) and operation.permit is None:
-            self._peer.ticket = None
+            self._peer.turn = None
         else:
             self._report(operation)
         return _DONE
@@ -117,7 +117,7 @@ class Question:
         limiter._grant(permit, now)  # noqa: SLF001
         self._permits[permit.id] = permit
         self._touch(permit)
-        peer.ticket = None
+        peer.turn = None
         return _DONE
 
     def _has_room(self, permit: StoredPermit, others: int) -> bool:

@@ -140,6 +140,11 @@ class RedisQuotaStore(QuotaStore):
     def update(self, quota: str, known: Known, change: Callable[[Delta], Change | None]) -> Known:
         """See ``QuotaStore.update``.
 
+        Args:
+            quota: The name of the quota.
+            known: Up to where the caller knows it.
+            change: Returns what to write, see there.
+
         Raises:
             QuotaStoreError: The server does not answer, or refuses.
         """

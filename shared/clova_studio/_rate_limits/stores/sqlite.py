@@ -78,6 +78,11 @@ class SQLiteQuotaStore(QuotaStore):
     def update(self, quota: str, known: Known, change: Callable[[Delta], Change | None]) -> Known:
         """See ``QuotaStore.update``.
 
+        Args:
+            quota: The name of the quota.
+            known: Up to where the caller knows it.
+            change: Returns what to write, see there.
+
         Raises:
             QuotaStoreError: The file cannot be read or written, or others hold it for longer than 250 ms.
         """
