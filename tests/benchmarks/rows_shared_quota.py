@@ -1,7 +1,7 @@
 """What processes that share a quota get of it, and what a store costs a request.
 
-Not a ratio of CPU: what the service allows is the baseline, and two milliseconds. Each row has an emulator and a store
-of its own.
+Not a ratio of CPU: what the service allows is the baseline, and two milliseconds. Each row has a service and a store of
+its own.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import contextlib
 import json
 import logging
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,21 +23,27 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
+from counting_service import CountingService
 from quota_servers import RedisServer
 
 from clova_studio import AsyncClovaStudio, ClovaStudio, ClovaStudioError, RateLimits
-from clova_studio.emulator import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from counting_service import Seen
+
 WINDOW = 10.0
 WINDOWS = 5
 REQUESTS = 100
+# At which a window is looked at.
+STEPS = 50
 # One model's requests are the scarce thing, the other's tokens.
 BY_REQUESTS, BY_TOKENS = "bge-m3", "clir-emb-dolphin"
 PATHS = {BY_REQUESTS: "/v1/api-tools/embedding/v2", BY_TOKENS: "/v1/api-tools/embedding/clir-emb-dolphin"}
-TEXTS = [f"{number}번째 문장입니다. " * length for number, length in enumerate((3, 9, 5, 14, 7))]
+# Text -> its tokens, somewhat fewer than the client estimates.
+TEXTS = {f"{number}번째 문장입니다. " * length: 4 * length for number, length in enumerate((30, 90, 50, 140, 70))}
+FIRST = next(iter(TEXTS))
 CALLS_AT_ONCE = 12
 
 
@@ -91,7 +99,6 @@ def run(
     given: bool,
     processes: int = 4,
     loops: int = 0,
-    headers: bool = False,
     disturb: Callable[[Shared], None] | None = None,
 ) -> Outcome:
     """Run processes for some windows.
@@ -102,22 +109,16 @@ def run(
         given: Whether the processes are given the limits.
         processes: How many.
         loops: Event loops in each process; 0 for threads.
-        headers: Whether answers have rate-limit headers.
         disturb: Has something happen in the middle.
     """
-    tokens = token_counts()
-    limits = {BY_REQUESTS: (REQUESTS, None), BY_TOKENS: (None, REQUESTS * sum(tokens.values()) // len(tokens))}
-    with (
-        store_of(store) as (address, redis),
-        serve(rate_limits=limits, window=WINDOW, counting=counting, rate_limit_headers=headers, latency=0.03) as server,
-    ):
-        settings = {
-            "api_key": server.api_key,
-            "base_url": server.base_url,
-            "store": address,
-            "loops": loops,
-            "limits": limits if given else {},
-        }
+    mean = sum(TEXTS.values()) // len(TEXTS)
+    limits: dict[str, tuple[int | None, int | None]] = {
+        BY_REQUESTS: (REQUESTS, None),
+        BY_TOKENS: (None, REQUESTS * mean),
+    }
+    by_path = {PATHS[model]: limit for model, limit in limits.items()}
+    with store_of(store) as (address, redis), CountingService(counting, WINDOW, by_path, TEXTS) as server:
+        settings = {"base_url": server.base_url, "store": address, "loops": loops, "limits": limits if given else {}}
         shared = Shared(redis)
         command = [sys.executable, __file__, json.dumps(settings)]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -125,68 +126,60 @@ def run(
         for worker in shared.workers:
             assert worker.stdout is not None
             worker.stdout.readline()
-        server.requests.clear()
         for worker in shared.workers:
             assert worker.stdin is not None
             worker.stdin.write("go\n")
             worker.stdin.flush()
         if disturb is not None:
             threading.Thread(target=disturb, args=(shared,), daemon=True).start()
-        while not server.requests:
+        while not server.seen:
             time.sleep(0.01)
         time.sleep(WINDOWS * WINDOW)
-        seen = list(server.requests)
+        seen = list(server.seen)
         for worker in shared.workers:
             worker.kill()
             worker.communicate()
     return Outcome(
-        tuple(share(seen, model, limits, tokens) for model in limits),  # type: ignore[arg-type]  # two each
-        tuple(refused(seen, model) for model in limits),  # type: ignore[arg-type]
+        tuple(share(seen, PATHS[model], limits[model]) for model in limits),  # type: ignore[arg-type]  # two each
+        tuple(refused(seen, PATHS[model]) for model in limits),  # type: ignore[arg-type]
     )
 
 
-def token_counts() -> dict[str, int]:
-    """Return the tokens of each text, as the service counts them."""
-    with serve() as server, ClovaStudio(server.api_key, base_url=server.base_url) as client:
-        return {text: client.embed(text, model=BY_TOKENS).input_tokens or 0 for text in TEXTS}
+def share(seen: Sequence[Seen], path: str, limit: tuple[int | None, int | None]) -> float:
+    """Return the share of the rate that is allowed after the first window.
 
-
-def of_model(seen: Sequence[Any], model: str) -> list[Any]:
-    """Return the requests of a model, which are told apart by their paths."""
-    return [request for request in seen if request.path == PATHS[model]]
-
-
-def share(seen: Sequence[Any], model: str, limits: Any, tokens: dict[str, int]) -> float:
-    """Return the share of the rate that is allowed after the first window, which is full at once.
-
-    Full windows come at once, too: a rate is taken from the first request to the end of such a burst.
+    Windows are used up in bursts, so it is the mean time between any two amounts that are a whole window's worth apart.
     """
-    asked = of_model(seen, model)
-    begin = min(request.time for request in asked)
-    used, best = 0.0, 0.0
-    most = limits[model][0] or limits[model][1]
-    for request in sorted(asked, key=lambda request: request.time):
-        if request.status == 200:
-            used += 1 if model == BY_REQUESTS else tokens[request.body["text"]]
-        at = request.time - begin
-        if at >= (WINDOWS - 1) * WINDOW:
-            best = max(best, (used / most - 1) * WINDOW / at)
-    return min(1.0, best)
+    requests, tokens = limit
+    most = requests or tokens or 0
+    used, marks = 0, []
+    for request in seen:
+        if request.model == path and request.passed:
+            used += request.tokens if requests is None else 1
+            marks.append((used, request.time))
+    steps = [most + step * most // STEPS for step in range(1, STEPS * WINDOWS)]
+    steps = [step for step in steps if step + most <= used]
+    cycles = [reached(marks, step + most) - reached(marks, step) for step in steps]
+    return min(1.0, WINDOW / statistics.mean(cycles))
 
 
-def refused(seen: Sequence[Any], model: str) -> float:
+def reached(marks: list[tuple[int, float]], amount: int) -> float:
+    """Return when so much was used up."""
+    return marks[bisect.bisect_left(marks, (amount, 0.0))][1]
+
+
+def refused(seen: Sequence[Seen], path: str) -> float:
     """Return the share of the requests after the first window that was refused."""
-    asked = of_model(seen, model)
-    begin = min(request.time for request in asked)
-    later = [request for request in asked if request.time >= begin + WINDOW]
-    return float(sum(request.status == 429 for request in later) / len(later))
+    asked = [request for request in seen if request.model == path]
+    later = [request for request in asked if request.time >= asked[0].time + WINDOW]
+    return sum(not request.passed for request in later) / len(later)
 
 
 def work(settings: dict[str, Any]) -> None:
     """Send as fast as the quota lets it, from threads or from event loops, until the process is killed."""
     logging.getLogger("clova_studio").setLevel(logging.ERROR)
     limits = RateLimits(settings["limits"], window=WINDOW, store=settings["store"])
-    client: dict[str, Any] = {"api_key": settings["api_key"], "base_url": settings["base_url"], "max_wait": None}
+    client: dict[str, Any] = {"api_key": "nv-bench", "base_url": settings["base_url"], "max_wait": None}
     begin = threading.Barrier((settings["loops"] or 2 * CALLS_AT_ONCE) + 1)
     if settings["loops"]:
         asynchronous = AsyncClovaStudio(rate_limits=limits, **client)
@@ -206,14 +199,19 @@ def work(settings: dict[str, Any]) -> None:
     begin.wait()
 
 
+def text_of(number: int) -> str:
+    """Return one text after the other."""
+    return list(TEXTS)[number % len(TEXTS)]
+
+
 def send(client: ClovaStudio, model: str, number: int, begin: threading.Barrier) -> None:
     """Send one text after the other, with a connection that is open by then."""
-    client.count_embedding_tokens(TEXTS[0])
+    client.count_embedding_tokens(FIRST)
     begin.wait()
     begin.wait()
     while True:
         with contextlib.suppress(ClovaStudioError):
-            client.embed(TEXTS[number % len(TEXTS)], model=model)
+            client.embed(text_of(number), model=model)
         number += 1
 
 
@@ -224,10 +222,10 @@ async def send_in_loop(client: AsyncClovaStudio, begin: threading.Barrier) -> No
     async def one(model: str, number: int) -> None:
         while True:
             with contextlib.suppress(ClovaStudioError):
-                await client.embed(TEXTS[number % len(TEXTS)], model=model)
+                await client.embed(text_of(number), model=model)
             number += 1
 
-    await asyncio.gather(*(client.count_embedding_tokens(TEXTS[0]) for _ in calls))
+    await asyncio.gather(*(client.count_embedding_tokens(FIRST) for _ in calls))
     begin.wait()
     await asyncio.to_thread(begin.wait)
     await asyncio.gather(*(one(model, number) for model, number in calls))
