@@ -15,7 +15,7 @@ import weakref
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from clova_studio._rate_limits.shared_ledger import Facts
+from clova_studio._rate_limits.shared_facts import Facts
 from clova_studio._rate_limits.stores.address import StoreAddress
 from clova_studio._rate_limits.stores.records import QuotaStoreError
 
@@ -216,10 +216,7 @@ class Coordinator:
         for limiter in self._alive():
             if limiter.quota in self._heard:
                 limiter.learn(self._facts(limiter))
-            if limiter.raises:
-                limiter.wake_all()
-            else:
-                limiter.part(self._clock())
+            limiter.part(self._clock())
 
     def _works(self) -> bool:
         try:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from clova_studio._rate_limits.budget import Budget
 from clova_studio._rate_limits.limiter import RateLimiter
 from clova_studio._rate_limits.permits import Wait
-from clova_studio._rate_limits.stores.operations import Join, Land, Leave, Member, OwnPermit, Refuse, Sent, Take
+from clova_studio._rate_limits.shared_facts import Questions, by_age
+from clova_studio._rate_limits.stores.operations import Join, Leave, Member, OwnPermit, Sent, Take
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clova_studio._rate_limits.coordinator import Coordinator
     from clova_studio._rate_limits.permits import Permit
-    from clova_studio._rate_limits.status import QuotaStatus
+    from clova_studio._rate_limits.shared_facts import Facts
     from clova_studio._rate_limits.stores.operations import Answer, Operation
 
-__all__ = ["NAP", "Facts", "Questions", "SharedLedger"]
+__all__ = ["NAP", "SharedLedger"]
 
 NAP = 1.0
 """Seconds for which those that wait sleep unless woken."""
@@ -33,43 +34,6 @@ _AT_ONCE = 4
 _SETTLING = 1.2
 # Of the time in which a request arrives: if it is sent that much later than its permit was granted, the store is told.
 _LATE = 0.25
-
-
-class Facts(NamedTuple):
-    """What is known of a quota that is shared.
-
-    Attributes:
-        status: What all processes use.
-        given: The strictest limits that any process was given.
-        share: This process's share.
-        others: What others have sent that counts: in how many seconds it stops counting, and its tokens.
-        time: When it was so.
-    """
-
-    status: QuotaStatus
-    given: tuple[float | None, float | None]
-    share: float
-    others: list[tuple[float, float]]
-    time: float
-
-    def limit(self, index: int) -> float | None:
-        """Return the limit of requests (0) or tokens (1), given or learnt."""
-        known = self.status.limit_requests, self.status.limit_tokens
-        return min((limit for limit in (self.given[index], known[index]) if limit is not None), default=None)
-
-
-class Questions(NamedTuple):
-    """What one question asks and tells.
-
-    Attributes:
-        operations: For the store.
-        takes: The permits that are asked for, by the index of their operation.
-        member: What this process says of itself.
-    """
-
-    operations: list[Operation]
-    takes: dict[int, Permit]
-    member: Member
 
 
 class SharedLedger(RateLimiter):
@@ -113,7 +77,7 @@ class SharedLedger(RateLimiter):
             self.asks_at = float("inf")
             self._settle_down(now)
             self._take_back_unseen(now)
-            operations = [_by_age(operation, time, now) for time, operation in self._notes]
+            operations = [by_age(operation, time, now) for time, operation in self._notes]
             self._notes.clear()
             takes = {}
             for permit in self._queue:
@@ -326,14 +290,3 @@ class SharedLedger(RateLimiter):
             )
             found.append(own)
         return found
-
-
-def _by_age(operation: Operation, time: float, now: float) -> Operation:
-    """Return an operation with ages in place of times."""
-    if isinstance(operation, Land):
-        return operation._replace(sent=now - operation.sent, ago=now - operation.ago)
-    if isinstance(operation, Sent):
-        return operation._replace(ago=now - operation.ago)
-    if isinstance(operation, Refuse):
-        return operation._replace(seconds=max(0.0, operation.seconds - (now - time)))
-    return operation

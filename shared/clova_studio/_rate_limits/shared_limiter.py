@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clova_studio._rate_limits.limiter import RateLimiter
     from clova_studio._rate_limits.permits import Charge
     from clova_studio._rate_limits.settings import Limit
-    from clova_studio._rate_limits.shared_ledger import Facts, Questions
+    from clova_studio._rate_limits.shared_facts import Facts, Questions
     from clova_studio._rate_limits.status import QuotaStatus
     from clova_studio._rate_limits.stores.operations import Answer
     from clova_studio.types._base import RateLimit
@@ -77,6 +77,7 @@ class SharedRateLimiter(SharedLedger):
             APIConnectionError: The store does not answer, and calls are to fail then.
             ConfigurationError: The request alone has more tokens than a window.
         """
+        self._coordinator.check()
         if self._goes_alone(now):
             return super().enter(now, charge, order)
         permit = Permit(next_order() if order is None else order, charge)
@@ -97,16 +98,17 @@ class SharedRateLimiter(SharedLedger):
         Raises:
             APIConnectionError: The store does not answer, and calls are to fail then.
         """
-        try:
-            alone = self._goes_alone(now)
-        except APIConnectionError:
-            self.leave(permit)
-            raise
+        self._coordinator.check()
         with self._lock:
             if permit.granted:
                 if permit in self._unseen:
                     self._send(permit, now)
                 return None
+            try:
+                alone = self._goes_alone(now)
+            except APIConnectionError:
+                self.leave(permit)
+                raise
             if self._index(permit) == len(self._queue):
                 # It was passed over after it had been granted.
                 insort(self._queue, permit, key=lambda waiting: waiting.order)
@@ -189,8 +191,9 @@ class SharedRateLimiter(SharedLedger):
 
     def answered(self, questions: Questions, answers: Sequence[Answer], now: float, facts: Facts | None) -> str | None:
         """See ``SharedLedger.answered``."""
+        with self._lock:
+            wanted, self._status_wanted = self._status_wanted, []
         clash = super().answered(questions, answers, now, facts)
-        wanted, self._status_wanted = self._status_wanted, []
         for refreshed in wanted:
             refreshed.set()
         return clash
@@ -211,13 +214,12 @@ class SharedRateLimiter(SharedLedger):
         Raises:
             APIConnectionError: It fails, and so are calls to.
         """
-        self._coordinator.check()
         if self._coordinator.failing:
+            self.part(now)
             if self.raises:
                 raise APIConnectionError(
                     f"{self._coordinator.complaint}: the request was not sent, because of on_store_error='raise'"
                 )
-            self.part(now)
             return True
         self.rejoin(now)
         return False
