@@ -58,7 +58,8 @@ class CountingService:
         }
         self._tokens = tokens
         self.seen: list[Seen] = []
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
+        self._end: asyncio.Event
         self._ready = threading.Event()
         self._port = 0
 
@@ -68,19 +69,20 @@ class CountingService:
         return f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:
-        self._serving = self._loop.create_task(self._serve())
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
         self._ready.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end.set)
 
     async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         server = await asyncio.start_server(self._answer, "127.0.0.1", 0, backlog=1_024)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
-        await server.serve_forever()
+        await self._end.wait()
+        server.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

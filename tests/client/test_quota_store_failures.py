@@ -16,7 +16,7 @@ import pytest
 from quota_servers import CuttingProxy, RedisServer, eventually
 from quota_worker import other_process, shared_client
 
-from clova_studio import APIConnectionError, AsyncClovaStudio, ClovaStudio
+from clova_studio import APIConnectionError, AsyncClovaStudio, ClovaStudio, MemoryQuotaStore
 from clova_studio._rate_limits.stores.redis import RedisQuotaStore
 from clova_studio._rate_limits.stores.sqlite import SQLiteQuotaStore
 
@@ -139,6 +139,8 @@ def test_what_another_version_wrote(server: RedisServer, caplog: pytest.LogCaptu
         redis.hset(f"clova-studio:quota:{{{quota}}}:facts", mapping={"epoch": "x", "version": 3, "state": "[99]"})
         client.embed("글")
         assert "another version" in lines(caplog)[0]
+        time.sleep(1.2)  # it is tried again meanwhile
+        assert len(lines(caplog)) == 1
         assert not shared(client)
         redis.flushall()
     eventually(lambda: shared(client))
@@ -385,4 +387,34 @@ def test_threads_that_wait_are_woken_when_the_store_fails(server: RedisServer) -
     for thread in threads:
         thread.join(20)
     assert len(done) == 2
+    client.close()
+
+
+class HangingStore(MemoryQuotaStore):
+    """A store that does not come back from a question: a disk, or a name server, without a time limit of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+        self.answers.set()
+
+    def update(self, *arguments: Any) -> Any:
+        self.answers.wait(30)
+        return super().update(*arguments)
+
+
+@pytest.mark.slow
+def test_a_store_without_time_limits(caplog: pytest.LogCaptureFixture) -> None:
+    """Calls go on after a second at most, whatever the thread hangs in, and the store is used again when it answers."""
+    store = HangingStore()
+    client = shared_client(ClovaStudio, store)
+    client.embed("글")
+    store.answers.clear()
+    client.embed("글")
+    assert "no answer within 1 s" in lines(caplog)[0]
+    assert not shared(client)
+    store.answers.set()
+    eventually(lambda: shared(client))
+    assert client.quota("bge-m3").remaining_requests == 3
+    assert len(lines(caplog)) == 2
     client.close()

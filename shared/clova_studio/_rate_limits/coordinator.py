@@ -221,6 +221,9 @@ class Coordinator:
     def _works(self) -> bool:
         try:
             self._store.check()
+            for limiter in self._alive():
+                # The trouble may be with what is kept of one quota.
+                self._store.ask(limiter.quota, self.process, ())
         except Exception as exc:  # noqa: BLE001  as above
             self._why = _reason(exc)
             self._ping_at = self._clock() + _PING

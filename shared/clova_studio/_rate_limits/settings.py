@@ -163,8 +163,7 @@ def store_of(limits: RateLimits | None) -> StoreAddress | QuotaStore | None:
     if store is None:
         return None
     found = _checked_store(name, store)
-    if hasattr(found, "check_machine"):
-        found.check_machine(name)
+    found.check_machine(name)
     return found
 
 

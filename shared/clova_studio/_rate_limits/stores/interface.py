@@ -48,6 +48,16 @@ class QuotaStore(ABC):
             Up to where the caller knows it now.
         """
 
+    def check_machine(self, name: str = "store") -> None:  # noqa: B027  most work everywhere
+        """Refuse what can never work on this machine, before anything is sent.
+
+        Args:
+            name: The parameter or variable that the store comes from.
+
+        Raises:
+            ConfigurationError: It cannot.
+        """
+
     def close(self) -> None:  # noqa: B027  there may be nothing to close
         """Close connections; another question opens them again."""
 
