@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
+import json
 import logging
 import pickle
 import uuid
@@ -50,6 +51,7 @@ VARIABLE = "CLOVASTUDIO_QUOTA_STORE"
         ("sqlite://", "is a file"),
         ("sqlite://host/quota.db", "is a file"),
         ("sqlite:///:memory:", "is a file"),
+        ("redis://***@host:6379/0", "was masked"),
         (7, "got int"),
     ],
 )
@@ -121,6 +123,16 @@ def test_limits_with_a_store_are_values() -> None:
     assert pickle.loads(pickle.dumps(limits)).store.for_redis() == ADDRESS  # noqa: S301
     assert hash(limits) == hash(RateLimits({"bge-m3": (5, None)}, store=ADDRESS))
     assert limits != RateLimits({"bge-m3": (5, None)})
+
+
+def test_limits_in_json_show_the_address_alone() -> None:
+    """What writes limits as JSON writes an address without secrets; one that had none can be read back."""
+    assert (
+        json.loads(json.dumps(dataclasses.asdict(RateLimits(store=ADDRESS))))["store"]
+        == "rediss://***@127.0.0.1:1/0?***"
+    )
+    plain = RateLimits(store="redis://host:6379/0")
+    assert RateLimits(store=json.loads(json.dumps(plain.store))) == plain
 
 
 MOUNTS = """\

@@ -6,13 +6,15 @@ import functools
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from clova_studio._errors import ConfigurationError
 from clova_studio._secrets import Secrets
 
 if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
     from clova_studio._rate_limits.stores.interface import QuotaStore
 
 __all__ = ["StoreAddress", "checked_store", "network_file_system"]
@@ -44,8 +46,8 @@ _NETWORK = frozenset(
 )
 
 
-class StoreAddress:
-    """Where a store is. Shows no user, no password and no options; a pickle holds them.
+class StoreAddress(str):
+    """Where a store is. As text it shows no user, no password and no options; a pickle holds them.
 
     Args:
         url: As the user gives it.
@@ -53,44 +55,36 @@ class StoreAddress:
 
     Attributes:
         kind: ``"sqlite"`` or ``"redis"``.
+        path: Of an SQLite file, absolute.
 
     Raises:
         ConfigurationError: It cannot be one.
     """
 
-    __slots__ = ("_secrets", "_shown", "_url", "kind", "path")
+    __slots__ = ("_secrets", "_url", "kind", "path")
 
-    def __init__(self, url: str, name: str = "store") -> None:
+    _secrets: Secrets
+    _url: str
+    kind: str
+    path: str
+
+    def __new__(cls, url: str, name: str = "store") -> Self:
+        """Take an address apart."""
+        if isinstance(url, cls):
+            return url
         try:
             parts = urlsplit(url.strip())
-            scheme, host, port, password = parts.scheme, parts.hostname, parts.port, parts.password
             # First of all, so that no message shows it.
-            options = [value for _, value in parse_qsl(parts.query)]
-            self._secrets = Secrets((password, unquote(password or ""), *options))
+            hidden = [parts.password, unquote(parts.password or ""), *(value for _, value in parse_qsl(parts.query))]
+            secrets = Secrets(hidden)
+            path, shown = _shown(parts, name)
         except ValueError:
             raise ConfigurationError(f"{name} is not a valid address: it must be {_FORMS}") from None
-        if scheme not in _SCHEMES:
-            raise ConfigurationError(f"{name} must be {_FORMS}; got another kind of address")
-        self._url = url.strip()
-        self.path = ""
-        self.kind = "sqlite" if scheme == "sqlite" else "redis"
-        if self.kind == "sqlite":
-            if host or not parts.path.strip("/") or parts.query or parts.fragment or ":memory:" in parts.path:
-                raise ConfigurationError(
-                    f"{name}: an SQLite store is a file: sqlite:///quota.db in the current folder, or with an absolute "
-                    "path sqlite:////var/quota.db"
-                )
-            # Absolute now: a process that is started from this one may have another folder.
-            self.path = os.path.abspath(unquote(parts.path[1:]))  # noqa: PTH100  as it is written
-            self._url = f"sqlite:///{self.path}"
-            self._shown = self._url
-        else:
-            if not host:
-                raise ConfigurationError(f"{name} names no host: it must be such as redis://host:6379/0")
-            where = f"[{host}]" if ":" in host else host
-            port_words = "" if port is None else f":{port}"
-            hidden = "***@" if password or parts.username else ""
-            self._shown = f"{scheme}://{hidden}{where}{port_words}{parts.path}{'?***' if parts.query else ''}"
+        made = super().__new__(cls, shown)
+        made.kind = "sqlite" if path else "redis"
+        made.path, made._secrets = path, secrets
+        made._url = shown if path else url.strip()
+        return made
 
     def check_machine(self, name: str = "store") -> None:
         """Refuse what can never work on this machine.
@@ -121,20 +115,44 @@ class StoreAddress:
         scheme, rest = self._url.split("://", 1)
         return f"{_SCHEMES[scheme.lower()]}://{rest}"
 
-    def __repr__(self) -> str:
-        return repr(self._shown)
-
-    def __str__(self) -> str:
-        return self._shown
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StoreAddress) and self._url == other._url
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def __hash__(self) -> int:
         return hash(self._url)
 
     def __reduce__(self) -> tuple[type[StoreAddress], tuple[str]]:
         return StoreAddress, (self._url,)
+
+
+def _shown(parts: SplitResult, name: str) -> tuple[str, str]:
+    """Return the path of an SQLite file, empty for other stores, and how an address is shown."""
+    scheme, host, port = parts.scheme, parts.hostname, parts.port
+    if scheme not in _SCHEMES:
+        raise ConfigurationError(f"{name} must be {_FORMS}; got another kind of address")
+    if scheme == "sqlite":
+        if host or not parts.path.strip("/") or parts.query or parts.fragment or ":memory:" in parts.path:
+            raise ConfigurationError(
+                f"{name}: an SQLite store is a file: sqlite:///quota.db in the current folder, or with an absolute "
+                "path sqlite:////var/quota.db"
+            )
+        # Absolute now: a process that is started from this one may have another folder.
+        path = os.path.abspath(unquote(parts.path[1:]))  # noqa: PTH100  as it is written
+        return path, f"sqlite:///{quote(path)}"
+    if not host:
+        raise ConfigurationError(f"{name} names no host: it must be such as redis://host:6379/0")
+    if parts.username == "***" or parts.query == "***":
+        raise ConfigurationError(
+            f"{name} is an address whose password was masked, as in a dump: name it again, or set the variable "
+            "CLOVASTUDIO_QUOTA_STORE"
+        )
+    where = f"[{host}]" if ":" in host else host
+    port_words = "" if port is None else f":{port}"
+    hidden = "***@" if parts.password or parts.username else ""
+    return "", f"{scheme}://{hidden}{where}{port_words}{parts.path}{'?***' if parts.query else ''}"
 
 
 def checked_store(name: str, value: Any) -> StoreAddress | QuotaStore:
@@ -149,8 +167,6 @@ def checked_store(name: str, value: Any) -> StoreAddress | QuotaStore:
     """
     if isinstance(value, str):
         return StoreAddress(value, name)
-    if isinstance(value, StoreAddress):
-        return value
     from clova_studio._rate_limits.stores.interface import QuotaStore
 
     if isinstance(value, QuotaStore):
