@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 BEGIN = f"import sys; sys.path[:0] = {[str(ROOT / 'tests' / 'support'), str(ROOT / 'shared')]!r}\n"
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
 
 
 class Place:
@@ -94,7 +97,6 @@ def test_what_ends_has_said_all(place: Place) -> None:
     client.close()
 
 
-@pytest.mark.slow
 def test_who_is_killed_holds_nobody_up(place: Place) -> None:
     """Workers that are killed while they wait, and while they send, leave the others what there is."""
     group = str(uuid.uuid4())
@@ -161,7 +163,6 @@ def test_a_client_that_is_sent_to_another_process(place: Place, monkeypatch: pyt
     assert pickle.loads(pickle.dumps(by_variable)).quota("bge-m3").store in {"sqlite", "redis"}  # noqa: S301
 
 
-@pytest.mark.slow
 def test_without_a_store_nothing_is_paid() -> None:
     """A client without a store starts no thread, and imports neither a store nor what a store needs."""
     code = """

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from client_support import Clock
+from quota_servers import eventually
 from quota_worker import Worker
 
 from clova_studio import RateLimit
 from clova_studio._rate_limits.stores.address import StoreAddress
 from clova_studio._rate_limits.stores.memory import MemoryQuotaStore
 from clova_studio._rate_limits.stores.operations import Join, Land, Leave, Member, OwnPermit, Refuse, Settle, Take
-from clova_studio._rate_limits.stores.records import Known, QuotaStoreError
+from clova_studio._rate_limits.stores.records import Change, Delta, Known, QuotaStoreError
 from clova_studio._rate_limits.stores.redis import RedisQuotaStore
 from clova_studio._rate_limits.stores.sqlite import SQLiteQuotaStore
 
@@ -260,6 +261,37 @@ def test_many_at_once_get_no_more_than_there_is(place: Place) -> None:
     assert workers[0].status().in_flight == 100
 
 
+def test_what_is_old_goes(place: Place) -> None:
+    """A permit that has not changed for as long as it is kept is forgotten, and a new process does not hear of it."""
+    store = place.open()
+
+    def write(name: str) -> Callable[[Delta], Change]:
+        return lambda _: Change("state", {name: "record"}, keep=0.02, expires=60.0)
+
+    known = store.update(place.quota, Known(), write("old"))
+    time.sleep(0.05)
+    known = store.update(place.quota, known, write("new"))
+    heard: list[Delta] = []
+    assert place.open().update(place.quota, Known(), heard.append) == known
+    assert [(delta.state, list(delta.permits)) for delta in heard if delta.state] == [("state", [("new", "record")])]
+
+
+@pytest.mark.slow
+def test_a_quota_that_nobody_asks_for_goes(place: Place) -> None:
+    """Everything of a quota is gone some time after the last question."""
+    store = place.open()
+    store.update(place.quota, Known(), lambda _: Change("state", {"one": "record"}, keep=60.0, expires=0.5))
+    heard: list[Delta] = []
+
+    def state() -> str | None:
+        store.update(place.quota, Known(), heard.append)
+        return heard[-1].state
+
+    assert state() == "state"
+    eventually(lambda: state() is None)
+    assert not heard[-1].permits
+
+
 def test_quotas_are_apart(place: Place) -> None:
     """What one quota uses does not count on another."""
     one = place.worker("one", 1)
@@ -289,7 +321,7 @@ def test_one_question_each(place: Place) -> None:
 
 def test_a_window_later_there_is_room_again(place: Place) -> None:
     """With a short window a process gets its permits again and again, and no more than the limit in each."""
-    one = place.worker("one", 3, window=0.2)
+    one = place.worker("one", 3, window=0.1)
     begin, taken = time.monotonic(), []
     while len(taken) < 9:
         wait = one.take()
@@ -298,7 +330,7 @@ def test_a_window_later_there_is_room_again(place: Place) -> None:
         else:
             taken.append(time.monotonic())
             one.ask(Land(one.last, 0.0, 0.0))
-    assert all(later - earlier > 0.2 for earlier, later in zip(taken, taken[3:], strict=False))
+    assert all(later - earlier > 0.1 for earlier, later in zip(taken, taken[3:], strict=False))
     assert time.monotonic() - begin < 20
 
 
