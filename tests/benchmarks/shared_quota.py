@@ -68,8 +68,8 @@ class Shared:
         self.workers: list[subprocess.Popen[str]] = []
 
     def kill_one(self) -> None:
-        """Kill a worker after two windows."""
-        time.sleep(2 * WINDOW)
+        """Kill a worker in the middle of the second window."""
+        time.sleep(1.5 * WINDOW)
         self.workers[0].kill()
 
     def stop_store(self) -> None:
