@@ -290,6 +290,8 @@ def test_a_store_that_loses_everything_is_told_again(server: RedisServer, caplog
         redis.flushall()
     assert client.quota("bge-m3").remaining_requests == 6
     assert other.status().remaining_requests == 6
+    late = other_process(client, RedisQuotaStore(server.address), "late")
+    assert late.status().remaining_requests == 6
     assert lines(caplog) == []
     client.close()
 

@@ -177,7 +177,9 @@ class RedisQuotaStore(QuotaStore):
         begin = time.monotonic()
         arguments: list[Any] = [known.epoch, known.version, "" if ahead is None else f"{begin + ahead:.6f}"]
         keep, expires, text = (0, 0, "") if wanted is None else (wanted.keep, wanted.expires, wanted.state)
-        arguments += [keep, expires, known.epoch or uuid.uuid4().hex, text, self._holder, _RESERVED]
+        # Another one than before, if there was one: who knows the old one must see that all is lost.
+        epoch = uuid.uuid4().hex if known.version or not known.epoch else known.epoch
+        arguments += [keep, expires, epoch, text, self._holder, _RESERVED]
         if wanted is not None:
             for name, record in wanted.permits.items():
                 arguments += [name, record]
