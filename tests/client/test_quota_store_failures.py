@@ -60,7 +60,7 @@ def test_a_store_that_dies_fails_no_call(server: RedisServer, caplog: pytest.Log
     eventually(lambda: shared(client))
     other = other_process(client, RedisQuotaStore(server.address))
     eventually(lambda: other.status().remaining_requests == 94)
-    assert len(lines(caplog)) == 2
+    assert "works again" in lines(caplog)[1]
     client.close()
 
 
@@ -84,7 +84,7 @@ async def test_a_store_that_hangs_holds_nobody_up(server: RedisServer, caplog: p
     server.go_on()
     await asyncio.to_thread(eventually, lambda: shared(client))
     task.cancel()
-    assert len(lines(caplog)) == 2
+    assert "works again" in lines(caplog)[1]
     # The time limit for the store is 250 ms: a loop that waited for it would stand still for as long.
     assert sorted(gaps)[len(gaps) // 2] < 0.1
     await client.aclose()
@@ -102,7 +102,7 @@ def test_an_answer_that_is_lost_on_the_way(server: RedisServer, caplog: pytest.L
         eventually(lambda: shared(client))
         other = other_process(client, RedisQuotaStore(server.address))
         eventually(lambda: other.status().remaining_requests == 98)
-        assert len(lines(caplog)) == 2
+        assert "works again" in lines(caplog)[1]
         client.close()
 
 
@@ -215,7 +215,7 @@ def test_a_file_that_somebody_holds(tmp_path: Path, caplog: pytest.LogCaptureFix
         holder.execute("ROLLBACK")
     holder.close()
     eventually(lambda: shared(client))
-    assert len(lines(caplog)) == 2
+    assert "works again" in lines(caplog)[1]
     assert client.quota("bge-m3").remaining_requests == 3
     client.close()
 
@@ -418,5 +418,5 @@ def test_a_store_without_time_limits(caplog: pytest.LogCaptureFixture) -> None:
     store.answers.set()
     eventually(lambda: shared(client))
     assert client.quota("bge-m3").remaining_requests == 3
-    assert len(lines(caplog)) == 2
+    assert "works again" in lines(caplog)[1]
     client.close()

@@ -64,7 +64,8 @@ class SharedLedger(RateLimiter):
         # When the wait ends at the earliest that the store told.
         self._opens = float("-inf")
         self._facts: Facts | None = None
-        self._settled_at = float("-inf")
+        # When this process came back to the store, and until when it keeps to its share.
+        self._joined_at = self._settled_at = float("-inf")
         self._clash_told = False
 
     # For the coordinator.
@@ -141,7 +142,7 @@ class SharedLedger(RateLimiter):
         with self._lock:
             if self._alone:
                 self._alone = False
-                self._settled_at = now + _SETTLING
+                self._joined_at, self._settled_at = now, now + _SETTLING
                 closed_for = max(0.0, self._closed_until - now)
                 self._closed_until = float("-inf")
                 self._notes[:] = [(now, Join(tuple(self._own_permits(now)), closed_for))]

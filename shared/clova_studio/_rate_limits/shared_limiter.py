@@ -203,7 +203,7 @@ class SharedRateLimiter(SharedLedger):
         self._coordinator.check()
         with self._lock:
             kind, facts = self._coordinator.kind, self._facts
-            if self._coordinator.failing or facts is None:
+            if self._coordinator.failing or facts is None or facts.time < self._joined_at:
                 return replace(super().status(now), store=kind)
             closed_for = max(0.0, facts.status.closed_for - (now - facts.time))
             return replace(facts.status, name=self.name, closed_for=closed_for, store=kind, shared=True)

@@ -182,8 +182,10 @@ class SQLiteQuotaStore(QuotaStore):
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        # First of all: a file of somebody else is not changed in any way.
+        # First of all: a file of somebody else is not changed in any way. All at one moment: others may make it now.
+        connection.execute("BEGIN")
         _is_empty(connection)
+        connection.execute("ROLLBACK")
         if _patiently(connection, "PRAGMA journal_mode").fetchone() != ("wal",):
             _patiently(connection, "PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = NORMAL")
