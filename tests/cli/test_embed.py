@@ -222,6 +222,16 @@ def test_shards_divide_the_quota(
     assert ran.out.splitlines()[-1].split()[2:4] == limit
 
 
+def test_shards_with_a_store_share_the_whole_quota(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes that count together divide nothing: each is given the whole limits."""
+    monkeypatch.setenv("CLOVASTUDIO_QUOTA_STORE", f"sqlite:///{tmp_path}/quota.db")
+    path = write_rows(tmp_path / "a.jsonl", numbered(200))
+    ran = cli("embed", path, "-o", str(tmp_path / "out.jsonl"), "--dry-run", "--shard", "1/2", "--rate-limits", "test")
+    assert ran.out.splitlines()[-1].split()[2:4] == ["60", "40,000"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,8 +174,9 @@ def _limits(value: str | None, model: str, shard: Shard) -> tuple[RateLimits | N
     """Return the limits of the client, and those that a plan is counted with."""
     from clova_studio import RateLimits
 
-    # The processes of an input do not know of each other: each takes its part, or every one would take all of it.
-    parts = shard.of
+    # Without a store that they share, processes do not know of each other: each takes its part, or every
+    # one would take all of it.
+    parts = 1 if os.environ.get("CLOVASTUDIO_QUOTA_STORE") else shard.of
     if value is None:
         known = {f"{kind} key": _divided(RateLimits.preset(kind).of(model), parts, model) for kind in _KINDS}  # type: ignore[arg-type]  # the two there are
         return None, {name: limit for name, limit in known.items() if limit != (None, None)}
