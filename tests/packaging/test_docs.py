@@ -23,12 +23,15 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("clova_studio", "clova_studio.types", "clova_studio.adapters", "clova_studio.emulator")
 PACKAGES += ("langchain_clova", "llama_index_clova")
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
+# What needs an engine for clusters is run by the tests of these, in `tests/scale`.
+ENGINES = re.compile(r"^(?:import|from) (?:ray|dask|pyspark)\b", flags=re.MULTILINE)
 EXAMPLES = [
     pytest.param(code, id=f"{page.relative_to(ROOT)} {number}")
     for page in PAGES
     for number, code in enumerate(
         re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     )
+    if not ENGINES.search(code)
 ]
 
 
