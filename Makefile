@@ -10,15 +10,17 @@ unexport PYTHONDONTWRITEBYTECODE
 # Each package has this much of its lines run by the tests.
 FLOOR := 95
 
-.PHONY: demo test quick lint mypy pyright types unit coverage bench notebooks docs dist compat clients clean
+.PHONY: demo test quick lint mypy pyright types unit coverage scale bench notebooks docs dist compat clients clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/clova-studio demo $(ARGS)
 
-# Lint first, which takes a second; then types beside the tests, which wait for clocks and processes now and then.
+# Lint first, which takes a second; then types beside the tests, which wait for clocks and processes now and then; last
+# the engines for clusters, which are large to install.
 test: $(VENV)/.dev
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory -j3 mypy pyright coverage
+	@$(MAKE) --no-print-directory scale
 
 # The client's tests that take no time: to be run after every change.
 quick: $(VENV)/.dev
@@ -49,10 +51,14 @@ coverage: $(VENV)/.dev
 		$(BIN)/coverage report --include="$$package/*" --skip-covered --show-missing --fail-under=$(FLOOR) || exit 1; \
 	done
 
+# Ray and Dask with two workers and one quota: not among the others, since they are installed here only.
+scale: $(VENV)/.scale
+	$(BIN)/pytest -n 2 --dist loadfile tests/scale $(ARGS)
+
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
-notebooks: $(VENV)/.dev
+notebooks: $(VENV)/.scale
 	$(BIN)/python tests/notebooks/run.py $(ARGS)
 
 # The variable silences the theme's announcement of its successor, which is no warning about this site.
@@ -90,6 +96,14 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
 	@touch $@ $(VENV)/.demo $(VENV)/.docs
+
+# Of ray there is no wheel for every machine. Without it the tests of Dask remain, and those of ray say why they do not.
+$(VENV)/.scale: pyproject.toml $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev --group scale 2> $(VENV)/scale.log || { \
+		grep "distribution found for ray" $(VENV)/scale.log || { cat $(VENV)/scale.log >&2; exit 1; }; \
+		$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev --group dask; \
+	}
+	@touch $@
 
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[all]' --group docs
