@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-
-from clova_studio.emulator import serve
+from notebook_support import FOLDER, TIMED, code_of, execute, read, texts_of
 
 if TYPE_CHECKING:
-    from clova_studio.emulator import RecordedRequest
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "notebooks"
-RUN = Path(__file__).with_name("run.py")
 # Each with the APIs that it asks at the place where the key leads.
 NOTEBOOKS = {
     "agent_langgraph": {"chat-completions"},
@@ -29,69 +21,23 @@ NOTEBOOKS = {
     "quotas_and_retries": {"chat-completions"},
     "rag_langchain": {"segmentation", "embedding", "reranker", "rag-reasoning", "chat-completions"},
 }
+# What needs an engine for clusters is run by `make scale`.
+ELSEWHERE = "index_at_scale"
+SAVED = [*NOTEBOOKS, ELSEWHERE]
 EMULATOR_KEY = "nv-emulator-test-key"
-KEY = "nv-made-up-for-the-notebooks"
-# Where the clock has a say: how often a program asked in vain, what a client made of it, how long it has to wait.
-TIMED = {"measure", "learnt", "max-wait"}
 MACHINE = re.compile(
     r"/(?:home|Users|root|tmp|usr|opt|var|work)/|[A-Z]:\\\\|site-packages|(?:127\.0\.0\.1|localhost):\d"
 )
 MAX_PICTURE = 100_000
-# What a kernel says of its own threads and sockets, with its traceback, while it starts or is ended.
-KERNEL = re.compile(
-    r"^(?:ERROR:(?:tornado|asyncio)[^\n]*|Exception in thread Heartbeat:)\n"
-    r"(?:(?:Traceback [^\n]*|During handling [^\n]*|The above exception [^\n]*)?\n"
-    r"|[ \t][^\n]*\n|(?:zmq|asyncio)\.[^\n]*\n)*"
-    r"|^[^\n]+ \(src/\w+\.cpp:\d+\)\n",
-    flags=re.MULTILINE,
-)
 
 
-class Ran(NamedTuple):
-    """A notebook that was run, and what arrived at the server that the environment named."""
-
-    cells: list[Any]
-    requests: list[RecordedRequest]
-
-
-def read(path: Path) -> Any:
-    """Return a notebook."""
-    return nbformat.read(path, as_version=4)
+def test_the_folder_holds_the_six_notebooks() -> None:
+    """There are six notebooks, each with a test, and nothing beside them."""
+    found = {path.name for path in FOLDER.iterdir() if path.name != ".ipynb_checkpoints"}
+    assert found == {f"{name}.ipynb" for name in SAVED}
 
 
-def code_of(cells: list[Any]) -> list[Any]:
-    """Return the cells that hold code."""
-    return [cell for cell in cells if cell.cell_type == "code"]
-
-
-def texts_of(cell: Any) -> list[str]:
-    """Return what a cell shows in words."""
-    return [output["text"] if output.output_type == "stream" else output.data["text/plain"] for output in cell.outputs]
-
-
-def execute(name: str, folder: Path, *, with_key: bool) -> Ran:
-    """Run a notebook in a process of its own, with a key for a server of the test's, or without one."""
-    environment = {name: value for name, value in os.environ.items() if "CLOVASTUDIO" not in name}
-    with serve(api_keys=[KEY]) as server:
-        if with_key:
-            environment |= {"CLOVASTUDIO_API_KEY": KEY, "CLOVASTUDIO_BASE_URL": server.base_url}
-        command = [sys.executable, str(RUN), name, "--into", str(folder), *(["--service"] if with_key else [])]
-        done = subprocess.run(
-            command, capture_output=True, text=True, encoding="utf-8", check=False, cwd=folder, env=environment
-        )
-        # What a kernel and its sockets say of themselves is no matter of the notebook, whose cells keep what they say.
-        assert (done.returncode, KERNEL.sub("", done.stderr)) == (0, "")
-        return Ran(read(folder / f"{name}.ipynb").cells, server.requests)
-
-
-def test_the_folder_holds_the_five_notebooks() -> None:
-    """There are five notebooks, each with a test, and nothing beside them."""
-    assert sorted(path.name for path in FOLDER.iterdir() if path.name != ".ipynb_checkpoints") == [
-        f"{name}.ipynb" for name in NOTEBOOKS
-    ]
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", SAVED)
 def test_saved_whole(name: str) -> None:
     """A notebook is saved as one run from top to bottom left it, without an error, a warning or a cell left out."""
     notebook = read(FOLDER / f"{name}.ipynb")
@@ -109,7 +55,7 @@ def test_saved_whole(name: str) -> None:
     assert pictures or name == "emulator_in_your_tests"
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", SAVED)
 def test_saved_without_traces(name: str) -> None:
     """Nothing saved tells of a machine, a front end, a time or a key but the emulator's made-up one."""
     notebook = read(FOLDER / f"{name}.ipynb")
@@ -126,7 +72,7 @@ def test_saved_without_traces(name: str) -> None:
             assert set(re.findall(r"nv-[\w-]{6,}", text)) <= {EMULATOR_KEY}, cell.id
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", SAVED)
 def test_begins_with_what_it_shows(name: str) -> None:
     """The first cell is a title with prose in Korean and English and how to run it; the second chooses who answers."""
     title, setup, *_ = read(FOLDER / f"{name}.ipynb").cells
