@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
 import pytest
 from quota_servers import RedisServer
 from scale_support import KEY, LINES, Job, asked, quota_server, recipe, refused, texts, vectors_of
-
-pytest.importorskip("distributed", reason="Dask is not installed: make scale installs it")
-
-import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from pathlib import Path
