@@ -171,7 +171,7 @@ def test_entry_points(wheel: Path) -> None:
 
 
 def test_metadata_names_the_extras(bare: Path) -> None:
-    """The bare install requires three distributions; the extras are the five documented ones."""
+    """The bare install requires three distributions; the extras are the six documented ones."""
     code = """
 from importlib.metadata import metadata, requires
 bare = [line for line in requires("clova-studio") if "extra" not in line]
@@ -181,7 +181,7 @@ print(sorted(metadata("clova-studio").get_all("Provides-Extra")))
     done = run(bare, code)
     assert done.stdout.splitlines() == [
         "['httpx', 'pydantic', 'tenacity']",
-        "['all', 'demo', 'emulator', 'langchain', 'llama-index']",
+        "['all', 'demo', 'emulator', 'langchain', 'llama-index', 'redis']",
     ], done.stderr
 
 
