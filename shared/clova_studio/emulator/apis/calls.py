@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clova_studio.emulator.rules.chat_request import ChatRequest
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.rules.tools import check_ascii_names
 from clova_studio.emulator.server.routes import Route
@@ -23,11 +24,16 @@ class ApiCall:
     @property
     def observed(self) -> bool:
         """Whether answers take the observed form where it differs from the documented one."""
-        return self.state.settings.observed
+        return self.facts.observed
+
+    @property
+    def facts(self) -> Facts:
+        """What may differ from one service to another."""
+        return self.state.settings.facts
 
     def check_names(self, request: ChatRequest) -> None:
         """Refuse names beyond ASCII, where the emulator is set to."""
-        if self.state.settings.ascii_names:
+        if not self.facts.takes("hangul-names"):
             check_ascii_names(request.tools, request.messages, request.schema)
 
     def charge(self, model: str, tokens: int = 0) -> dict[str, str]:
@@ -35,7 +41,8 @@ class ApiCall:
         verdict = self.state.windows.charge(self.key, model, tokens)
         if verdict is None:
             return {}
-        headers = verdict.headers if self.state.settings.shows_limits else {}
+        shown = self.facts["limit-headers"]
+        headers = verdict.headers if shown == "always" or (shown == "refusals" and not verdict.allowed) else {}
         if not verdict.allowed:
             raise Refusal("42901", headers=headers)  # without Retry-After, which was never recorded
         return headers

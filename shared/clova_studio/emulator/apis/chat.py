@@ -9,6 +9,7 @@ from clova_studio.emulator.apis.calls import ApiCall
 from clova_studio.emulator.language.answers import Reply, compute_reply, scripted_reply
 from clova_studio.emulator.rules.catalogue import MODELS, TUNED_V1, TUNED_V3, Model, as_tuned
 from clova_studio.emulator.rules.chat_request import ChatRequest
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.refusals import Refusal
 from clova_studio.emulator.rules.v1 import check_v1
 from clova_studio.emulator.rules.v3 import check_v3
@@ -45,9 +46,9 @@ def tuned_model(call: ApiCall, task: str, assumed: Model) -> Model:
     return as_tuned(MODELS[base])
 
 
-def check_chat(body: dict[str, Any], model: Model, *, observed: bool, can_force: bool | None = None) -> ChatRequest:
+def check_chat(body: dict[str, Any], model: Model, facts: Facts, *, compatible: bool = False) -> ChatRequest:
     """Check a native chat request by the rules of the version that serves the model; see `check_v3`."""
-    return check_v3(body, model, observed=observed, can_force=can_force) if model.v3 else check_v1(body, model)
+    return check_v3(body, model, facts, compatible=compatible) if model.v3 else check_v1(body, model)
 
 
 def converse(call: ApiCall, request: ChatRequest) -> tuple[Reply, dict[str, str]]:
@@ -59,26 +60,25 @@ def converse(call: ApiCall, request: ChatRequest) -> tuple[Reply, dict[str, str]
 
 def chat(call: ApiCall) -> Answer:
     """Answer a chat request of either version."""
-    route, body, observed = call.route, call.body, call.observed
+    route, body, facts = call.route, call.body, call.facts
     model = find_model(call)
-    request = check_chat(body, model, observed=observed)
+    request = check_chat(body, model, facts)
     call.check_names(request)
     reply, headers = converse(call, request)
     mark = fingerprint(route.version, model.name, route.task, dumps(body))
     seed = request.seed or random_seed(mark)
     if model.v3:
-        shape: v1.Shape | v3.Shape = v3.Shape(
-            request, reply, seed=seed, created=time.time(), mark=mark, observed=observed
-        )
+        shape: v1.Shape | v3.Shape = v3.Shape(request, reply, seed=seed, created=time.time(), mark=mark, facts=facts)
     else:
-        shape = v1.Shape(request, reply, seed=seed, observed=observed)
+        shape = v1.Shape(request, reply, seed=seed, facts=facts)
     if not call.streamed:
         return JsonAnswer.success(shape.result(), headers)
-    frames = Frames(mark, observed=observed)
+    frames = Frames(mark, facts)
     return StreamAnswer(
         frames,
         tokens=(frames.frame("token", data) for data in shape.tokens()),
         results=(frames.frame("result", data) for data in [shape.final()]),
         headers=headers,
-        signal=observed,  # recorded streams end with a signal, the guide's examples with the result
+        signal=facts["event-signal"]
+        == "sent",  # recorded streams end with a signal, the guide's examples with the result
     )

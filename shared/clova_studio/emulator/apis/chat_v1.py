@@ -7,6 +7,7 @@ from clova_studio.emulator.apis.filters import filter_scores
 from clova_studio.emulator.language.answers import Reply
 from clova_studio.emulator.language.tokens import pieces
 from clova_studio.emulator.rules.chat_request import ChatRequest
+from clova_studio.emulator.rules.facts import Facts
 
 # A normal end is "stop_before" even without stop strings, as recorded.
 STOP_REASONS = {"stop": "stop_before", "length": "length"}
@@ -15,11 +16,11 @@ STOP_REASONS = {"stop": "stop_before", "length": "length"}
 class Shape:
     """One v1 answer in its wire forms."""
 
-    def __init__(self, request: ChatRequest, reply: Reply, *, seed: int, observed: bool) -> None:
+    def __init__(self, request: ChatRequest, reply: Reply, *, seed: int, facts: Facts) -> None:
         self._request = request
         self._reply = reply
         self._seed = seed
-        self._observed = observed
+        self._facts = facts
 
     def result(self) -> dict[str, Any]:
         """The ``result`` of an answer; the two forms differ in the order of the keys."""
@@ -28,15 +29,15 @@ class Shape:
         message = {"message": {"role": "assistant", "content": reply.content}}
         lengths = {"inputLength": self._request.prompt_tokens, "outputLength": reply.output_tokens}
         # With filters off the recorded value is an empty list.
-        filters = filter_scores(observed=self._observed) if self._request.ai_filters else []
+        filters = filter_scores(self._facts) if self._request.ai_filters else []
         ends: dict[str, Any] = {"stopReason": reason}
-        middle = {**lengths, **ends} if self._observed else {**ends, **lengths}
+        middle = {**lengths, **ends} if self._facts["v1-order"] == "lengths-first" else {**ends, **lengths}
         return {**message, **middle, "seed": self._seed, "aiFilter": filters}
 
     def tokens(self) -> Iterator[dict[str, Any]]:
         """Data of the token events: only the message in the page's example; recorded ones have counts too."""
         for piece in pieces(self._reply.content):
-            if self._observed:
+            if self._facts["v1-token-counts"] == "sent":
                 yield {
                     "index": 0,
                     "inputLength": self._request.prompt_tokens,

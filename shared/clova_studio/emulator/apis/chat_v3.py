@@ -9,6 +9,7 @@ from clova_studio.emulator.language.answers import Reply
 from clova_studio.emulator.language.tokens import pieces
 from clova_studio.emulator.language.tool_calls import Call
 from clova_studio.emulator.rules.chat_request import ChatRequest
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.server.wire import call_id, usage
 
 
@@ -24,13 +25,13 @@ class Shape:
     """One v3 answer in its wire forms."""
 
     def __init__(
-        self, request: ChatRequest, reply: Reply, *, seed: int, created: float, mark: bytes, observed: bool
+        self, request: ChatRequest, reply: Reply, *, seed: int, created: float, mark: bytes, facts: Facts
     ) -> None:
         self._request = request
         self._reply = reply
         self._seed = seed
         self._created = created
-        self._observed = observed
+        self._facts = facts
         self._calls = tool_calls(mark, reply.calls)
 
     def result(self) -> dict[str, Any]:
@@ -40,13 +41,14 @@ class Shape:
         and all recordings have seconds.
         """
         final = self.final()
-        if self._observed or self._request.tools or self._request.model.thinking:
+        if self._request.tools or self._request.model.thinking:
             return final
-        ordered = {"created": int(self._created * 1000)}
-        for name in ("usage", "message", "finishReason", "seed", "aiFilter"):
-            if name in final:
-                ordered[name] = final[name]
-        return ordered
+        if self._facts["native-created"] == "milliseconds":
+            final["created"] = int(self._created * 1000)
+        if self._facts["native-order"] == "message-first":
+            return final
+        names = ("created", "usage", "message", "finishReason", "seed", "aiFilter")
+        return {name: final[name] for name in names if name in final}
 
     def final(self) -> dict[str, Any]:
         """Data of the result event: the complete answer, with usage."""
@@ -61,7 +63,7 @@ class Shape:
             used["completionTokensDetails"] = {"thinkingTokens": reply.thinking_tokens}
         final = self._data(message) | {"finishReason": reply.finish, "usage": used}
         if self._request.ai_filters:  # when not requested, the key is missing, not empty
-            final["aiFilter"] = filter_scores(observed=self._observed)
+            final["aiFilter"] = filter_scores(self._facts)
         return final
 
     def tokens(self) -> Iterator[dict[str, Any]]:

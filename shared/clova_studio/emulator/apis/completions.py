@@ -64,5 +64,5 @@ def completions(call: ApiCall) -> JsonAnswer:
         result |= {"inputTokens": tokens.pieces(given), "outputTokens": tokens.pieces(output)}
     if with_probs:
         result["probs"] = []  # no source shows its items
-    result["aiFilter"] = filter_scores(observed=call.observed) if with_filters else []
+    result["aiFilter"] = filter_scores(call.facts) if with_filters else []
     return JsonAnswer.success(result, headers)

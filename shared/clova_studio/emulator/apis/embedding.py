@@ -21,8 +21,20 @@ def embedding(call: ApiCall) -> JsonAnswer:
 
 def embed_text(call: ApiCall, model: str, content: str) -> tuple[list[float], int, dict[str, str]]:
     """Check the length of a text, charge and embed it; return vector, number of tokens and headers of the answer."""
+    size = _size(model, content)
+    headers = call.charge(model, size)
+    return embed(content, model), size, headers
+
+
+def embed_texts(call: ApiCall, model: str, contents: list[str]) -> tuple[list[list[float]], int, dict[str, str]]:
+    """Do the same with several texts, as one request."""
+    size = sum(_size(model, content) for content in contents)
+    headers = call.charge(model, size)
+    return [embed(content, model) for content in contents], size, headers
+
+
+def _size(model: str, content: str) -> int:
     size = tokens.count(content, EMBEDDING_LIMITS[model])
     if size > EMBEDDING_LIMITS[model]:
         raise Refusal("40003")
-    headers = call.charge(model, size)
-    return embed(content, model), size, headers
+    return size

@@ -14,6 +14,7 @@ from clova_studio.emulator.apis.openai_request import read_request
 from clova_studio.emulator.language.answers import Reply
 from clova_studio.emulator.language.tokens import pieces
 from clova_studio.emulator.rules.chat_request import ChatRequest
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.server.delivery import Answer, JsonAnswer, StreamAnswer
 from clova_studio.emulator.server.wire import OpenAIFrames, call_id, dumps, fingerprint, random_seed
 
@@ -22,7 +23,7 @@ def openai_chat(call: ApiCall) -> Answer:
     """Answer an OpenAI-compatible chat request."""
     request = read_request(call)
     reply, headers = converse(call, request)
-    shape = Shape(request, reply, mark=fingerprint("openai", dumps(call.body)), observed=call.observed)
+    shape = Shape(request, reply, mark=fingerprint("openai", dumps(call.body)), facts=call.facts)
     if not call.streamed:
         return JsonAnswer(dumps(shape.whole()).encode(), headers=headers)
     frames = OpenAIFrames()
@@ -35,20 +36,22 @@ def openai_chat(call: ApiCall) -> Answer:
     )
 
 
-def _thinking(text: str) -> dict[str, str]:
+def _thinking(text: str, facts: Facts) -> dict[str, str]:
     """Thinking under both of its names: NAVER's own client reads the first, a page of the guide prints the second."""
-    return {"reasoning_content": text, "thinking_content": text}
+    names = ("reasoning_content", "thinking_content")
+    return {name: text for name in names if facts["thinking-name"] in {name, "both"}}
 
 
 class Shape:
     """One answer in OpenAI's forms."""
 
-    def __init__(self, request: ChatRequest, reply: Reply, *, mark: bytes, observed: bool) -> None:
+    def __init__(self, request: ChatRequest, reply: Reply, *, mark: bytes, facts: Facts) -> None:
         self._request = request
         self._reply = reply
+        self._facts = facts
         now = time.time()
         # The recorded `created` is in milliseconds; OpenAI's structure, as documented, has seconds.
-        self._created = int(now * 1000) if observed else int(now)
+        self._created = int(now * 1000) if facts["compatible-created"] == "milliseconds" else int(now)
         self._id = mark.hex()  # 32 digits without "chatcmpl-", as recorded
         self._seed = request.seed or random_seed(mark)
         self._calls = [
@@ -66,7 +69,7 @@ class Shape:
         reply = self._reply
         message: dict[str, Any] = {"role": "assistant", "content": reply.content}
         if reply.thinking is not None:
-            message |= _thinking(reply.thinking)
+            message |= _thinking(reply.thinking, self._facts)
         if self._calls:
             message["tool_calls"] = self._calls
         usage: dict[str, Any] = {
@@ -90,7 +93,7 @@ class Shape:
         """The role, then thinking, text and tool calls piece by piece."""
         yield self._chunk({"role": "assistant", "content": ""})
         for piece in pieces(self._reply.thinking or ""):
-            yield self._chunk(_thinking(piece))
+            yield self._chunk(_thinking(piece, self._facts))
         for piece in pieces(self._reply.content):
             yield self._chunk({"content": piece})
         for index, call in enumerate(self._calls):

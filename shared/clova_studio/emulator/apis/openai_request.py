@@ -60,8 +60,7 @@ def read_request(call: ApiCall) -> ChatRequest:
     _check_values(body)
     native = _translate(body, model)
     try:
-        can_force = model.forced_choice or not call.observed
-        request = check_chat(native, model, observed=call.observed, can_force=can_force)
+        request = check_chat(native, model, call.facts, compatible=True)
         call.check_names(request)
     except Refusal as refusal:
         raise _renamed(refusal, body) from None
@@ -82,7 +81,7 @@ def _find_model(call: ApiCall, name: Any) -> Model:
     if name.startswith(_TUNED) and len(name) > len(_TUNED):
         return tuned_model(call, name.removeprefix(_TUNED), TUNED_V3)
     # The pages write upper case; NAVER's own demo sends lower case.
-    known = MODELS.get(name.upper() if call.observed and name.islower() else name)
+    known = MODELS.get(name.upper() if call.facts.takes("lower-case-model") and name.islower() else name)
     if known is None:
         raise Refusal("40080")
     return known

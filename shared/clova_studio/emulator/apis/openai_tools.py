@@ -1,11 +1,14 @@
 """OpenAI-compatible embeddings and the list of models ("OpenAI compatibility" page)."""
 
+from typing import Any
+
 from clova_studio.emulator.apis.calls import ApiCall
-from clova_studio.emulator.apis.embedding import embed_text
+from clova_studio.emulator.apis.embedding import embed_text, embed_texts
 from clova_studio.emulator.apis.openai_request import check_supported
 from clova_studio.emulator.language.vectors import DIMENSIONS
 from clova_studio.emulator.rules.catalogue import EMBEDDING_LIMITS, MODELS
 from clova_studio.emulator.rules.checks import text
+from clova_studio.emulator.rules.facts import REFUSED, Facts
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.delivery import JsonAnswer
 from clova_studio.emulator.server.wire import dumps
@@ -15,7 +18,7 @@ _RELEASED = 1_744_848_000  # 17 April 2025, the release of the compatible API
 
 
 def openai_embeddings(call: ApiCall) -> JsonAnswer:
-    """Embed one text; lists are refused, because no source shows one that works.
+    """Embed one text; lists are refused unless the emulator is set to take them, because no source shows what they do.
 
     Without ``encoding_format`` the answer has numbers; base64, which OpenAI's SDK requests by default, is refused.
     """
@@ -31,14 +34,29 @@ def openai_embeddings(call: ApiCall) -> JsonAnswer:
     dimensions = body.get("dimensions")
     if dimensions is not None and (not isinstance(dimensions, int) or dimensions != DIMENSIONS):
         raise invalid("dimensions")
-    vector, size, headers = embed_text(call, model, text(body, "input"))
+    texts = _texts(body, call.facts)
+    if call.facts["list-input"] == "one-request" and len(texts) > 1:
+        vectors, size, headers = embed_texts(call, model, texts)
+    else:
+        found = [embed_text(call, model, item) for item in texts]
+        vectors, size, headers = [item[0] for item in found], sum(item[1] for item in found), found[-1][2]
     answer = {
         "object": "list",
         "model": model,
-        "data": [{"object": "embedding", "index": 0, "embedding": vector}],
+        "data": [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(vectors)],
         "usage": {"prompt_tokens": size, "total_tokens": size},
     }
     return JsonAnswer(dumps(answer).encode(), headers=headers)
+
+
+def _texts(body: dict[str, Any], facts: Facts) -> list[str]:
+    """The texts to embed."""
+    given = body.get("input")
+    if not isinstance(given, list) or facts["list-input"] == REFUSED:
+        return [text(body, "input")]
+    if not given:
+        raise invalid("input")
+    return [text({"input": item}, "input") for item in given]
 
 
 def openai_models(call: ApiCall) -> JsonAnswer:  # noqa: ARG001 - the same for every request

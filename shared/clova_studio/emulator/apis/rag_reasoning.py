@@ -18,6 +18,7 @@ from clova_studio.emulator.language.tool_calls import Call, choose_calls, make_c
 from clova_studio.emulator.rules.catalogue import RAG_REASONING_MODEL
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import MAX_SEED, boolean, check_sampling, integer, strings
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.messages import check_messages_v3
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
@@ -32,7 +33,7 @@ _QUESTION_MARKS = ("?", "？")  # noqa: RUF001 - the full-width mark is meant
 
 def rag_reasoning(call: ApiCall) -> JsonAnswer:
     """Answer one step of the loop."""
-    request = _check(call.body, observed=call.observed)
+    request = _check(call.body, call.facts)
     call.check_names(request)
     headers = call.charge("rag-reasoning", request.prompt_tokens + request.limit)
     searches = _searches(request)
@@ -54,18 +55,18 @@ def rag_reasoning(call: ApiCall) -> JsonAnswer:
     return JsonAnswer.success(result, headers)
 
 
-def _check(body: dict[str, Any], *, observed: bool) -> ChatRequest:
+def _check(body: dict[str, Any], facts: Facts) -> ChatRequest:
     check_sampling(body, "repetitionPenalty", 2)
     limit = integer(body, "maxTokens", _MIN_OUTPUT, _MAX_OUTPUT) or _MIN_OUTPUT
     stop = strings(body, "stop")
     integer(body, "seed", 0, MAX_SEED)
     boolean(body, "includeAiFilters", default=True)
-    tools = check_tools(body, complete=True)
+    tools = check_tools(body, facts, complete=True)
     # The page always requires tools; an existing client omits them in the last step.
-    if not tools and not (observed and body.get("toolChoice") == "none"):
+    if not tools and not (facts.takes("rag-without-tools") and body.get("toolChoice") == "none"):
         raise invalid("tools")
     choice = check_tool_choice(body, tools)  # no refusal of the forced form is recorded here
-    messages = check_messages_v3(_without_thinking(body), RAG_REASONING_MODEL, plain="messages", observed=observed)
+    messages = check_messages_v3(_without_thinking(body), RAG_REASONING_MODEL, facts, plain="messages")
     for index, message in enumerate(messages):
         if message["role"] == "tool":
             _documents(message, f"messages[{index}].content")

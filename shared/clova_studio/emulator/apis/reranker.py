@@ -38,7 +38,7 @@ def rerank(call: ApiCall) -> JsonAnswer:
     body = call.body
     documents = check_documents(body.get("documents"), "documents")
     query = text(body, "query")
-    limit = integer(body, "maxTokens", 1, _MAX_OUTPUT) or _DEFAULT_OUTPUT
+    limit = integer(body, "maxTokens", 1, _MAX_OUTPUT - (not call.facts.takes("reranker-4096"))) or _DEFAULT_OUTPUT
     size = tokens.count_prompt([{"content": item["doc"]} for item in documents], most=_MAX_INPUT)
     size += tokens.count(query, _MAX_INPUT)
     if size > _MAX_INPUT:

@@ -46,7 +46,7 @@ def final_answer(call: ApiCall) -> Answer:
         if not observed:
             result["useTask"] = False  # in the page's table, not in its sample
         return JsonAnswer.success({**result, "apiResult": run.api_results}, headers)
-    frames = Frames(fingerprint("skillset", call.route.item, dumps(body)), observed=observed)
+    frames = Frames(fingerprint("skillset", call.route.item, dumps(body)), call.facts)
     return StreamAnswer(
         frames,
         tokens=(frames.frame(name, data) for name, data in _events(run, size, by_token=by_token, observed=observed)),

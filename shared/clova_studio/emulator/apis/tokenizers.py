@@ -28,11 +28,11 @@ def chat_tokenize(call: ApiCall) -> JsonAnswer:
             for message in check_messages_v1(body)
         ]
         return JsonAnswer.success({"messages": counted}, headers)
-    tools = check_tools(body)
+    tools = check_tools(body, call.facts)
     check_tool_choice(body, tools)
-    schema = check_response_format(body, observed=call.observed)
-    messages = check_messages_v3(body, model, observed=call.observed)
-    if call.state.settings.ascii_names:
+    schema = check_response_format(body, call.facts)
+    messages = check_messages_v3(body, model, call.facts)
+    if not call.facts.takes("hangul-names"):
         check_ascii_names(tools, messages, schema)
     headers = call.charge("chat-tokenize")
     result: dict[str, Any] = {"messages": [_counted(message) for message in messages]}

@@ -68,7 +68,7 @@ def _health(state: State, _: Inputs) -> outputs.Health:
     log = state.log
     return outputs.Health(
         version=package_version(),
-        behaviour=state.settings.behaviour,
+        behaviour=str(state.settings.facts),
         uptime_seconds=round(monotonic() - state.started, 3),
         requests=outputs.RequestCounts(
             received=log.received,

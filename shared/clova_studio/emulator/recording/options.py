@@ -20,7 +20,7 @@ _COMPUTED: dict[str, Any] = {
     "api_keys": None,
     "rate_limits": None,
     "window": 60.0,
-    "counting": "fixed",
+    "counting": None,
     "latency": 0.0,
     "token_latency": 0.0,
     "faults": (),
@@ -103,7 +103,7 @@ def open_tape(settings: "Settings") -> "Recorder | Replayer | None":
     if settings.replay is not None:
         from clova_studio.emulator.recording.replayer import Replayer
 
-        return Replayer(settings.replay, speed=settings.speed or 0.0, observed=settings.observed)
+        return Replayer(settings.replay, speed=settings.speed or 0.0, facts=settings.facts)
     return None
 
 

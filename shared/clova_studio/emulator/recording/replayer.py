@@ -12,6 +12,7 @@ from clova_studio.emulator.recording.matching import describe, exact_key_of, key
 from clova_studio.emulator.recording.options import keys_of_environment
 from clova_studio.emulator.recording.secrets import REQUEST_ID, Secrets
 from clova_studio.emulator.recording.shown import refuse, show
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.server.http_connection import HttpConnection
 from clova_studio.emulator.server.request_log import RecordedRequest, RequestLog
 
@@ -34,17 +35,17 @@ class Replayer:
     Args:
         path: The file.
         speed: Factor of the recorded pace; 0 means at once.
-        observed: Whether refusals of its own take the observed form.
+        facts: The form of its own refusals.
 
     Raises:
         OSError: The file cannot be read.
         ValueError: It is no recording; the message names the line.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, speed: float, observed: bool) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, speed: float, facts: Facts) -> None:
         self._path = Path(path)
         self._speed = speed
-        self._observed = observed
+        self._facts = facts
         self._secrets = Secrets()
         for key in keys_of_environment():
             self._secrets.learn(key)
@@ -63,7 +64,7 @@ class Replayer:
         interaction = self._take(request)
         if interaction is None:
             record.hint = self._nearest(request)
-            await refuse(connection, record, request, observed=self._observed)
+            await refuse(connection, record, request, self._facts)
             return
         await self._give(connection, interaction.reply, begin)
 

@@ -3,6 +3,7 @@
 from clova_studio.emulator.recording.events import as_bytes
 from clova_studio.emulator.recording.interactions import Request, body_bytes
 from clova_studio.emulator.recording.secrets import MASK, Secrets, is_secret_header
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.server.hints import HINT_HEADER, printable
 from clova_studio.emulator.server.http_connection import HttpConnection
 from clova_studio.emulator.server.request_log import RecordedRequest, RequestLog
@@ -24,11 +25,11 @@ def show(
     log.complete(record, as_bytes(request.body["text"]) if "text" in request.body else body_bytes(request.body))
 
 
-async def refuse(connection: HttpConnection, record: RecordedRequest, request: Request, *, observed: bool) -> None:
+async def refuse(connection: HttpConnection, record: RecordedRequest, request: Request, facts: Facts) -> None:
     """Answer, in the emulator's form, that a request is not in the recording."""
     record.code, record.message = _CODE, "Not in the recording"
     message = f"{record.message}: {request.method} {request.path}. {record.hint}"
     as_openai = is_openai_path(connection.raw_path)
-    body = openai_failure(_CODE, message) if as_openai else failure(_CODE, message, observed=observed)
+    body = openai_failure(_CODE, message) if as_openai else failure(_CODE, message, facts)
     headers = {"content-type": "application/json", HINT_HEADER: printable(record.hint)}
     await connection.answer(404, headers, body)

@@ -16,8 +16,6 @@ class Model:
     thinking: bool = False
     structured: bool = False  # whether it has the responseFormat field
     tools: bool = False
-    # Whether a tool choice that names a tool was accepted on the OpenAI-compatible path; 40009 where it was not.
-    forced_choice: bool = True
     tunable: bool = True  # page on training tasks: "not HCX-007"
     # Of a request that sets no limit. The v3 page no longer prints it; its edition of 2025 said 100, as v1's does.
     default_output: int = 100
@@ -34,7 +32,7 @@ MODELS = {
         Model("HCX-003", 1, 8_192, 7_600, 4_096),
         Model("HCX-DASH-001", 1, 4_096, 3_500, 4_096),
         Model("HCX-005", 3, 128_000, 128_000, 4_096, images=True, tools=True),
-        Model("HCX-DASH-002", 3, 32_000, 32_000, 4_096, tools=True, forced_choice=False),
+        Model("HCX-DASH-002", 3, 32_000, 32_000, 4_096, tools=True),
         Model(
             "HCX-007",
             3,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 MAX_BYTES = 20 * 1024 * 1024
@@ -23,15 +24,15 @@ _EXTENSIONS = frozenset({"bmp", "png", "jpg", "jpeg", "webp"})
 _DATA_URI = re.compile(r"data:(?P<type>[^;,]*)(?:;[^,]*)?,(?P<data>.*)\Z", re.DOTALL)
 
 
-def check_image(part: Mapping[str, Any], where: str, *, observed: bool) -> None:
-    """Check one image part; bare base64 is refused as recorded, although the page documents it."""
+def check_image(part: Mapping[str, Any], where: str, facts: Facts) -> None:
+    """Check one image part; bare base64 was refused in recorded traffic, although the page documents it."""
     url, data = part.get("imageUrl"), part.get("dataUri")
     if url is not None and data is not None:
         raise invalid("imageUrl", "dataUri")
     if isinstance(url, Mapping) and isinstance(url.get("url"), str):
         _check_url(url["url"])
     elif isinstance(data, Mapping) and isinstance(data.get("data"), str):
-        _check_data(data["data"], observed=observed)
+        _check_data(data["data"], facts)
     else:
         raise invalid(where)
 
@@ -50,10 +51,10 @@ def _check_url(url: str) -> None:
         raise Refusal("40060")
 
 
-def _check_data(value: str, *, observed: bool) -> None:
+def _check_data(value: str, facts: Facts) -> None:
     found = _DATA_URI.match(value)
     if found is None:
-        if observed:
+        if not facts.takes("bare-base64"):
             raise invalid()
         encoded = value
     else:

@@ -8,6 +8,7 @@ from typing import Any
 
 from clova_studio.emulator.rules.catalogue import Model
 from clova_studio.emulator.rules.checks import is_one_of, message_list
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.images import check_image
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
@@ -16,7 +17,7 @@ _MAX_IMAGES = 5
 
 
 def check_messages_v3(
-    body: Mapping[str, Any], model: Model, *, plain: str = "", thinking: bool = False, observed: bool
+    body: Mapping[str, Any], model: Model, facts: Facts, *, plain: str = "", thinking: bool = False
 ) -> list[dict[str, Any]]:
     """Check the conversation of a v3 request.
 
@@ -36,7 +37,7 @@ def check_messages_v3(
             raise invalid("messages", "responseFormat")
         if message.get("thinkingContent") is not None:
             raise invalid("thinkingContent")
-        images += _check_content(message, where, model, plain=plain, observed=observed)
+        images += _check_content(message, where, model, facts, plain=plain)
         if message.get("toolCalls") is not None:
             calls |= _check_calls(message, where)
         if role == "tool" and not is_one_of(message.get("toolCallId"), calls):
@@ -48,7 +49,7 @@ def check_messages_v3(
     return messages
 
 
-def _check_content(message: Mapping[str, Any], where: str, model: Model, *, plain: str, observed: bool) -> int:
+def _check_content(message: Mapping[str, Any], where: str, model: Model, facts: Facts, *, plain: str) -> int:
     """Check the content of one message and return the number of its images."""
     content, role = message.get("content"), message["role"]
     if isinstance(content, str):
@@ -68,7 +69,7 @@ def _check_content(message: Mapping[str, Any], where: str, model: Model, *, plai
             _check_text(part, field)
         elif kind == "image_url":
             images += 1
-            _check_image_part(part, field, model, role, plain=plain, observed=observed)
+            _check_image_part(part, field, model, role, facts, plain=plain)
         else:
             raise invalid(f"{field}.type")
     if images > 1:
@@ -86,7 +87,7 @@ def _check_text(part: Mapping[str, Any], field: str) -> None:
 
 
 def _check_image_part(
-    part: Mapping[str, Any], field: str, model: Model, role: str, *, plain: str, observed: bool
+    part: Mapping[str, Any], field: str, model: Model, role: str, facts: Facts, *, plain: str
 ) -> None:
     if not model.images:
         raise Refusal("40009", "Unsupported input format")
@@ -94,7 +95,7 @@ def _check_image_part(
         raise invalid(plain, "image_url")
     if role != "user":
         raise invalid(field)
-    check_image(part, field, observed=observed)
+    check_image(part, field, facts)
 
 
 def _check_calls(message: Mapping[str, Any], where: str) -> set[str]:

@@ -3,14 +3,15 @@
 Source: the "Structured Outputs" reference page lists the supported keywords and excludes ``pattern``. NAVER's own live
 test sends annotations that the page does not list (``title``, ``default``, ``$schema``, and ``additionalProperties`` as
 a boolean), so these are ignored. References and null types are open: the documented behaviour refuses them because the
-page does not list them, the observed one takes them. What else the page does not list is refused, so that a client that
-works here also works with the service.
+page does not list them, the observed one takes them. Each of these is a fact that can be set. What else the page does
+not list is refused, so that a client that works here also works with the service.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from clova_studio.emulator.rules.checks import is_one_of
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 _TYPES = frozenset({"string", "number", "boolean", "integer", "object", "array"})
@@ -20,7 +21,7 @@ _ANNOTATIONS = frozenset(
 )
 _ANY = frozenset({"type", "enum", "anyOf"}) | _ANNOTATIONS
 _KEYWORDS = {
-    "string": _ANY | {"format"},
+    "string": _ANY | {"format", "pattern"},  # whether the last is taken is a fact
     "number": _ANY | {"minimum", "maximum"},
     "integer": _ANY | {"minimum", "maximum"},
     "boolean": _ANY,
@@ -31,9 +32,14 @@ _KEYWORDS = {
 _DEFINITIONS = ("$defs", "definitions")
 
 
-def check_response_format(
-    body: Mapping[str, Any], *, structured: bool = True, observed: bool = False
-) -> dict[str, Any] | None:
+class _Rules(NamedTuple):
+    """What decides about the parts of one schema."""
+
+    facts: Facts
+    definitions: Mapping[str, Any] | None  # None where references are refused
+
+
+def check_response_format(body: Mapping[str, Any], facts: Facts, *, structured: bool = True) -> dict[str, Any] | None:
     """Check the response format of a request and return its schema; None when no format was sent."""
     response_format = body.get("responseFormat")
     if response_format is None:
@@ -42,26 +48,25 @@ def check_response_format(
         raise invalid("responseFormat")
     if response_format.get("type") != "json":
         raise invalid("responseFormat.type")
-    return check_schema(response_format.get("schema"), observed=observed)
+    return check_schema(response_format.get("schema"), facts)
 
 
-def check_schema(schema: Any, *, observed: bool = False) -> dict[str, Any]:
+def check_schema(schema: Any, facts: Facts) -> dict[str, Any]:
     """Check the schema of a response format and return it."""
     if not isinstance(schema, dict):
         raise Refusal("40055")
-    root = schema
-    if observed:
+    root, definitions = schema, None
+    if facts.takes("schema.$ref"):
         definitions = _definitions(schema)
-        for item in definitions.values():
-            _check(item, definitions)
         root = {name: value for name, value in schema.items() if name not in _DEFINITIONS}
         if "$ref" in root:
             root = definitions.get(str(root["$ref"]), {})
-    else:
-        definitions = None
+    rules = _Rules(facts, definitions)
+    for item in (definitions or {}).values():
+        _check(item, rules)
     if root.get("type") != "object":
         raise Refusal("40055")  # "JSON Schema(object)": the root is an object
-    _check(root, definitions)
+    _check(root, rules)
     return schema
 
 
@@ -76,15 +81,15 @@ def _definitions(schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _check(schema: Any, definitions: Mapping[str, Any] | None) -> None:
-    """Check a schema; ``definitions`` is None where references and null types are refused."""
-    if not isinstance(schema, dict):
+def _check(schema: Any, rules: _Rules) -> None:
+    """Check a schema and those inside it."""
+    if not isinstance(schema, dict) or not all(rules.facts.takes(f"schema.{name}") for name in schema):
         raise Refusal("40055")
-    if definitions is not None and "$ref" in schema:
-        if set(schema) - _ANNOTATIONS - {"$ref"} or not is_one_of(schema["$ref"], definitions):
+    if rules.definitions is not None and "$ref" in schema:
+        if set(schema) - _ANNOTATIONS - {"$ref"} or not is_one_of(schema["$ref"], rules.definitions):
             raise Refusal("40055")
         return
-    if set(schema) - _allowed(schema, nullable=definitions is not None):
+    if set(schema) - _allowed(schema, nullable=rules.facts.takes("schema.null")):
         raise Refusal("40055")
     if not is_one_of(schema.get("format", "date"), _FORMATS):
         raise Refusal("40055")
@@ -93,10 +98,10 @@ def _check(schema: Any, definitions: Mapping[str, Any] | None) -> None:
     _check_lists(schema)
     _check_bounds(schema)
     for option in schema.get("anyOf", []):
-        _check(option, definitions)
+        _check(option, rules)
     if "items" in schema:
-        _check(schema["items"], definitions)
-    _check_properties(schema, definitions)
+        _check(schema["items"], rules)
+    _check_properties(schema, rules)
 
 
 def _allowed(schema: Mapping[str, Any], *, nullable: bool) -> frozenset[str]:
@@ -126,9 +131,9 @@ def _check_bounds(schema: dict[str, Any]) -> None:
             raise Refusal("40055")
 
 
-def _check_properties(schema: dict[str, Any], definitions: Mapping[str, Any] | None) -> None:
+def _check_properties(schema: dict[str, Any], rules: _Rules) -> None:
     properties = schema.get("properties", {})
     if not isinstance(properties, dict) or not all(is_one_of(name, properties) for name in schema.get("required", [])):
         raise Refusal("40055")
     for item in properties.values():
-        _check(item, definitions)
+        _check(item, rules)

@@ -6,13 +6,14 @@ from typing import Any
 
 from clova_studio.emulator.rules.chat_request import ForcedTool
 from clova_studio.emulator.rules.checks import is_one_of
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 
 # No page says which names are taken; this is the form of OpenAI's API, and has all names of the pages' samples.
 _ASCII_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def check_tools(body: Mapping[str, Any], *, complete: bool = False) -> list[dict[str, Any]]:
+def check_tools(body: Mapping[str, Any], facts: Facts, *, complete: bool = False) -> list[dict[str, Any]]:
     """Check the tools of a request, which may have none.
 
     ``type`` may be missing in chat, as in the page's cURL sample, and ``parameters`` as in its table; with ``complete``
@@ -31,15 +32,22 @@ def check_tools(body: Mapping[str, Any], *, complete: bool = False) -> list[dict
         function = tool.get("function")
         if not isinstance(function, dict):
             raise invalid("tools[].function")
-        for name in ("name", "description"):
-            if not isinstance(function.get(name), str) or not function[name]:
-                raise invalid(f"tools[].function.{name}")
+        if not isinstance(function.get("name"), str) or not function["name"]:
+            raise invalid("tools[].function.name")
+        _check_description(function.get("description"), facts)
         parameters = function.get("parameters")
         if parameters is None and not complete:
             continue
         if not isinstance(parameters, dict) or parameters.get("type", "object") != "object":
             raise invalid("tools[].function.parameters")
     return tools
+
+
+def _check_description(value: Any, facts: Facts) -> None:
+    """Check what describes a tool; recorded refusals of an empty and of a missing one are the same."""
+    fact = "missing-description" if value is None else "empty-description"
+    if (value is not None and not isinstance(value, str)) or (not value and not facts.takes(fact)):
+        raise invalid("tools[].function.description")
 
 
 def check_tool_choice(

@@ -8,30 +8,42 @@ parameter`` with the names of the fields that exclude each other.
 from collections.abc import Mapping
 from typing import Any
 
+from clova_studio.emulator.language.text import listed
 from clova_studio.emulator.language.tokens import count_prompt
 from clova_studio.emulator.rules.catalogue import THINKING_DEFAULTS, TOOLS_MIN_OUTPUT, Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import MAX_SEED, boolean, check_length, check_sampling, integer, strings
+from clova_studio.emulator.rules.facts import TAKEN, Facts
 from clova_studio.emulator.rules.messages import check_messages_v3
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.rules.schema import check_response_format
 from clova_studio.emulator.rules.tools import check_tool_choice, check_tools
 
+_FIELDS = frozenset(
+    listed(
+        "includeAiFilters maxCompletionTokens maxTokens messages repetitionPenalty responseFormat seed stop "
+        "temperature thinking toolChoice tools topK topP"
+    )
+)
+_V1_FIELDS = frozenset({"repeatPenalty", "stopBefore"})
 
-def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool, can_force: bool | None = None) -> ChatRequest:
+
+def check_v3(body: Mapping[str, Any], model: Model, facts: Facts, *, compatible: bool = False) -> ChatRequest:
     """Check a v3 chat request.
 
     Unknown fields are ignored in both behaviours: the v1 names ``repeatPenalty`` and ``stopBefore``, which the sample
     of the function-calling page sends, and names in snake case, so ``max_tokens`` leaves the default limit in force.
-    Fields that the API has but the model does not support are refused; with ``observed`` also what was refused in
-    recorded traffic although it is documented.
+    Fields that the API has but the model does not support are refused.
 
-    ``can_force`` says whether a tool choice may name a tool; None follows the behaviour, as on the native path, where
-    one report has 40009 and one use does not.
+    ``compatible`` is for a request that was translated from OpenAI's form; whether a tool choice may name a tool and a
+    model may have a schema are facts of their own there.
     """
+    if not compatible:
+        _check_names(body, facts)
     effort = _check_effort(body, model)
-    schema = check_response_format(body, structured=model.structured, observed=observed)
-    tools = check_tools(body)
+    structured = model.structured or (compatible and facts.get(f"compatible-schema.{model.name}") == TAKEN)
+    schema = check_response_format(body, facts, structured=structured)
+    tools = check_tools(body, facts)
     if tools and not model.tools:
         raise Refusal("40009", "Unsupported function")  # tuned models have no function calling
     stop = strings(body, "stop")
@@ -45,10 +57,9 @@ def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool, can_force
     seed = integer(body, "seed", 0, MAX_SEED) or 0
     limit = _check_limit(body, model, effort, with_tools=bool(tools))
     ai_filters = boolean(body, "includeAiFilters")
-    messages = check_messages_v3(
-        body, model, plain=_plain_reason(tools, schema), thinking=effort != "none", observed=observed
-    )
-    tool_choice = check_tool_choice(body, tools, can_force=not observed if can_force is None else can_force)
+    messages = check_messages_v3(body, model, facts, plain=_plain_reason(tools, schema), thinking=effort != "none")
+    forced = f"forced-{'compatible' if compatible else 'native'}.{model.name}"
+    tool_choice = check_tool_choice(body, tools, can_force=facts.takes(forced))
     prompt_tokens = count_prompt(messages, tools, schema, most=model.max_input)
     check_length(model, prompt_tokens, limit)
     return ChatRequest(
@@ -64,6 +75,16 @@ def check_v3(body: Mapping[str, Any], model: Model, *, observed: bool, can_force
         effort=effort,
         schema=schema,
     )
+
+
+def _check_names(body: Mapping[str, Any], facts: Facts) -> None:
+    """Refuse fields that the API does not have, where the emulator is set to; the service is said to ignore them."""
+    for name in body:
+        if name in _FIELDS:
+            continue
+        kind = "v1-fields" if name in _V1_FIELDS else "snake-case-fields" if "_" in name else "unknown-fields"
+        if facts[kind] == "refused":
+            raise invalid(name)
 
 
 def _plain_reason(tools: list[dict[str, Any]], schema: dict[str, Any] | None) -> str:

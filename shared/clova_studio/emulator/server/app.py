@@ -127,7 +127,7 @@ class EmulatorApp:
         key = authenticate(connection.headers, route.prefix, settings, with_pair=not route.openai)
         body: Any = connection.query
         if connection.method == "POST":
-            as_multipart = route.api == "tuning-create" and not settings.observed
+            as_multipart = route.api == "tuning-create" and not settings.facts.observed
             check_content_type(connection.headers.get("content-type"), multipart=as_multipart)
             body = value
         if not isinstance(body, dict):
@@ -196,7 +196,7 @@ class EmulatorApp:
     def _refusal_body(self, connection: HttpConnection, refusal: Refusal) -> bytes:
         if is_openai_path(connection.raw_path):
             return openai_failure(refusal.code, refusal.message)
-        return failure(refusal.code, refusal.message, observed=self.state.settings.observed)
+        return failure(refusal.code, refusal.message, self.state.settings.facts)
 
 
 def _asks_for_stream(connection: HttpConnection, route: Route, body: Mapping[str, Any]) -> bool:

@@ -32,7 +32,7 @@ def redact_query(query: Mapping[str, str]) -> dict[str, str]:
 
 def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *, with_pair: bool = True) -> str:
     """Check the key of a request and return it; the OpenAI-compatible paths do not accept the older pair of headers."""
-    bearer = headers.get("authorization")
+    bearer, facts = headers.get("authorization"), settings.facts
     if bearer is None:
         studio, gateway = headers.get("x-ncp-clovastudio-api-key", ""), headers.get("x-ncp-apigw-api-key", "")
         if not studio or not gateway or not with_pair:  # half of the pair is not a credential
@@ -49,14 +49,16 @@ def authenticate(headers: Mapping[str, str], prefix: str, settings: Settings, *,
     accepted = settings.api_keys
     if not known_form or (accepted is not None and key not in accepted):
         # The page writes "Invalid key", the recorded answer "Invalid Key".
-        raise Refusal("40104", "Invalid Key" if settings.observed else None)
+        raise Refusal("40104", facts["invalid-key-message"])
+    if prefix == "testapp" and bearer is not None and not facts.takes("testapp-bearer"):
+        raise Refusal("40100")
     kind = accepted[key] if isinstance(accepted, Mapping) else None
     if kind == "unregistered":
         # A service key whose service app is not approved: the message was recorded with 401 but without its code; the
         # "4xx" troubleshooting page lists "service app not registered" under 40100.
-        raise Refusal("40100", "No Service App" if settings.observed else None)
+        raise Refusal("40100", "No Service App" if facts.observed else None)
     if kind is not None and prefix and kind != prefix.removesuffix("app"):
         # "Test key: everything except service apps; service key: only registered service apps" (overview page). The
         # page names no code; of a test key on /serviceapp the HTTP status 400 was reported.
-        raise Refusal("40000" if settings.observed and prefix == "serviceapp" else "40100")
+        raise Refusal(facts["serviceapp-test-key"] if prefix == "serviceapp" else "40100")
     return key

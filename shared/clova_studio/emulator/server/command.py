@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from clova_studio.emulator.recording.options import PUBLIC_URL, complaint
+from clova_studio.emulator.rules.facts import load_facts
 from clova_studio.emulator.server.browsers import check_origins
 from clova_studio.emulator.server.faults import Fault
 from clova_studio.emulator.server.state import DEFAULT_KEY, IDLE_SECONDS
@@ -44,6 +45,15 @@ def _config(path: str) -> str:
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return path
+
+
+def _behaviour(name: str) -> str:
+    """Check the name of a behaviour or the path of a file of facts."""
+    try:
+        load_facts(name)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return name
 
 
 def _limit(text: str) -> tuple[str, tuple[int | None, int | None]]:
@@ -119,9 +129,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8765, help="port; 0 takes a free one (default: %(default)s)")
     parser.add_argument(
         "--behaviour",
-        choices=("observed", "documented"),
+        type=_behaviour,
         default="observed",
-        help="form of the answers where recorded traffic and the API guide differ (default: %(default)s)",
+        metavar="NAME",
+        help="form of the answers where recorded traffic and the API guide differ: observed, documented, or a file "
+        "that 'clova-studio verify --write-behaviour' wrote (default: %(default)s)",
     )
     parser.add_argument("--api-key", action="append", metavar="KEY", help="accept only this key (can be repeated)")
     parser.add_argument(
@@ -142,9 +154,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--counting",
         choices=COUNTINGS,
-        default="fixed",
         help="how a window counts: from its first request, with the clock, the last seconds, or refilling all the time "
-        "(default: %(default)s)",
+        "(default: fixed, or what the file of --behaviour says)",
     )
     for option, what in (("--latency", "before each answer"), ("--token-latency", "between two token events")):
         parser.add_argument(

@@ -49,7 +49,9 @@ async def deliver(connection: HttpConnection, answer: Answer, settings: Settings
         await connection.start(answer.status, {"content-type": "application/json", **answer.headers}, len(body))
     else:
         body = b""
-        content_type = "text/event-stream;charset=UTF-8" if settings.observed else "text/event-stream"
+        content_type = "text/event-stream"
+        if settings.facts["event-content-type"] == "charset":
+            content_type += ";charset=UTF-8"
         await connection.start(200, {"content-type": content_type, "cache-control": "no-cache", **answer.headers})
     if kind == "reset_after_headers":
         await connection.write(b"")  # sends the headers before the connection breaks

@@ -54,7 +54,7 @@ class EmulatorServer:
 
     def __repr__(self) -> str:
         where = self.base_url if self._server is not None else "stopped"
-        return f"<EmulatorServer {where} behaviour={self._settings.behaviour!r}>"
+        return f"<EmulatorServer {where} behaviour={str(self._settings.facts)!r}>"
 
     def __enter__(self) -> Self:
         return self.start()
@@ -274,7 +274,7 @@ class EmulatorServer:
 def serve(
     host: str = "127.0.0.1",
     port: int = 0,
-    behaviour: Behaviour = "observed",
+    behaviour: Behaviour | str | os.PathLike[str] | Mapping[str, Any] = "observed",
     api_keys: Collection[str] | Mapping[str, str] | None = None,
     rate_limits: Limits | None = None,
     window: float = 60.0,
@@ -284,7 +284,7 @@ def serve(
     rate_limit_headers: bool | None = None,  # noqa: FBT001 - all settings can be given by name
     config: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     tuning_seconds: float | None = None,
-    counting: Counting = "fixed",
+    counting: Counting | None = None,
     ascii_names: bool = False,  # noqa: FBT001, FBT002 - all settings can be given by name
     record: str | os.PathLike[str] | None = None,
     upstream: str | None = None,
@@ -300,7 +300,8 @@ def serve(
         host: Address to listen on; loopback by default.
         port: Port; 0 takes a free one.
         behaviour: ``"observed"`` or ``"documented"``: the form of the answers where recorded traffic and the API guide
-            differ.
+            differ. Or a JSON file of facts that ``clova-studio verify --write-behaviour`` wrote, or such a mapping
+            (``{"behaviour": "observed", "facts": {"list-input": "one-request"}}``), for a behaviour of its own.
         api_keys: None accepts every well-formed key; a collection accepts only its keys; a mapping also gives the kind
             of each key: ``"test"`` or ``"service"``, for the prefixes ``/testapp`` and ``/serviceapp``, or
             ``"unregistered"``: a service key without a registered service app, which is refused everywhere.
@@ -322,7 +323,8 @@ def serve(
             neither csv nor jsonl.
         counting: How a window counts: ``"fixed"`` starts with its first request, ``"aligned"`` with the clock,
             ``"sliding"`` is always the last ``window`` seconds, and ``"bucket"`` refills all the time. The reset header
-            of the last two says when one more request may pass.
+            of the last two says when one more request may pass. None follows the behaviour: ``"fixed"``, unless its
+            file says otherwise.
         ascii_names: Whether to refuse names of tools, and of properties in their parameters and in response schemas,
             that are not up to 64 ASCII letters, digits, ``_`` and ``-``. No page and no recording says whether the
             service takes others, such as Hangul; by default they are taken.

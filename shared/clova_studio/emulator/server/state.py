@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clova_studio.emulator.console.tuning_tasks import TaskStore
 from clova_studio.emulator.recording.options import complaint, open_tape
+from clova_studio.emulator.rules.facts import REFUSED, Facts, load_facts
 from clova_studio.emulator.server.browsers import check_origins
 from clova_studio.emulator.server.faults import ActiveFault, Fault
 from clova_studio.emulator.server.request_log import RequestLog
 from clova_studio.emulator.server.scripted import Scripted, check_scripted
-from clova_studio.emulator.server.windows import Counting, Limits, Windows
+from clova_studio.emulator.server.windows import Counting, Limits, Windows, check_counting
 
 if TYPE_CHECKING:
     from clova_studio.emulator.console.config import Config
@@ -34,7 +35,7 @@ KEY_KINDS = frozenset({"test", "service", "unregistered"})
 class Settings:
     """How the emulator behaves; see `serve` for the meaning of each field."""
 
-    behaviour: Behaviour = "observed"
+    behaviour: Behaviour | str | os.PathLike[str] | Mapping[str, Any] = "observed"
     api_keys: Collection[str] | Mapping[str, str] | None = None
     rate_limits: Limits | None = None
     window: float = 60.0
@@ -44,7 +45,7 @@ class Settings:
     faults: Iterable[Fault] = field(default_factory=tuple)
     config: Mapping[str, Any] | str | os.PathLike[str] | None = None
     tuning_seconds: float | None = None
-    counting: Counting = "fixed"
+    counting: Counting | None = None
     ascii_names: bool = False
     record: str | os.PathLike[str] | None = None
     upstream: str | None = None
@@ -53,13 +54,13 @@ class Settings:
     control: bool | None = None
     cors: Collection[str] = ()
     idle_timeout: float = IDLE_SECONDS
+    facts: Facts = field(init=False)
 
     def __post_init__(self) -> None:
         wrong = complaint(vars(self))
         if wrong:
             raise ValueError(wrong)
-        if self.behaviour not in {"documented", "observed"}:
-            raise ValueError(f"behaviour must be 'documented' or 'observed', not {self.behaviour!r}")
+        self.facts = self._facts()
         for name in ("latency", "token_latency"):
             _check_seconds(name, getattr(self, name))
         _check_seconds("idle_timeout", self.idle_timeout, above=True)
@@ -75,15 +76,17 @@ class Settings:
         if self.tuning_seconds is not None:
             _check_seconds("tuning_seconds", self.tuning_seconds)
 
-    @property
-    def observed(self) -> bool:
-        """Whether answers take the observed form where it differs from the documented one."""
-        return self.behaviour == "observed"
-
-    @property
-    def shows_limits(self) -> bool:
-        """Whether answers carry the x-ratelimit-* headers, which were observed but are not documented."""
-        return self.observed if self.rate_limit_headers is None else self.rate_limit_headers
+    def _facts(self) -> Facts:
+        """The facts of the behaviour, after the settings that take precedence over them."""
+        facts = load_facts(self.behaviour)
+        given: dict[str, str] = {}
+        if self.ascii_names:
+            given["hangul-names"] = REFUSED
+        if self.rate_limit_headers is not None:
+            given["limit-headers"] = "always" if self.rate_limit_headers else "never"
+        if self.counting is not None:
+            given["counting"] = check_counting(self.counting)
+        return Facts(facts.behaviour, {**facts, **given}) if given else facts
 
 
 def _check_seconds(name: str, value: Any, *, above: bool = False) -> None:
@@ -103,7 +106,9 @@ class State:
         self.settings = settings
         self.tape = open_tape(settings)
         self.log = RequestLog()
-        self.windows = Windows(settings.rate_limits, settings.window, counting=settings.counting)
+        self.windows = Windows(
+            settings.rate_limits, settings.window, counting=check_counting(settings.facts["counting"])
+        )
         self.started = monotonic()
         # The server sets it when it knows its address; a bare application has control only if that is asked for.
         self.control = bool(settings.control)

@@ -81,11 +81,12 @@ def check_window(window: float) -> float:
     return window
 
 
-def check_counting(counting: Counting) -> Counting:
+def check_counting(counting: str) -> Counting:
     """Check the way of counting; a ValueError says what is wrong."""
-    if counting not in COUNTINGS:
-        raise ValueError(f"counting must be one of {', '.join(COUNTINGS)}, not {counting!r}")
-    return counting
+    for way in COUNTINGS:
+        if way == counting:
+            return way
+    raise ValueError(f"counting must be one of {', '.join(COUNTINGS)}, not {counting!r}")
 
 
 _COSTS = ("requests", "tokens")

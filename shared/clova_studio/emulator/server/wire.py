@@ -5,6 +5,8 @@ import json
 import uuid
 from typing import Any
 
+from clova_studio.emulator.rules.facts import Facts
+
 
 def dumps(value: Any) -> str:
     """Compact JSON with real characters, as the service writes it."""
@@ -24,10 +26,10 @@ def usage(prompt: int, completion: int) -> dict[str, Any]:
     return {"promptTokens": prompt, "completionTokens": completion, "totalTokens": prompt + completion}
 
 
-def failure(code: str, message: str, *, observed: bool) -> bytes:
+def failure(code: str, message: str, facts: Facts) -> bytes:
     """The envelope of a refusal: recorded ones have ``"result":null``, those in the guide have no result."""
     envelope: dict[str, Any] = {"status": {"code": code, "message": message}}
-    if observed:
+    if facts["error-result"] == "null":
         envelope["result"] = None
     return dumps(envelope).encode()
 
@@ -65,9 +67,9 @@ class Frames:
     differs from the request's.
     """
 
-    def __init__(self, mark: bytes, *, observed: bool) -> None:
+    def __init__(self, mark: bytes, facts: Facts) -> None:
         self._mark = mark
-        self._blank = "" if observed else " "
+        self._blank = "" if facts["event-space"] == "none" else " "
         self._count = 0
 
     def frame(self, event: str, data: Any) -> bytes:
