@@ -32,6 +32,7 @@ _COMMANDS = {
     "tokens": ("clova_studio._cli.tokens", "count the tokens of a text"),
     "tuning": ("clova_studio._cli.tuning", "list, show, create and delete tuning tasks"),
     "doctor": ("clova_studio._cli.doctor", "find out why a key or a connection does not work"),
+    "verify": ("clova_studio._cli.verify", "ask a service what its documentation leaves open"),
     "emulator": ("clova_studio.emulator.server.command", "run a local CLOVA Studio on loopback"),
     "demo": ("langchain_clova._demo", "answer a question about a Korean document, with the passages that it used"),
 }

@@ -1,0 +1,84 @@
+"""How ``clova-studio verify --quota`` finds out the way of counting, on a clock of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from clova_studio._cli.verify.check import UnsettledError
+from clova_studio._cli.verify.quota import Measured, measure
+from clova_studio._rate_limits.headers import parse_duration
+from clova_studio.emulator import serve
+from clova_studio.emulator.server.windows import COUNTINGS, Windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MEANS = {"fixed": "all-may-pass", "aligned": "all-may-pass", "sliding": "one-may-pass", "bucket": "one-may-pass"}
+
+
+class Service:
+    """The emulator's quotas on a clock that a request moves on by its latency."""
+
+    def __init__(self, counting: Any, *, start: float, limit: int, latency: float, headers: bool = True) -> None:
+        self.now = start
+        self.headers = headers
+        self._latency = latency
+        self._windows = Windows({"bge-m3": (limit, None)}, 60.0, clock=lambda: self.now, counting=counting)
+
+    def send(self) -> tuple[bool, float | None]:
+        """One request."""
+        self.now += self._latency
+        verdict = self._windows.charge("key", "bge-m3", 1)
+        assert verdict is not None
+        wait = parse_duration(verdict.headers["x-ratelimit-reset-requests"]) if self.headers else None
+        return verdict.allowed, None if verdict.allowed else wait
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+    def measured(self) -> Measured:
+        """What is found."""
+        return measure(self.send, 60.0, lambda: self.now, self.sleep)
+
+
+@pytest.mark.parametrize("counting", COUNTINGS)
+@pytest.mark.parametrize("start", [0.0, 7.3, 29.9, 31.0, 56.5, 57.0, 59.9])
+@pytest.mark.parametrize(("limit", "latency"), [(60, 0.02), (60, 0.15), (20, 0.4), (90, 0.3)])
+def test_each_way_of_counting(counting: Any, start: float, limit: int, latency: float) -> None:
+    """Whatever the limit, the latency and the second of the minute: the way of counting and the reset's meaning."""
+    service = Service(counting, start=start, limit=limit, latency=latency)
+    assert service.measured() == Measured(counting, MEANS[counting])
+
+
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_without_headers(counting: Any) -> None:
+    """Refusals without headers: the way of counting is found, and the reset is missing."""
+    assert Service(counting, start=3.0, limit=60, latency=0.1, headers=False).measured() == Measured(
+        counting, "missing"
+    )
+
+
+def test_a_limit_that_is_not_reached() -> None:
+    """A limit that one connection cannot reach, or one of a few requests, settles nothing and says why."""
+    with pytest.raises(UnsettledError, match="more than one connection"):
+        Service("fixed", start=0.0, limit=500, latency=0.5).measured()
+    with pytest.raises(UnsettledError, match="too few"):
+        Service("fixed", start=0.0, limit=3, latency=0.1).measured()
+
+
+@pytest.mark.slow
+def test_the_command_measures_only_when_asked(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]) -> None:
+    """``--quota`` measures over real requests; without it no request is sent for that."""
+    with serve(api_keys={"nv-cli-test-key": "test"}, rate_limits={"bge-m3": (8, None)}, window=0.5) as server:
+        monkeypatch.setenv("CLOVASTUDIO_BASE_URL", server.base_url)
+        monkeypatch.setenv("CLOVASTUDIO_API_KEY", "nv-cli-test-key")
+        plain = cli("verify", "--yes", "--json", "--only", "error-result")
+        assert len(json.loads(plain.out)["checks"]) == len(server.requests) == 1
+        ran = cli("verify", "--yes", "--json", "--only", "error-result", "--quota", "--quota-window", "0.5")
+    found = {check["id"]: check["answer"] for check in json.loads(ran.out)["checks"]}
+    assert found == {"error-result": "null", "counting": "fixed", "reset-meaning": "all-may-pass"}
+    assert "600 requests" in ran.err
