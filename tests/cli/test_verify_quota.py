@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clova_studio._cli.verify.check import UnsettledError
-from clova_studio._cli.verify.quota import Measured, measure
+from clova_studio._cli.verify.quota import MOST_REQUESTS, Measured, measure, quota_outcomes
+from clova_studio._cli.verify.wire import Sender
+from clova_studio._config import make_config
 from clova_studio._rate_limits.headers import parse_duration
 from clova_studio.emulator import serve
 from clova_studio.emulator.server.windows import COUNTINGS, Windows
@@ -71,14 +73,42 @@ def test_a_limit_that_is_not_reached() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_over_real_requests(counting: Any) -> None:
+    """Requests over loopback to an emulator whose quotas follow a clock of the test's: the same is found."""
+    now = [1_000.0]
+    key = "nv-quota-test-key"
+    with serve(rate_limits={"bge-m3": (12, None)}, counting=counting) as server:
+        server._state.windows._clock = lambda: now[0]
+        sender = Sender(make_config(api_key=key, base_url=server.base_url), timeout=10.0, patience=0.0)
+        found = quota_outcomes(sender, 60.0, lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds))
+        sender.close()
+    assert [outcome.answer for outcome in found] == [counting, MEANS[counting]]
+    assert {item["code"] for outcome in found for item in outcome.came} == {"42901"}
+
+
+@pytest.mark.slow
+def test_without_a_limit() -> None:
+    """An account without a limit: it gives up after as many requests as it said, and says so."""
+    with serve() as server:
+        sender = Sender(make_config(api_key="nv-quota-test-key", base_url=server.base_url), timeout=10.0, patience=0.0)
+        found = quota_outcomes(sender, 60.0, lambda: 0.0, lambda _: None)
+        sender.close()
+        assert len(server.requests) == MOST_REQUESTS
+    assert {(outcome.answer, outcome.detail) for outcome in found} == {(None, "no answer after 600 requests")}
+
+
+@pytest.mark.slow
 def test_the_command_measures_only_when_asked(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]) -> None:
-    """``--quota`` measures over real requests; without it no request is sent for that."""
-    with serve(api_keys={"nv-cli-test-key": "test"}, rate_limits={"bge-m3": (8, None)}, window=0.5) as server:
+    """``--quota`` says its cost and measures after the checks; without it no request is sent for that."""
+    with serve(api_keys={"nv-cli-test-key": "test"}, rate_limits={"bge-m3": (8, None)}, window=0.3) as server:
         monkeypatch.setenv("CLOVASTUDIO_BASE_URL", server.base_url)
         monkeypatch.setenv("CLOVASTUDIO_API_KEY", "nv-cli-test-key")
         plain = cli("verify", "--yes", "--json", "--only", "error-result")
         assert len(json.loads(plain.out)["checks"]) == len(server.requests) == 1
-        ran = cli("verify", "--yes", "--json", "--only", "error-result", "--quota", "--quota-window", "0.5")
-    found = {check["id"]: check["answer"] for check in json.loads(ran.out)["checks"]}
-    assert found == {"error-result": "null", "counting": "fixed", "reset-meaning": "all-may-pass"}
-    assert "600 requests" in ran.err
+        ran = cli("verify", "--yes", "--json", "--only", "error-result", "--quota", "--quota-window", "0.3")
+    assert [check["id"] for check in json.loads(ran.out)["checks"]] == ["error-result", "counting", "reset-meaning"]
+    assert "at most 601 requests" in ran.err
+    refused = cli("verify", "--yes", "--quota", "--max-tokens", "100")
+    assert refused.code == 2
+    assert "--quota can use" in refused.err

@@ -33,7 +33,7 @@ _NO_MODEL = "40080"
 
 
 def _compatible_created(sender: Sender, request: Request) -> str:
-    return clock(success(sender, request).body.get("created"))
+    return clock(success(sender, request).field("created"))
 
 
 def _lower_case(sender: Sender, request: Request) -> str:
@@ -46,7 +46,7 @@ def _list_input(sender: Sender, request: Request) -> str:
     reply = sender.ask(request)
     if is_refused(reply):
         return "refused"
-    data = reply.body.get("data") if isinstance(reply.body, dict) else None
+    data = reply.field("data")
     if not isinstance(data, list) or len(data) != len(_TEXTS):
         raise UnsettledError(f"{len(data) if isinstance(data, list) else 0} vectors for {len(_TEXTS)} texts")
     after = sender.ask_again(request)
@@ -57,9 +57,8 @@ def _list_input(sender: Sender, request: Request) -> str:
 
 
 def _thinking_name(sender: Sender, request: Request) -> str:
-    choices = success(sender, request).body.get("choices")
-    message = choices[0].get("message") if isinstance(choices, list) and choices else None
-    names = [name for name in _NAMES if isinstance(message, dict) and message.get(name)]
+    message = success(sender, request).compatible_message
+    names = [name for name in _NAMES if message.get(name)]
     if not names:
         raise UnsettledError("no thinking under either name")
     return names[0] if len(names) == 1 else "both"
@@ -93,7 +92,9 @@ def _counts(reply: Reply) -> int:
     found = 0
     for message in messages if isinstance(messages, list) else []:
         parts = message.get("content") if isinstance(message, dict) else None
-        found += sum(part.get("count", 0) for part in parts if isinstance(part, dict)) if isinstance(parts, list) else 0
+        for part in parts if isinstance(parts, list) else []:
+            count = part.get("count") if isinstance(part, dict) else None
+            found += count if isinstance(count, int) else 0
     if not found:
         raise UnsettledError("no counts")
     return found

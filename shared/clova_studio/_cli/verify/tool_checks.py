@@ -15,7 +15,7 @@ from clova_studio._cli.verify.check import (
 )
 
 if TYPE_CHECKING:
-    from clova_studio._cli.verify.wire import Request, Sender
+    from clova_studio._cli.verify.wire import Reply, Request, Sender
 
 __all__ = ["ASKED_WITH_TOOLS", "TOOL_CHECKS"]
 
@@ -42,12 +42,9 @@ def _asked(model: str, **fields: Any) -> Request:
 ASKED_WITH_TOOLS = _asked("HCX-005", toolChoice="auto")
 
 
-def _has_call(reply: Any) -> bool:
+def _has_call(reply: Reply) -> bool:
     """Return whether an answer of either form calls a tool."""
-    message = reply.result.get("message")
-    choices = reply.body.get("choices") if isinstance(reply.body, dict) else None
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        message = choices[0].get("message")
+    message = reply.result.get("message") or reply.compatible_message
     return isinstance(message, dict) and bool(message.get("toolCalls") or message.get("tool_calls"))
 
 

@@ -95,6 +95,18 @@ class Reply:
         return self._part("result")
 
     @property
+    def compatible_message(self) -> dict[str, Any]:
+        """The message of an OpenAI-compatible answer; empty without one."""
+        choices = self.field("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        message = choice.get("message") if isinstance(choice, dict) else None
+        return message if isinstance(message, dict) else {}
+
+    def field(self, name: str) -> Any:
+        """Return a field of the answer; None without one."""
+        return self.body.get(name) if isinstance(self.body, dict) else None
+
+    @property
     def limits(self) -> dict[str, str]:
         """The headers that report a quota."""
         return {name: value for name, value in self.headers.items() if name.startswith("x-ratelimit-")}
@@ -114,7 +126,7 @@ class Reply:
         return max(known, default=None)
 
     def _part(self, name: str) -> dict[str, Any]:
-        value = self.body.get(name) if isinstance(self.body, dict) else None
+        value = self.field(name)
         return value if isinstance(value, dict) else {}
 
 
@@ -221,9 +233,7 @@ def _parsed(raw: bytes) -> Any:
 
 def _used(reply: Reply) -> int:
     """Return the tokens that an answer reports as used."""
-    if not isinstance(reply.body, dict):
-        return 0
-    usages = [reply.result.get("usage"), reply.body.get("usage")]
+    usages = [reply.result.get("usage"), reply.field("usage")]
     for usage in usages:
         if isinstance(usage, dict):
             total = usage.get("totalTokens", usage.get("total_tokens"))
