@@ -123,15 +123,15 @@ def _created(sender: Sender, request: Request) -> str:
 
 
 def _order(first: str, second: str, words: tuple[str, str]) -> Any:
-    """Return a judge of which of two keys comes first in a result."""
+    """Return what decides which of two keys comes first in a result."""
 
-    def judge(sender: Sender, request: Request) -> str:
+    def decide(sender: Sender, request: Request) -> str:
         names = list(success(sender, request).result)
         if first not in names or second not in names:
             raise UnsettledError(f"no {first} or no {second}")
         return words[0] if names.index(first) < names.index(second) else words[1]
 
-    return judge
+    return decide
 
 
 def _filters(sender: Sender, request: Request) -> str:

@@ -1,4 +1,4 @@
-"""What a check is: one fact, what is sent, which answers are possible, and how the answer that came is told."""
+"""What a check is: one fact, what is sent, which answers are possible, and how the one that came is recognised."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Check:
     documented: str
     observed: str
     requests: tuple[Request, ...]
-    judge: Callable[..., str]  # (sender, *requests) -> one of the answers, or an UnsettledError
+    decide: Callable[..., str]  # (sender, *requests) -> one of the answers, or an UnsettledError
     open: bool = False  # no recording settles it: only the service can
     # An answer that leaves open which of the emulator's values it is -> the one to write.
     stands_for: Mapping[str, str] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Check:
 
     def settle(self, sender: Sender) -> str:
         """Send what is needed and return the answer."""
-        answer = self.judge(sender, *self.requests)
+        answer = self.decide(sender, *self.requests)
         if answer not in self.answers:
             raise UnsettledError(answer)
         return answer
@@ -116,12 +116,12 @@ def failed(reply: Reply) -> str:
 
 
 def refused_or(word: str) -> Callable[..., str]:
-    """Return a judge: the word for a request that is taken, ``refused`` for one that is not."""
+    """Return a decision: the word for a request that is taken, ``refused`` for one that is not."""
 
-    def judge(sender: Sender, request: Request) -> str:
+    def decide(sender: Sender, request: Request) -> str:
         return "refused" if is_refused(sender.ask(request)) else word
 
-    return judge
+    return decide
 
 
 takes = refused_or("taken")

@@ -71,7 +71,7 @@ def run_checks(plan: Plan, sender: Sender, on_outcome: Callable[[Outcome], None]
         detail, answer = "", None
         recorder = _Recorder(sender)
         try:
-            answer = check.settle(recorder)  # type: ignore[arg-type]  # it has what judges use
+            answer = check.settle(recorder)  # type: ignore[arg-type]  # it has what decisions use
         except UnsettledError as exc:
             detail = str(exc)
         except APIConnectionError as exc:

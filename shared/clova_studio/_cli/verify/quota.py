@@ -160,7 +160,7 @@ def _reset(wait: float | None, waited: float, meter: _Meter, *, everything: bool
     return "all-may-pass" if everything else "one-may-pass"
 
 
-def _judge(_sender: Sender) -> str:
+def _unasked(_sender: Sender) -> str:
     raise UnsettledError("only with --quota")
 
 
@@ -171,7 +171,7 @@ _COUNTING = Check(
     "fixed",
     "fixed",
     (_REQUEST,),
-    _judge,
+    _unasked,
     open=True,
 )
 _RESET = Check(
@@ -181,7 +181,7 @@ _RESET = Check(
     "missing",
     "all-may-pass",
     (_REQUEST,),
-    _judge,
+    _unasked,
     open=True,
     is_emulated=False,
 )
