@@ -16,6 +16,7 @@ from clova_studio._cli.verify.check import (
     success,
     takes,
 )
+from clova_studio._cli.verify.key_checks import COUNTING
 from clova_studio._cli.verify.tool_checks import ASKED_WITH_TOOLS
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _embedding_count(sender: Sender, counting: Request, request: Request) -> str
 def _tokenizer(request: Request) -> Request:
     """Return the token calculator's request for a chat."""
     body = {name: value for name, value in request.words()["body"].items() if name in {"messages", "tools"}}
-    return post("/v3/api-tools/chat-tokenize/HCX-005", body)
+    return post(COUNTING.path, body)
 
 
 _DOCUMENTS = [{"id": "1", "doc": "서울은 대한민국의 수도이며 가장 큰 도시입니다. 인구는 약 940만 명입니다."}]
@@ -198,7 +199,7 @@ OTHER_CHECKS = (
         ("same", "usage-higher", "usage-lower"),
         "usage-higher",  # the roles count too
         "usage-higher",
-        (_tokenizer(PLAIN), PLAIN),
+        (COUNTING, PLAIN),
         _message_count,
         is_emulated=False,
     ),

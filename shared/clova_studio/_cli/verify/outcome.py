@@ -28,6 +28,8 @@ _NAME = re.compile(r"[A-Za-z_$]+(\[\d*\])?(\.[A-Za-z_$]+(\[\d*\])?)*")
 _HEADER = re.compile(r"x-ratelimit-(limit|remaining|reset)-(requests|tokens)")
 _LONGEST = 200
 _UNAUTHORIZED = 401
+# A service key without an app for one API may open another one; these keys open nothing.
+_NO_KEY = frozenset({"40101", "40102", "40103", "40104", "40170"})
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _check_key(replies: list[tuple[Request, Reply]], before: list[Outcome]) -> N
     if any(item["ok"] for outcome in before for item in outcome.came):
         return
     for request, reply in replies:
-        if reply.status == _UNAUTHORIZED and request.prefixed and not request.unknown_key:
+        if reply.status == _UNAUTHORIZED and reply.code in _NO_KEY and request.prefixed and not request.unknown_key:
             raise status_error(shown_message(reply.message, request), status_code=reply.status, code=reply.code or None)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clova_studio._cli.verify.chat_checks import CHAT_CHECKS
+from clova_studio._cli.verify.field_checks import FIELD_CHECKS
+from clova_studio._cli.verify.key_checks import KEY_CHECKS
 from clova_studio._cli.verify.other_checks import OTHER_CHECKS
 from clova_studio._cli.verify.quota import MOST_REQUESTS, quota_tokens
 from clova_studio._cli.verify.tool_checks import TOOL_CHECKS
@@ -23,7 +25,10 @@ __all__ = ["CHECKS", "Plan", "make_plan"]
 # The cheapest first, and of two that cost the same the one that nobody knows the answer of; last those that look
 # back at all answers.
 CHECKS: tuple[Check, ...] = tuple(
-    sorted((*CHAT_CHECKS, *TOOL_CHECKS, *OTHER_CHECKS), key=lambda check: (check.late, check.tokens, not check.open))
+    sorted(
+        (*KEY_CHECKS, *CHAT_CHECKS, *FIELD_CHECKS, *TOOL_CHECKS, *OTHER_CHECKS),
+        key=lambda check: (check.late, check.tokens, not check.open),
+    )
 )
 
 

@@ -12,6 +12,7 @@ from clova_studio.emulator.language.text import listed
 from clova_studio.emulator.rules.catalogue import MODELS, THINKING_DEFAULTS, TUNED_V3, Model
 from clova_studio.emulator.rules.chat_request import ChatRequest
 from clova_studio.emulator.rules.checks import is_one_of
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.refusals import Refusal, invalid
 from clova_studio.emulator.server.body import parse
 
@@ -54,7 +55,7 @@ _NAMES = {
 
 def read_request(call: ApiCall) -> ChatRequest:
     """The native request; what the native API refuses is refused with OpenAI's names of the fields."""
-    body = call.body
+    body = _without_taken(call.body, call.facts)
     check_supported(body, _SUPPORTED)
     model = _find_model(call, body.get("model"))
     _check_values(body)
@@ -65,6 +66,30 @@ def read_request(call: ApiCall) -> ChatRequest:
     except Refusal as refusal:
         raise _renamed(refusal, body) from None
     return request
+
+
+def _without_taken(body: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    """The request without the fields of OpenAI's API that the emulator is set to take, though they do nothing here."""
+
+    def is_taken(name: str) -> bool:
+        return facts.takes(f"compatible-field.{name}")
+
+    found = dict(body)
+    if is_taken("stream_options"):
+        found.pop("stream_options", None)
+    if body.get("parallel_tool_calls") is False and is_taken("parallel_tool_calls"):
+        del found["parallel_tool_calls"]
+    if body.get("tool_choice") == "required" and is_taken("tool_choice"):
+        found["tool_choice"] = "auto"
+    messages = body.get("messages")
+    if isinstance(messages, list) and is_taken("content-null"):
+        found["messages"] = [
+            {**item, "content": ""}
+            if isinstance(item, dict) and item.get("tool_calls") and item.get("content") is None
+            else item
+            for item in messages
+        ]
+    return found
 
 
 def check_supported(body: dict[str, Any], supported: frozenset[str]) -> None:

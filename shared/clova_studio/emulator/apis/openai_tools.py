@@ -1,5 +1,7 @@
 """OpenAI-compatible embeddings and the list of models ("OpenAI compatibility" page)."""
 
+import base64
+import struct
 from typing import Any
 
 from clova_studio.emulator.apis.calls import ApiCall
@@ -29,7 +31,9 @@ def openai_embeddings(call: ApiCall) -> JsonAnswer:
         raise invalid("model")
     if model not in EMBEDDING_LIMITS:
         raise Refusal("40084" if model in MODELS else "40080")
-    if body.get("encoding_format") is not None and body["encoding_format"] != "float":
+    encoding = body.get("encoding_format")
+    as_base64 = encoding == "base64" and call.facts.takes("compatible-field.encoding_format")
+    if encoding is not None and encoding != "float" and not as_base64:
         raise invalid("encoding_format")
     dimensions = body.get("dimensions")
     if dimensions is not None and (not isinstance(dimensions, int) or dimensions != DIMENSIONS):
@@ -43,7 +47,10 @@ def openai_embeddings(call: ApiCall) -> JsonAnswer:
     answer = {
         "object": "list",
         "model": model,
-        "data": [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(vectors)],
+        "data": [
+            {"object": "embedding", "index": at, "embedding": _base64(vector) if as_base64 else vector}
+            for at, vector in enumerate(vectors)
+        ],
         "usage": {"prompt_tokens": size, "total_tokens": size},
     }
     return JsonAnswer(dumps(answer).encode(), headers=headers)
@@ -57,6 +64,11 @@ def _texts(body: dict[str, Any], facts: Facts) -> list[str]:
     if not given:
         raise invalid("input")
     return [text({"input": item}, "input") for item in given]
+
+
+def _base64(vector: list[float]) -> str:
+    """A vector as OpenAI's API writes it: little-endian numbers of 32 bits."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def openai_models(call: ApiCall) -> JsonAnswer:  # noqa: ARG001 - the same for every request

@@ -69,6 +69,12 @@ FACTS: dict[str, Fact] = {
     "lower-case-model": Fact(_EITHER, REFUSED, TAKEN),
     "list-input": Fact((REFUSED, "one-request", "request-per-text"), REFUSED, REFUSED),
     "thinking-name": Fact(("both", "reasoning_content", "thinking_content"), "both", "both"),
+    # What clients of OpenAI's API send by default.
+    "compatible-field.encoding_format": Fact(_EITHER, REFUSED, REFUSED),
+    "compatible-field.content-null": Fact(_EITHER, REFUSED, REFUSED),
+    "compatible-field.stream_options": Fact(_EITHER, REFUSED, REFUSED),
+    "compatible-field.parallel_tool_calls": Fact(_EITHER, REFUSED, REFUSED),
+    "compatible-field.tool_choice": Fact(_EITHER, REFUSED, REFUSED),
     # Tools of the console.
     "reranker-4096": Fact(_EITHER, TAKEN, TAKEN),
     "rag-without-tools": Fact(_EITHER, REFUSED, TAKEN),
