@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from changed_service import Answer
 
-    from clova_studio.emulator import EmulatorServer
+    from clova_studio.emulator import EmulatorServer, RecordedRequest
 
 KEY = "nv-cli-test-key"
 ACCOUNT = "account-4711"
@@ -291,6 +293,39 @@ def test_a_refused_key_and_a_dead_address(
     monkeypatch.delenv("CLOVASTUDIO_API_KEY")
     assert cli("verify", "--yes").code == 2
     assert not report.exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_is_reported(server: EmulatorServer, spawn: Callable[..., Any], tmp_path: Path) -> None:
+    """Ctrl-C in the middle: exit code 130, and what was settled until then is in the report."""
+    report = tmp_path / "report.json"
+    server.add_fault(Fault("hang", path="/v1/openai/"))
+    arrived = threading.Event()
+    server.subscribe(lambda _, request: arrived.set() if "/openai/" in request.path else None)
+    process = spawn("verify", "--yes", "--report", str(report))
+    assert arrived.wait(30)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    settled = [check["id"] for check in json.loads(report.read_text(encoding="utf-8"))["checks"] if check["answer"]]
+    assert "error-result" in settled
+    assert "error-result" in out
+
+
+def test_a_lost_connection_ends_the_asking(server: EmulatorServer, cli: Callable[..., Any]) -> None:
+    """After three checks without an answer nothing more is sent, and the rest is not settled."""
+
+    def cut(what: str, request: RecordedRequest) -> None:
+        if (what, request.number) == ("answered", 4):
+            server.add_fault(Fault("reset"))
+
+    server.subscribe(cut)
+    report = json.loads(cli("verify", "--yes", "--json").out)
+    details = [check["detail"] for check in report["checks"]]
+    asked = details.index("not asked: the connection is lost")
+    assert details[asked - 3 : asked] == ["APIConnectionError"] * 3
+    assert set(details[asked:]) == {"not asked: the connection is lost"}
+    assert report["requests"] == server.requests_received < len(CHECKS)
 
 
 def test_the_table(server: EmulatorServer, cli: Callable[..., Any]) -> None:

@@ -29,6 +29,7 @@ EXIT_CODES = (
     "exit codes: 0 success, whatever was found, 1 the service refused the key or could not be reached, or nothing was\n"
     "            settled, 2 wrong use, 130 interrupted, 141 the reader of the output is gone"
 )
+_INTERRUPTED = 130
 _COLOURS = {"both": "dim", "documented": "green", "observed": "green", "neither": "yellow", "unsettled": "red"}
 
 
@@ -84,9 +85,7 @@ examples:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``clova-studio verify``; return 0 if something was settled."""
-    from clova_studio._cli.verify.outcome import run_checks
     from clova_studio._cli.verify.plan import make_plan
-    from clova_studio._cli.verify.quota import quota_outcomes
     from clova_studio._cli.verify.report import behaviour_file, check_folder, check_target, write
     from clova_studio._cli.verify.wire import Sender
 
@@ -104,12 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not _agreed(plan, client, yes=arguments.yes):
             return 0
         sender = Sender(client._config, arguments.timeout, arguments.patience, _waiting)  # noqa: SLF001  its key and address
-        try:
-            outcomes = run_checks(plan, sender, _progress)
-            if plan.quota:
-                outcomes += quota_outcomes(sender, arguments.quota_window, time.monotonic, time.sleep)
-        finally:
-            sender.close()
+        outcomes: list[Outcome] = []
+        is_whole = _ask(plan, sender, arguments.quota_window, outcomes)
         found = _finished(client, plan, sender, outcomes)
     for path in reports:
         write(found, path)
@@ -120,7 +115,27 @@ def run(arguments: argparse.Namespace) -> int:
         say_json(found.as_json())
     else:
         _print(found)
+    if not is_whole:
+        return _INTERRUPTED
     return 0 if any(outcome.answer is not None for outcome in outcomes) else 1
+
+
+def _ask(plan: Plan, sender: Sender, window: float, outcomes: list[Outcome]) -> bool:
+    """Run what was planned; return whether it came to its end. What was paid for until Ctrl-C is reported."""
+    from clova_studio._cli.verify.outcome import run_checks
+    from clova_studio._cli.verify.quota import quota_outcomes
+
+    try:
+        run_checks(plan, sender, outcomes, _progress)
+        if plan.quota:
+            outcomes += quota_outcomes(sender, window, time.monotonic, time.sleep)
+    except KeyboardInterrupt:
+        if not outcomes:
+            raise
+        return False
+    finally:
+        sender.close()
+    return True
 
 
 def _list(plan: Plan) -> None:

@@ -27,6 +27,7 @@ _KNOWN = re.compile(
 _NAME = re.compile(r"[A-Za-z_$]+(\[\d*\])?(\.[A-Za-z_$]+(\[\d*\])?)*")
 _HEADER = re.compile(r"x-ratelimit-(limit|remaining|reset)-(requests|tokens)")
 _LONGEST = 200
+_MOST_LOST = 3
 _UNAUTHORIZED = 401
 # A service key without an app for one API may open another one; these keys open nothing.
 _NO_KEY = frozenset({"40101", "40102", "40103", "40104", "40170"})
@@ -61,17 +62,23 @@ class Outcome:
         return "documented" if self.documented else "observed" if self.observed else "neither"
 
 
-def run_checks(plan: Plan, sender: Sender, on_outcome: Callable[[Outcome], None]) -> list[Outcome]:
-    """Run the checks of a plan.
+def run_checks(plan: Plan, sender: Sender, outcomes: list[Outcome], on_outcome: Callable[[Outcome], None]) -> None:
+    """Run the checks of a plan and add what came of each to ``outcomes``, so that an interrupted run keeps it.
+
+    After three checks in a row without an answer nothing more is sent.
 
     Raises:
         APIConnectionError: The service cannot be reached: the first check got no answer.
         AuthenticationError: The service refuses the key for the first check of the user's key.
     """
-    outcomes: list[Outcome] = []
+    lost = 0
     for check in plan.checks:
         detail, answer = "", None
         recorder = _Recorder(sender)
+        if lost >= _MOST_LOST:
+            outcomes.append(Outcome(check, None, "not asked: the connection is lost"))
+            continue
+        lost += 1
         try:
             answer = check.settle(recorder)  # type: ignore[arg-type]  # it has what decisions use
         except UnsettledError as exc:
@@ -81,11 +88,11 @@ def run_checks(plan: Plan, sender: Sender, on_outcome: Callable[[Outcome], None]
                 raise
             detail = type(exc).__name__
         replies = recorder.replies
+        lost = 0 if replies else lost
         _check_key(replies, outcomes)
         outcome = Outcome(check, answer, detail, [came(reply, request) for request, reply in replies])
         outcomes.append(outcome)
         on_outcome(outcome)
-    return outcomes
 
 
 def _check_key(replies: list[tuple[Request, Reply]], before: list[Outcome]) -> None:

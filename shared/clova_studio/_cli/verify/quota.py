@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from clova_studio._cli.verify.check import Check, UnsettledError, failed, post
 from clova_studio._cli.verify.outcome import Outcome, came
+from clova_studio._errors import APIConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,7 +211,8 @@ def quota_outcomes(
 
     try:
         found = measure(send, window, clock, sleep)
-    except UnsettledError as exc:
-        return [Outcome(check, None, str(exc)) for check in (_COUNTING, _RESET)]
+    except (UnsettledError, APIConnectionError) as exc:
+        detail = str(exc) if isinstance(exc, UnsettledError) else type(exc).__name__
+        return [Outcome(check, None, detail) for check in (_COUNTING, _RESET)]
     shown = [came(reply, _REQUEST) for reply in last]
     return [Outcome(_COUNTING, found.counting, came=shown), Outcome(_RESET, found.reset, came=shown)]
