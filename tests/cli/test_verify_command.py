@@ -246,15 +246,11 @@ def test_one_refusal_does_not_settle_a_forced_choice(changing: Callable[..., Any
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"<html>", b"[]", b"3", b'"x"', b"{}", b"\xff", b"[" * 5_000),
-        *(b'{"result": 3}', b'{"result": {"usage": 3, "messages": 3}}', b'{"choices": [3], "data": 3, "created": "x"}'),
-        *(
-            b'{"status": 3}',
-            b'{"result": {"messages": [{"content": [{"count": "x"}]}], "usage": {"promptTokens": []}}}',
-        ),
-        *(b"event: token", b"event:\n\n", b"event: x\ndata:\n\n", b"event:token\ndata:{\n\n"),
+        *(b"", b"<html>", b"[" * 5_000, b'{"result": {"usage": 3, "messages": 3}, "choices": [3], "data": 3}'),
+        b'{"status": 3, "result": {"messages": [{"content": [{"count": "x"}]}], "usage": {"promptTokens": []}}}',
+        b"event:token\ndata:{\n\n",
     ],
-    ids=range(17),
+    ids=range(6),
 )
 def test_any_answer_is_survived(body: bytes, changing: Callable[..., Any]) -> None:
     """Whatever stands in an answer, each check ends with one of its answers or says that it is not settled."""
