@@ -108,7 +108,7 @@ def _get_request(state: State, asked: Inputs) -> outputs.RequestView:
     request = state.log.find(asked.number)
     if request is None:
         raise NotThereError(f"No request {asked.number} is kept")
-    return outputs.view_of(request, with_body=True)
+    return outputs.view_of(request, with_body=True, with_answer=True)
 
 
 def _clear_requests(state: State, _: Inputs) -> outputs.Cleared:

@@ -1,11 +1,13 @@
 """What control answers."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from clova_studio.emulator.control.inputs import FaultFields, LimitFields, ScriptedAnswer
+from clova_studio.emulator.server.recorded_answer import RecordedAnswer
 from clova_studio.emulator.server.request_log import RecordedRequest
 from clova_studio.emulator.server.windows import Counting
 
@@ -35,6 +37,27 @@ class Health(BaseModel):
     faults: int = Field(description="Faults that can still hit a request.")
 
 
+class EventView(BaseModel):
+    """An event of a stream."""
+
+    event: str = Field(description="Its name; empty on the OpenAI-compatible paths.")
+    data: str
+    seconds: float | None = Field(None, description="From the arrival of the request until it had gone out.")
+
+
+class AnswerView(BaseModel):
+    """What was sent, as far as it has gone out."""
+
+    headers: dict[str, str] = Field(description="With lower-case names.")
+    size: int = Field(description="Bytes of the body.")
+    cut: bool = Field(description="Whether more was sent than is kept, which is 128 KiB.")
+    body: Any = Field(None, description="The JSON body; null of a stream and of what is not valid JSON.")
+    text: str | None = Field(None, description="A body that is neither valid JSON nor a stream.")
+    events: list[EventView] = Field(description="The events of a stream.")
+    input_tokens: int | None = Field(None, description="Tokens of the input, if the answer counts them.")
+    output_tokens: int | None = Field(None, description="Tokens of the output, if the answer counts them.")
+
+
 class RequestView(BaseModel):
     """A request that arrived, and how it was answered."""
 
@@ -53,6 +76,7 @@ class RequestView(BaseModel):
     fault: str = Field(description="Kind of the fault that hit it.")
     hint: str = Field(description="What helps against a refusal, or which fields are ignored.")
     seconds: float | None = Field(None, description="Until the end of the answer; null before that.")
+    answer: AnswerView | None = Field(None, description="What was sent; left out of lists.")
 
 
 class RequestList(BaseModel):
@@ -155,7 +179,7 @@ class ErrorAnswer(BaseModel):
     error: ErrorDetail
 
 
-def view_of(request: RecordedRequest, *, with_body: bool) -> RequestView:
+def view_of(request: RecordedRequest, *, with_body: bool, with_answer: bool = False) -> RequestView:
     """A recorded request as control shows it."""
     body = request.body if with_body else None
     text = request.raw.decode(errors="replace") if with_body and body is None and request.raw else None
@@ -179,4 +203,20 @@ def view_of(request: RecordedRequest, *, with_body: bool) -> RequestView:
         fault=request.fault,
         hint=request.hint,
         seconds=None if request.seconds is None else round(request.seconds, 6),
+        answer=_answer_of(request.answer) if with_answer else None,
+    )
+
+
+def _answer_of(sent: RecordedAnswer) -> AnswerView:
+    body = sent.body
+    tokens = sent.tokens
+    return AnswerView(
+        headers=sent.headers,
+        size=sent.size,
+        cut=sent.is_cut,
+        body=body,
+        text=sent.text if body is None and sent.raw and not sent.streamed else None,
+        events=[EventView(**asdict(event)) for event in sent.events],
+        input_tokens=tokens[0],
+        output_tokens=tokens[1],
     )

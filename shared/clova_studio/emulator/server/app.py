@@ -50,7 +50,7 @@ class EmulatorApp:
                 await connection.answer(204, preflight, b"")
                 return
             connection.extra_headers = cors_headers(connection.headers, origins)
-        local = self.local_routes.find(connection.path) if self.state.control else None
+        local = self.local_routes.find(connection.path, connection.method) if self.state.control else None
         if local is not None:
             await self._answer_locally(connection, local)
             return
@@ -62,6 +62,7 @@ class EmulatorApp:
             record.status = status
 
         connection.on_start = remember
+        connection.recorded = record.answer
         self.state.log.arrive(record)
         try:
             await self._answer(connection, record)

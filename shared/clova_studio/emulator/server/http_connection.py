@@ -13,6 +13,8 @@ from starlette.types import Receive, Scope, Send
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from clova_studio.emulator.server.recorded_answer import RecordedAnswer
+
 MAX_BODY = 50 * 1024 * 1024
 """Largest request body; above it the service answers 41300 ("4xx" troubleshooting page)."""
 
@@ -42,6 +44,7 @@ class HttpConnection:
         self.headers = {name.lower(): value for name, value in Headers(scope=scope).items()}
         self.on_start: Callable[[int], None] | None = None  # called with the status before the answer begins
         self.extra_headers: dict[str, str] = {}  # of every answer
+        self.recorded: RecordedAnswer | None = None  # where what is sent is recorded, if anywhere
         self._receive = receive
         self._send = send
         self._transport: asyncio.Transport | None = (scope.get("state") or {}).get(TRANSPORT)
@@ -103,6 +106,8 @@ class HttpConnection:
             fields["content-length"] = str(length)
         if self.on_start is not None:
             self.on_start(status)
+        if self.recorded is not None:
+            self.recorded.headers = {name.lower(): value for name, value in fields.items()}
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
@@ -115,6 +120,8 @@ class HttpConnection:
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """Send a part of the body."""
+        if self.recorded is not None:
+            self.recorded.add(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -9,6 +9,7 @@ from time import time as wall_clock
 from typing import Any, Literal
 
 from clova_studio.emulator.server.body import parse
+from clova_studio.emulator.server.recorded_answer import RecordedAnswer
 
 MOST_REQUESTS = 1_000
 MOST_BYTES = 64 * 1024 * 1024
@@ -37,6 +38,7 @@ class RecordedRequest:
         seconds: From its arrival to the end of the answer; None before that.
         number: Its number in the order of arrival, from 1; numbers go on after requests were cleared or dropped.
         received: Arrival in seconds since 1970.
+        answer: What was sent, as far as it has gone out.
     """
 
     method: str
@@ -53,6 +55,10 @@ class RecordedRequest:
     seconds: float | None = None
     number: int = 0
     received: float = field(default_factory=wall_clock)
+    answer: RecordedAnswer = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.answer = RecordedAnswer(since=self.time)
 
     @property
     def body(self) -> Any:
@@ -103,20 +109,14 @@ class RequestLog:
         """Record the body of a request."""
         with self._lock:
             request.raw = raw
-            # Its place is near the end: only requests that arrived after it follow.
-            for index in range(len(self._kept) - 1, -1, -1):
-                kept, size = self._kept[index]
-                if kept is request:
-                    self._kept[index] = (request, size + len(raw))
-                    self._bytes += len(raw)
-                    break
-            self._trim()
+            self._grow(request, len(raw))
 
     def leave(self, request: RecordedRequest) -> None:
         """Count a request as answered."""
         request.seconds = monotonic() - request.time
         with self._lock:
             self.in_flight -= 1
+            self._grow(request, request.answer.memory)
         self._tell("answered", request)
 
     @property
@@ -161,6 +161,17 @@ class RequestLog:
     def _tell(self, event: Event, request: RecordedRequest) -> None:
         for listener in self._listeners:
             listener(event, request)
+
+    def _grow(self, request: RecordedRequest, more: int) -> None:
+        """Count further bytes of a request, if it is still kept."""
+        # Its place is near the end: only requests that arrived after it follow.
+        for index in range(len(self._kept) - 1, -1, -1):
+            kept, size = self._kept[index]
+            if kept is request:
+                self._kept[index] = (request, size + more)
+                self._bytes += more
+                break
+        self._trim()
 
     def _add(self, request: RecordedRequest) -> None:
         size = request.size

@@ -16,7 +16,7 @@ from clova_studio.emulator.server.faults import Fault
 from clova_studio.emulator.server.http_server import Config, Server
 from clova_studio.emulator.server.request_log import Listener, RecordedRequest
 from clova_studio.emulator.server.scripted import Scripted
-from clova_studio.emulator.server.state import DEFAULT_KEY, IDLE_SECONDS, Behaviour, Settings, State
+from clova_studio.emulator.server.state import IDLE_SECONDS, Behaviour, Settings, State
 from clova_studio.emulator.server.windows import Counting, Limits
 
 _START_SECONDS = 30.0
@@ -104,6 +104,7 @@ class EmulatorServer:
         """Switch control on where it belongs, and say who can reach the server."""
         wanted = self._settings.control
         self._state.control = loopback if wanted is None else wanted
+        self._state.loopback = loopback
         if not loopback:
             control = "is on: whoever reaches it can read all requests and change its answers" if wanted else "is off"
             LOG.warning("The emulator listens on %s, beyond loopback; control over HTTP %s.", self._host, control)
@@ -154,7 +155,7 @@ class EmulatorServer:
         """
         if self._settings.record is not None:
             return key_of_environment()
-        return next(iter(self._settings.api_keys or ()), DEFAULT_KEY)
+        return self._settings.api_key
 
     @property
     def requests(self) -> list[RecordedRequest]:

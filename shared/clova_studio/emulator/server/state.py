@@ -76,6 +76,11 @@ class Settings:
         if self.tuning_seconds is not None:
             _check_seconds("tuning_seconds", self.tuning_seconds)
 
+    @property
+    def api_key(self) -> str:
+        """A key that is accepted."""
+        return next(iter(self.api_keys or ()), DEFAULT_KEY)
+
     def _facts(self) -> Facts:
         """The facts of the behaviour, after the settings that take precedence over them."""
         facts = load_facts(self.behaviour)
@@ -112,6 +117,8 @@ class State:
         self.started = monotonic()
         # The server sets it when it knows its address; a bare application has control only if that is asked for.
         self.control = bool(settings.control)
+        # Whether only this machine reaches it, which a bare application cannot know.
+        self.loopback = False
         self._lock = threading.Lock()
         self._script: deque[Scripted] = deque()
         self._faults: list[ActiveFault] = []

@@ -1,0 +1,1 @@
+"""The emulator's page for people: plain files, and the events that keep it up to date."""
