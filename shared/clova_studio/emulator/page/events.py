@@ -1,7 +1,7 @@
 """What the page hears: requests as they arrive and are answered, and what quotas, faults and counts have become.
 
-It is an event stream. ``about`` comes first, then ``requests`` with the newest ones; afterwards what has changed, several
-requests in one event and at most five events per second, so that neither side works for each request.
+It is an event stream. ``about`` comes first, then ``requests`` with the newest ones; afterwards what has changed,
+several requests in one event and at most five events per second, so that neither side works for each request.
 """
 
 import asyncio
@@ -134,12 +134,7 @@ def overview(state: State) -> dict[str, Any]:
 
 def _without_clocks(value: dict[str, Any]) -> dict[str, Any]:
     usage = [
-        {
-            name: {key: item for key, item in part.items() if key != "reset_seconds"}
-            if isinstance(part, dict)
-            else part
-            for name, part in line.items()
-        }
+        {name: {**part, "reset_seconds": 0} if isinstance(part, dict) else part for name, part in line.items()}
         for line in value["usage"]
     ]
     return {**value, "usage": usage}

@@ -65,7 +65,7 @@ function eventTable(events) {
     before = event.seconds;
     return h("tr", {},
       h("td", { class: "when" }, event.seconds === null ? "–" : duration(event.seconds), h("span", { class: "faint" }, gap)),
-      h("td", {}, event.event || "–"),
+      h("td", { class: "name" }, event.event || "–"),
       h("td", { class: "data" }, event.data.slice(0, 2000)),
     );
   });

@@ -69,6 +69,7 @@ export async function control(method, path, body) {
 
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "";
+  if (seconds === 0) return "0 ms";
   if (seconds < 0.001) return `${(seconds * 1000).toFixed(2)} ms`;
   if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
   return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;

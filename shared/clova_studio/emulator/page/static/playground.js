@@ -176,7 +176,7 @@ async function send(event) {
 
 function buttons() {
   byId("pg-send").hidden = running !== null;
-  byId("pg-stop").hidden = running === null;
+  byId("pg-end").hidden = running === null;
 }
 
 function clear() {
@@ -209,7 +209,7 @@ function build() {
       h("div", { class: "bar" },
         h("label", { class: "check" }, own.stream, t("pg.stream")), h("span", { class: "grow" }),
         h("button", { type: "submit", id: "pg-send", class: "main", title: "Ctrl+Enter", "aria-keyshortcuts": "Control+Enter" }, t("pg.send")),
-        h("button", { type: "button", id: "pg-stop", hidden: true, onclick: () => running?.abort() }, t("pg.end")))),
+        h("button", { type: "button", id: "pg-end", hidden: true, onclick: () => running?.abort() }, t("pg.end")))),
     h("div", { class: "bar" }, h("h3", {}, t("pg.code")), h("span", { class: "grow" }),
       h("div", { class: "group", role: "group", "aria-label": t("pg.code") }, Object.keys(LANGUAGES).map((name) =>
         h("button", { type: "button", id: `pg-code-${name}`, onclick: () => { language = name; drawCode(); } }, name)))),

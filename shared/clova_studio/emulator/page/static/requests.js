@@ -52,9 +52,9 @@ function draw(row, line) {
     h("span", { class: "faint facts" },
       [row.method, duration(row.seconds), tokens(row) && `${tokens(row)} ${t("tokens")}`, row.streamed && t("stream"), row.answer_size > 0 && bytes(row.answer_size)]
         .filter(Boolean).join(" · "),
+      row.fault && h("span", { class: "chip fault" }, `${t("fault")} ${row.fault}`),
     ),
   ];
-  if (row.fault) parts.push(h("span", { class: "chip fault" }, `${t("fault")} ${row.fault}`));
   const said = [row.code !== "20000" && row.code, row.message].filter(Boolean).join(" ");
   if (said) parts.push(h("span", { class: "said" }, said));
   if (row.hint) parts.push(h("span", { class: "hint" }, row.hint));

@@ -38,7 +38,7 @@ const ENGLISH = {
   "pg.note": "{input} tokens in, {output} out · {reason} · {time}", "pg.end": "Stop",
   "role.user": "You", "role.assistant": "Emulator",
 
-  "fault.about": "What goes wrong with the requests that come from now on. The fields beside limit the next fault that you switch on.",
+  "fault.about": "What goes wrong with the requests that come from now on. The fields below narrow the next fault that you switch on.",
   "fault.path": "Only paths with", "fault.every": "Only every n-th", "fault.times": "This many times",
   "fault.active": "Switched on", "fault.none": "Nothing goes wrong.", "fault.clear": "Switch all off",
   "fault.hits": "matched {seen}, hit {hit}", "fault.remove": "Switch off", "fault.other": "Any other fault",

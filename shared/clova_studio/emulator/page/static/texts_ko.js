@@ -50,7 +50,7 @@ export const KOREAN = {
   "preset.hang": "응답 없음", "preset.hang.about": "연결은 열린 채로",
   "preset.reset": "연결 재설정", "preset.reset.about": "헤더가 오기 전에",
   "preset.truncate": "잘린 본문", "preset.truncate.about": "JSON이나 이벤트의 절반만",
-  "preset.trickle": "찔끔찔끔", "preset.trickle.about": "한 바이트씩",
+  "preset.trickle": "느린 전송", "preset.trickle.about": "한 바이트씩",
   "preset.cut": "끊긴 스트림", "preset.cut.about": "토큰 3개 뒤에 결과 없이",
   "preset.error_event": "스트림 속 오류", "preset.error_event.about": "토큰 3개 뒤에",
 
