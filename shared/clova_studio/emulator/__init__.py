@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clova_studio.emulator.server.app import create_app
     from clova_studio.emulator.server.faults import Fault
+    from clova_studio.emulator.server.recorded_answer import RecordedAnswer, SentEvent
     from clova_studio.emulator.server.request_log import RecordedRequest
     from clova_studio.emulator.server.server import EmulatorServer, serve
 
-__all__ = ["EmulatorServer", "Fault", "RecordedRequest", "create_app", "serve"]
+__all__ = ["EmulatorServer", "Fault", "RecordedAnswer", "RecordedRequest", "SentEvent", "create_app", "serve"]
 
 _HOMES = {
     "EmulatorServer": "server.server",
     "Fault": "server.faults",
+    "RecordedAnswer": "server.recorded_answer",
     "RecordedRequest": "server.request_log",
+    "SentEvent": "server.recorded_answer",
     "create_app": "server.app",
     "serve": "server.server",
 }

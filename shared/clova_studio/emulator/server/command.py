@@ -274,6 +274,8 @@ def run(args: argparse.Namespace) -> int:
             return 1
         try:
             _say(f"CLOVA Studio emulator ({_mode(args)}) on {server.base_url} with {_key(args)}\n")
+            if server.has_page:
+                _say(f"Open {server.base_url}/ in a browser to see its requests\n")
             # In short steps, because on some platforms an endless wait blocks signals.
             while not stopped.wait(0.5):
                 pass

@@ -147,6 +147,11 @@ class EmulatorServer:
         return f"http://{host}:{self._bound_port}"
 
     @property
+    def has_page(self) -> bool:
+        """Whether control over HTTP is on, and with it the page for people at ``/``."""
+        return self._state.control
+
+    @property
     def api_key(self) -> str:
         """A key that the server accepts; while it records, that of the variable ``CLOVASTUDIO_API_KEY``.
 

@@ -36,17 +36,18 @@ function values() {
   return found;
 }
 
-/** What would be sent now: the conversation, and the text that is being written. */
+/** What would be sent now: the conversation and the text that is being written; with none, what was sent last. */
 function chat() {
   const system = byId("pg-system").value;
   const written = byId("pg-prompt").value;
   const messages = turns.filter((turn) => !turn.failed).map(({ role, content }) => ({ role, content }));
   if (system.trim()) messages.unshift({ role: "system", content: system });
   if (written.trim()) messages.push({ role: "user", content: written });
+  else if (messages.at(-1)?.role === "assistant") messages.pop();
   const model = models.find((item) => item.name === byId("pg-model").value) ?? models[0];
   return {
     model,
-    messages: messages.length ? messages : [{ role: "user", content: "안녕하세요?" }],
+    messages: messages.some(({ role }) => role === "user") ? messages : [...messages, { role: "user", content: "안녕하세요?" }],
     values: values(),
     effort: model.thinking ? byId("pg-effort").value : "",
     stream: byId("pg-stream").checked,

@@ -36,8 +36,7 @@ function tone(row) {
 }
 
 function tokens(row) {
-  if (row.input_tokens === null && row.output_tokens === null) return "";
-  return `${row.input_tokens ?? "–"} → ${row.output_tokens ?? "–"}`;
+  return [row.input_tokens, row.output_tokens].filter((count) => count !== null).join(" → ");
 }
 
 /** Draws one line anew, in its element. */
