@@ -94,7 +94,9 @@ def test_requests(server: EmulatorServer, api: httpx.Client, control: httpx.Clie
     assert third["query"] == {"page": "1"}
     assert server.requests[2].body == TASK
     assert (fourth["body"], fourth["text"], fourth["size"]) == (None, "{", 1)
-    assert control.get(f"/requests/{second['number']}").json() == second
+    alone = control.get(f"/requests/{second['number']}").json()
+    assert alone["answer"]["body"]["status"]["code"] == "40001"
+    assert {**alone, "answer": None} == second
     assert control.get("/requests/999999").status_code == 404
 
 
