@@ -81,13 +81,15 @@ def run(python: Path, code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_wheel_has_exactly_the_three_packages(wheel: Path) -> None:
-    """The wheel's top-level names are the three packages, each typed, with the demo's document and no tests."""
+    """The wheel has the three packages alone, each typed, with the demo's document and the emulator's page."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
     assert "langchain_clova/_demo/constitution-ko.txt" in names
+    page = Path("shared") / "clova_studio" / "emulator" / "page" / "static"
+    assert {f"clova_studio/emulator/page/static/{path.name}" for path in (ROOT / page).iterdir()} <= set(names)
     strange = {"docs", "notebooks", "shared", "tests"}
     assert not [name for name in names if strange & set(name.split("/")) or name.endswith((".pyc", ".ipynb", ".md"))]
 

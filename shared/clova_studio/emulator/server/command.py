@@ -194,7 +194,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--control",
         action=argparse.BooleanOptionalAction,
-        help="steer it by requests under /_emulator (default: on loopback only)",
+        help="steer it by requests under /_emulator, and show it on a page at / (default: on loopback only)",
     )
     parser.add_argument(
         "--cors",

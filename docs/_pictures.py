@@ -1,4 +1,4 @@
-"""Takes the pictures of `docs/pictures/` again, from the emulator's real page: ``python docs/pictures.py``.
+"""Takes the pictures of `docs/pictures/` again, from the emulator's real page: ``python docs/_pictures.py``.
 
 Needs the dependency group ``dev``, an installed Chromium, and a font with Hangul (Debian: chromium, fonts-nanum).
 """
