@@ -48,7 +48,7 @@ function draw(row, line) {
     h("span", { class: `status ${tone(row)}` }, String(status)),
     h("span", { class: "path", title: row.path }, row.path),
     h("span", { class: "faint time" }, time),
-    h("span", { class: "faint facts" },
+    h("span", { class: "faint numbers" },
       [row.method, duration(row.seconds), tokens(row) && `${tokens(row)} ${t("tokens")}`, row.streamed && t("stream"), row.answer_size > 0 && bytes(row.answer_size)]
         .filter(Boolean).join(" · "),
       row.fault && h("span", { class: "chip fault" }, `${t("fault")} ${row.fault}`),
