@@ -19,14 +19,14 @@ from clova_studio.emulator.server.local_routes import PAGE_FILES
 from clova_studio.emulator.server.recorded_answer import MOST_ANSWER_BYTES, RecordedAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 H5 = "/v3/chat-completions/HCX-005"
 STATIC = Path(clova_studio.emulator.__file__).parent / "page" / "static"
 STREAM = {"accept": "text/event-stream"}
 
 
-def heard(client: httpx.Client) -> Iterator[tuple[str, Any]]:
+def heard(client: httpx.Client) -> Generator[tuple[str, Any], None, None]:
     """The events of the page."""
     with client.stream("GET", "/_emulator/events") as answer:
         assert answer.headers["content-type"] == "text/event-stream"
@@ -159,10 +159,11 @@ def test_a_key_of_the_user_is_told_on_loopback_only(host: str, told: str | None)
 
 def test_nobody_listens_for_a_page_that_is_gone() -> None:
     """The server stops to tell a page of requests when the page is closed."""
-    with serve() as server:
-        with connect(server) as client:
-            assert next(heard(client))[0] == "about"
-            assert len(server._state.log._listeners) == 1
+    with serve() as server, connect(server) as client:
+        events = heard(client)
+        assert next(events)[0] == "about"
+        assert len(server._state.log._listeners) == 1
+        events.close()
         until = time.monotonic() + 10
         while server._state.log._listeners and time.monotonic() < until:
             time.sleep(0.01)
@@ -232,3 +233,33 @@ def test_tokens_that_a_text_speaks_of_do_not_count() -> None:
     answer = RecordedAnswer({"content-type": "application/json"})
     answer.add(said.replace(": ", ":").encode())
     assert answer.tokens == (3, None)
+
+
+def test_a_recording_server_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it records, the page is told no key, and an answer is shown as it is written: with its events, masked."""
+    key = "nv-planted-key-of-mine"
+    monkeypatch.setenv("CLOVASTUDIO_API_KEY", key)
+    with serve() as upstream:
+        upstream.script([f"열쇠는 {key} 입니다", f"또 {key} 입니다"])
+        with serve(record=tmp_path / "a.jsonl", upstream=upstream.base_url) as server, connect(server) as client:
+            name, about = next(heard(client))
+            assert (name, about["mode"], about["upstream"], about["key"]) == (
+                "about",
+                "record",
+                upstream.base_url,
+                None,
+            )
+            assert key in client.post(H5, json=user("가")).text
+            client.post(H5, json=user("나"), headers=STREAM)
+            until = time.monotonic() + 10
+            while any(item.seconds is None for item in server.requests) and time.monotonic() < until:
+                time.sleep(0.01)
+            views = [client.get(f"/_emulator/requests/{number}").json() for number in (1, 2)]
+            assert key not in json.dumps(views, ensure_ascii=False)
+            assert views[0]["answer"]["body"]["result"]["message"]["content"] == "열쇠는 *** 입니다"
+            assert views[1]["answer"]["events"][-2]["event"] == "result"
+            assert views[1]["answer"]["events"][0]["seconds"] is not None
+    with serve(replay=tmp_path / "a.jsonl") as server, connect(server) as client:
+        assert next(heard(client))[1]["mode"] == "replay"
+        client.post(H5, json=user("나"), headers=STREAM)
+        assert client.get("/_emulator/requests/1").json()["answer"]["events"][-2]["event"] == "result"

@@ -93,15 +93,19 @@ async def _follow(connection: HttpConnection, state: State, feed: Feed) -> None:
 def about(state: State) -> dict[str, Any]:
     """What does not change while the server runs.
 
-    A key that is accepted is among it where only this machine can ask, or where every key is accepted.
+    A key that is accepted is among it where only this machine can ask, or where every key is accepted. While it records
+    there is none: that is the user's own.
     """
     settings = state.settings
-    told = state.loopback or settings.api_keys is None
+    told = settings.record is None and (state.loopback or settings.api_keys is None)
+    mode = "record" if settings.record is not None else "replay" if settings.replay is not None else "compute"
     return {
         "version": package_version(),
         "behaviour": settings.behaviour,
+        "mode": mode,
+        "upstream": settings.upstream,
         "key": settings.api_key if told else None,
-        "any_key": settings.api_keys is None,
+        "any_key": told and settings.api_keys is None,
         "latency": settings.latency,
         "token_latency": settings.token_latency,
         "models": [asdict(model) for model in sorted(MODELS.values(), key=lambda model: -model.version)],

@@ -27,6 +27,7 @@ from clova_studio.emulator.recording.shown import show
 from clova_studio.emulator.recording.upstream import Upstream, UpstreamError, end_to_end
 from clova_studio.emulator.recording.writer import RecordingWriter
 from clova_studio.emulator.server.http_connection import ClientGoneError, HttpConnection
+from clova_studio.emulator.server.recorded_answer import RecordedAnswer
 from clova_studio.emulator.server.request_log import RecordedRequest, RequestLog
 
 _LOG = logging.getLogger("clova_studio.emulator")
@@ -39,6 +40,7 @@ class _Taken:
     Attributes:
         seed: What its new ids are made of.
         path: The path of the request, without secrets.
+        shown: What the request log shows of the answer.
         begin: When the request was sent, on the monotonic clock.
         response: Its status and headers; None when no answer began.
         chunks: The chunks of its body, with the seconds since the request.
@@ -49,6 +51,7 @@ class _Taken:
 
     seed: str
     path: str
+    shown: RecordedAnswer
     begin: float = 0.0
     response: httpx.Response | None = None
     chunks: list[tuple[float, bytes]] = field(default_factory=list)
@@ -84,7 +87,8 @@ class Recorder:
         show(record, log, request, connection, self._secrets)
         key = key_of(request)
         self._times[key] += 1
-        taken = _Taken(f"{key}/{self._times[key]}", request.path)
+        connection.recorded = None  # what passes by has secrets; the log gets what is written
+        taken = _Taken(f"{key}/{self._times[key]}", request.path, record.answer)
         place = self._writer.begin(key)
         taken.on_answered = lambda: self._writer.answered(place)
         try:
@@ -155,6 +159,7 @@ class Recorder:
         except ValueError as error:
             _LOG.warning("Not recorded: the answer to %s %s: %s", request.method, request.path, error)
             return b""
+        taken.shown.keep(reply.headers, reply.parts, reply.seconds)
         # The answer may have shown what in the request is a secret.
         return write_lines(settled(request, self._secrets, steadier), reply)
 

@@ -1,8 +1,10 @@
 """What an emulator answered: the first part of the body, and when each event of a stream went out."""
 
+import math
 import re
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -18,6 +20,8 @@ _TOKENS = re.compile(
     rb'"(promptTokens|prompt_tokens|inputTokens|inputLength|completionTokens|completion_tokens|outputLength)": ?'
     rb"([0-9]{1,12})"
 )
+_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _INPUT = frozenset({b"promptTokens", b"prompt_tokens", b"inputTokens", b"inputLength"})
 
 
@@ -58,6 +62,15 @@ class RecordedAnswer:
 
     def add(self, data: bytes) -> None:
         """Record a part of the body that goes out now."""
+        self._add(data, monotonic() - self.since)
+
+    def keep(self, headers: dict[str, str], parts: Iterable[bytes], seconds: Sequence[float]) -> None:
+        """Record an answer that has gone out, by its parts and the seconds of each."""
+        self.headers = headers
+        for index, part in enumerate(parts):
+            self._add(part, seconds[index] if index < len(seconds) else math.inf)
+
+    def _add(self, data: bytes, moment: float) -> None:
         if not data:
             return
         self.size += len(data)
@@ -66,7 +79,7 @@ class RecordedAnswer:
             self.raw += data[:room]
             if len(self._ends) < _MOST_MARKS:
                 self._ends.append(len(self.raw))
-                self._times.append(monotonic() - self.since)
+                self._times.append(moment)
         if self.is_cut:  # the count of tokens is at the end
             self._tail = (self._tail + data)[-_TAIL:]
 
@@ -112,19 +125,20 @@ class RecordedAnswer:
         found = []
         raw = bytes(self.raw)
         start = 0
-        while (end := raw.find(b"\n\n", start)) >= 0:
+        for blank in _BLANK_LINE.finditer(raw):
             name, data = "", []
-            for line in raw[start:end].decode(errors="replace").split("\n"):
+            for line in _LINE_END.split(raw[start : blank.start()].decode(errors="replace")):
                 key, _, value = line.partition(":")
                 if key == "event":
                     name = value.strip()
                 elif key == "data":
                     data.append(value.removeprefix(" "))
-            found.append(SentEvent(name, "\n".join(data), self._sent(end + 2)))
-            start = end + 2
+            found.append(SentEvent(name, "\n".join(data), self._sent(blank.end())))
+            start = blank.end()
         return found
 
     def _sent(self, end: int) -> float | None:
         """When the byte before an offset went out."""
         index = bisect_left(self._ends, end)
-        return self._times[index] if index < len(self._times) else None
+        moment = self._times[index] if index < len(self._times) else math.inf
+        return moment if math.isfinite(moment) else None

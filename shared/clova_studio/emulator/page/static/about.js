@@ -8,9 +8,9 @@ let about = null;
 let state = null;
 
 function facts() {
-  const key = about.any_key ? t("about.key.any", { key: about.key }) : (about.key ?? t("about.key.hidden"));
+  const key = about.any_key ? t("about.key.any", { key: about.key }) : (about.key ?? t(about.mode === "record" ? "about.key.own" : "about.key.hidden"));
   const pairs = [
-    ["about.behaviour", t(`behaviour.${about.behaviour}`)],
+    ["about.behaviour", explain()],
     ["about.address", location.origin],
     ["about.key", key],
     ["about.version", about.version],
@@ -21,6 +21,11 @@ function facts() {
   return pairs.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, t(name)), h("dd", {}, value)]);
 }
 
+/** Which answers the server gives: computed ones of a behaviour, an upstream's, or those of a recording. */
+function explain() {
+  return about.mode === "compute" ? t(`behaviour.${about.behaviour}`) : t(`mode.${about.mode}`, { upstream: about.upstream });
+}
+
 async function reset() {
   if (await control("POST", "/reset")) notify(t("about.reset.done"));
 }
@@ -28,8 +33,8 @@ async function reset() {
 function draw() {
   byId("behaviour").hidden = about === null;
   if (about === null) return;
-  byId("behaviour").textContent = about.behaviour;
-  byId("behaviour").title = t(`behaviour.${about.behaviour}`);
+  byId("behaviour").textContent = about.mode === "compute" ? about.behaviour : about.mode;
+  byId("behaviour").title = explain();
   const key = about.key ?? "nv-...";
   const address = location.origin;
   const shell = `export CLOVASTUDIO_BASE_URL=${address} CLOVASTUDIO_API_KEY=${key}`;

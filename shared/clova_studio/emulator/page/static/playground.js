@@ -10,6 +10,8 @@ const EFFORTS = ["none", "low", "medium", "high"];
 const turns = []; // {role, content, thinking, note, failed}
 let models = [];
 let key = "";
+let mode = "compute";
+let upstream = "";
 let keyTold = false;
 let running = null;
 let language = "curl";
@@ -201,7 +203,7 @@ function build() {
   fill(
     byId("panel-playground"),
     h("div", { class: "bar" }, h("h2", {}, t("tab.playground")), h("span", { class: "grow" }), h("button", { type: "button", id: "pg-clear", onclick: clear }, t("pg.new"))),
-    h("p", { class: "faint" }, t("pg.about")),
+    h("p", { class: "faint" }, mode === "compute" ? t("pg.about") : t(`mode.${mode}`, { upstream })),
     h("div", { class: "fields" }, field(t, "pg.model", own.model), field(t, "pg.effort", own.effort), field(t, "pg.key", own.key)),
     h("details", { id: "pg-more" }, h("summary", {}, t("pg.parameters")),
       field(t, "pg.system", own.system), h("div", { class: "fields" }, parameters)),
@@ -238,7 +240,7 @@ export function startPlayground() {
   build();
   onLanguage(rebuild);
   on("about", (about) => {
-    models = about.models;
+    ({ models, mode, upstream } = about);
     if (!keyTold) key = about.key ?? "";
     keyTold = true;
     rebuild();
