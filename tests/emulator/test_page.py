@@ -117,6 +117,7 @@ def test_every_text_is_there_in_both_languages() -> None:
     assert asked <= english.keys()
 
 
+@pytest.mark.slow
 def test_what_the_page_hears() -> None:
     """It hears what the server is, the requests before it, and then each arrival and end, with tokens and hint."""
     with serve(rate_limits={"HCX-005": (5, None)}) as server, connect(server) as client, connect(server) as other:
@@ -225,6 +226,16 @@ def test_recorded_answers_are_bounded() -> None:
     assert slow.memory < 20_000 + 2**17
     assert slow.events[0].seconds is not None
     assert slow.events[-1].seconds is None
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_events_whatever_ends_their_lines(end: str) -> None:
+    """The events of another server's stream are read too, whatever its lines end with."""
+    answer = RecordedAnswer({"content-type": "text/event-stream;charset=UTF-8"})
+    text = end.join(["event: token", "data: 가", "data:나", "", "data: [DONE]", "", "data: half"])
+    for byte in text.encode():
+        answer.add(bytes([byte]))
+    assert [(event.event, event.data) for event in answer.events] == [("token", "가\n나"), ("", "[DONE]")]
 
 
 def test_tokens_that_a_text_speaks_of_do_not_count() -> None:
