@@ -21,7 +21,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-_FILES = {name: (files(__package__) / "static" / name).read_bytes() for name in ("index.html", *PAGE_FILES)}
+_FILES = {name: (files("clova_studio.emulator.page") / "static" / name).read_bytes() for name in ("index.html", *PAGE_FILES)}
 
 
 async def answer(connection: HttpConnection, _: State) -> None:

@@ -61,11 +61,21 @@ class RecordedAnswer:
     _times: "array[float]" = field(default_factory=lambda: array("d"), repr=False)
 
     def add(self, data: bytes) -> None:
-        """Record a part of the body that goes out now."""
+        """Record a part of the body that goes out now.
+
+        Args:
+            data: Its bytes.
+        """
         self._add(data, monotonic() - self.since)
 
     def keep(self, headers: dict[str, str], parts: Iterable[bytes], seconds: Sequence[float]) -> None:
-        """Record an answer that has gone out, by its parts and the seconds of each."""
+        """Record an answer that has gone out.
+
+        Args:
+            headers: Its headers with lower-case names.
+            parts: The body in parts, such as the events of a stream.
+            seconds: When each part was complete, from the arrival of the request; some may be missing at the end.
+        """
         self.headers = headers
         for index, part in enumerate(parts):
             self._add(part, seconds[index] if index < len(seconds) else math.inf)
