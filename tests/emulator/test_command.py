@@ -144,6 +144,23 @@ def test_options_take_effect(tmp_path: Path) -> None:
     assert answers[0].headers["access-control-allow-origin"] == "http://localhost:3000"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("option", "named"), [("--control", True), ("--no-control", False)])
+def test_it_names_its_page(option: str, named: Any) -> None:
+    """Whoever starts it reads where its page is, if it has one."""
+    with start("--port", "0", option) as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            url = next(word for word in first.split() if word.startswith("http"))
+            if named:
+                assert process.stdout.readline() == f"Open {url}/ in a browser to see its requests\n"
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.read() == ""
+        finally:
+            process.kill()
+
+
 def test_an_address_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     """An address that cannot be used is exit code 1, with the address and the reason, and leaves nothing behind."""
     threads = set(threading.enumerate())

@@ -149,6 +149,14 @@ def test_what_the_page_hears() -> None:
         assert "body" not in seen[2]
 
 
+def test_the_page_knows_changed_facts() -> None:
+    """A behaviour that a file of facts changes is named by what it starts from, and by how many facts differ."""
+    facts = {"behaviour": "documented", "facts": {"limit-headers": "always"}}
+    with serve(behaviour=facts) as server, connect(server) as client:
+        about = next(heard(client))[1]
+        assert (about["behaviour"], about["facts_changed"]) == ("documented", 1)
+
+
 @pytest.mark.parametrize(("host", "told"), [("127.0.0.1", "nv-mine"), ("0.0.0.0", None)])
 def test_a_key_of_the_user_is_told_on_loopback_only(host: str, told: str | None) -> None:
     """A page that others reach does not show them the key that the server was started with."""

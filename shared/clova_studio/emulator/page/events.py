@@ -101,7 +101,8 @@ def about(state: State) -> dict[str, Any]:
     mode = "record" if settings.record is not None else "replay" if settings.replay is not None else "compute"
     return {
         "version": package_version(),
-        "behaviour": settings.behaviour,
+        "behaviour": settings.facts.behaviour,
+        "facts_changed": settings.facts.changed,
         "mode": mode,
         "upstream": settings.upstream,
         "key": settings.api_key if told else None,

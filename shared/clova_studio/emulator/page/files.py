@@ -21,7 +21,8 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-_FILES = {name: (files("clova_studio.emulator.page") / "static" / name).read_bytes() for name in ("index.html", *PAGE_FILES)}
+_FOLDER = files("clova_studio.emulator.page") / "static"
+_FILES = {name: (_FOLDER / name).read_bytes() for name in ("index.html", *PAGE_FILES)}
 
 
 async def answer(connection: HttpConnection, _: State) -> None:

@@ -23,7 +23,9 @@ function facts() {
 
 /** Which answers the server gives: computed ones of a behaviour, an upstream's, or those of a recording. */
 function explain() {
-  return about.mode === "compute" ? t(`behaviour.${about.behaviour}`) : t(`mode.${about.mode}`, { upstream: about.upstream });
+  if (about.mode !== "compute") return t(`mode.${about.mode}`, { upstream: about.upstream });
+  const changed = about.facts_changed ? ` (${t("behaviour.changed", { count: about.facts_changed })})` : "";
+  return t(`behaviour.${about.behaviour}`) + changed;
 }
 
 async function reset() {
@@ -33,7 +35,7 @@ async function reset() {
 function draw() {
   byId("behaviour").hidden = about === null;
   if (about === null) return;
-  byId("behaviour").textContent = about.mode === "compute" ? about.behaviour : about.mode;
+  byId("behaviour").textContent = about.mode === "compute" ? about.behaviour + (about.facts_changed ? " *" : "") : about.mode;
   byId("behaviour").title = explain();
   const key = about.key ?? "nv-...";
   const address = location.origin;

@@ -67,7 +67,7 @@ const ENGLISH = {
 
   "about.what": "A local CLOVA Studio: the wire, refusals, quotas and faults of the service, without a key of it and without cost. It is not a language model.",
   "about.behaviour": "Behaviour", "behaviour.observed": "observed: answers as traffic was recorded",
-  "behaviour.documented": "documented: answers as the API guide has them", "about.address": "Address",
+  "behaviour.documented": "documented: answers as the API guide has them", "behaviour.changed": "{count} facts changed", "about.address": "Address",
   "mode.record": "record: passes requests on to {upstream}, with your own key and at its cost, and writes the answers",
   "mode.replay": "replay: answers from a recording; what is not in it is a 404", "about.key.own": "your own",
   "about.key": "API key", "about.key.any": "{key}, or any of the form nv-…", "about.key.hidden": "one of those given at the start",

@@ -65,7 +65,7 @@ export const KOREAN = {
 
   "about.what": "내 컴퓨터의 CLOVA Studio입니다. 서비스의 통신 형식, 거절, 이용량 제한과 장애를 키와 비용 없이 그대로 보여 줍니다. 언어 모델은 아닙니다.",
   "about.behaviour": "동작", "behaviour.observed": "observed: 기록된 통신대로 답합니다",
-  "behaviour.documented": "documented: API 가이드대로 답합니다", "about.address": "주소",
+  "behaviour.documented": "documented: API 가이드대로 답합니다", "behaviour.changed": "바꾼 사실 {count}개", "about.address": "주소",
   "mode.record": "record: 내 키와 내 비용으로 {upstream}에 요청을 전달하고 응답을 기록합니다",
   "mode.replay": "replay: 기록해 둔 응답으로 답하며, 기록에 없는 요청은 404입니다", "about.key.own": "내 키",
   "about.key": "API 키", "about.key.any": "{key} 또는 nv-… 형식의 모든 키", "about.key.hidden": "시작할 때 준 키",
