@@ -32,7 +32,7 @@ def run(folder: Path, store: str, kill: str = "") -> list[str]:
 
 
 def test_dask_asks_each_text_once(tmp_path: Path) -> None:
-    """Two workers share a quota through Redis: each text is asked once, and none is refused."""
+    """Two workers share a quota through Redis: each text is embedded once, none is refused later."""
     with RedisServer(tmp_path) as redis:
         assert sorted(run(tmp_path, redis.address)) == sorted(TEXTS)
 

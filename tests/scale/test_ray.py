@@ -34,7 +34,7 @@ def job(cluster: RayCluster, tmp_path: Path) -> Any:
 
 
 def texts_of(work: Job, kill: str = "", cluster: RayCluster | None = None) -> list[str]:
-    """Run a job, see that nothing was refused, and return the texts that were asked."""
+    """Run a job, see that nothing was refused after the first window, and return the texts that were embedded."""
     requests = work.run(kill, cluster)
     assert refused(requests) == [], work.output
     return asked(requests)
@@ -56,7 +56,7 @@ def check(found: dict[str, list[float]]) -> None:
 
 
 def test_ray_data_asks_each_text_once(job: Any, cluster: RayCluster, tmp_path: Path) -> None:
-    """Two actors embed a folder into Parquet: each text is asked once, none is refused, the key is kept nowhere."""
+    """Two actors embed a folder, each text once; none is refused after the first window, the key is kept nowhere."""
     work = job("ray.data.read_text")
     assert sorted(texts_of(work)) == sorted(TEXTS)
     check(saved(tmp_path))
