@@ -12,6 +12,7 @@ from schema_samples import schema_of, value_of
 
 from clova_studio import ConfigurationError
 from clova_studio.adapters import clean_schema, response_schema, unwrapped_root, wire_function
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.schema import check_schema
 
 
@@ -29,7 +30,7 @@ def test_what_a_cleaned_schema_allows_the_original_allows(hundred: int) -> None:
         except ConfigurationError as error:
             refused += str(error).startswith("the schema at #")
             continue
-        check_schema(cleaned)
+        check_schema(cleaned, Facts("documented"))
         for found in (cleaned, wire_function({"name": "f", "parameters": schema})["function"]["parameters"]):
             for _ in range(3):
                 value = value_of(found, random)
@@ -47,7 +48,7 @@ def _field(schema: Any, **beside: Any) -> Any:
     """Return what becomes of a field of a response schema."""
     root = {"type": "object", "properties": {"x": schema}, **beside}
     cleaned = response_schema(root)
-    check_schema(cleaned)
+    check_schema(cleaned, Facts("documented"))
     return cleaned["properties"].get("x")
 
 

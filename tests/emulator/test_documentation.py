@@ -91,4 +91,4 @@ def test_every_endpoint_is_listed() -> None:
     rows = re.findall(r"^\| ((?:`[A-Z]+`, )*)`([A-Z]+) (/_emulator\S+)` \|", PAGE, flags=re.MULTILINE)
     listed = {(method, path) for others, last, path in rows for method in (*re.findall(r"`(\w+)`", others), last)}
     known = {(endpoint.method, f"/_emulator{endpoint.path}") for endpoint in ENDPOINTS}
-    assert listed == known | {("GET", "/_emulator/openapi.json")}
+    assert listed == known | {("GET", "/_emulator/openapi.json"), ("GET", "/_emulator/events")}

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from clova_studio import ConfigurationError
 from clova_studio.adapters import clean_schema, response_schema
+from clova_studio.emulator.rules.facts import Facts
 from clova_studio.emulator.rules.schema import check_schema
 from langchain_clova._schemas import wire_tool
 
@@ -53,7 +54,7 @@ class Everything(BaseModel):
 def test_everything_is_acceptable() -> None:
     """A class with enums, unions, constants, dates, tables, tuples and nested classes passes the service's rules."""
     found = response_schema(Everything.model_json_schema())
-    check_schema(found)
+    check_schema(found, Facts("documented"))
     properties = found["properties"]
     assert properties["colour"] == {"type": "string", "enum": ["red", "blue"], "description": "색."}
     assert properties["maybe"] == {"type": "integer"}
@@ -81,7 +82,7 @@ def test_types_as_lists_and_joined_schemas() -> None:
     }
     before = str(schema)
     found = response_schema(schema)
-    check_schema(found)
+    check_schema(found, Facts("documented"))
     assert found["properties"]["a"] == {"type": "string"}
     assert found["properties"]["b"] == {"anyOf": [{"type": "string"}, {"type": "integer"}]}
     assert found["properties"]["c"] == {"type": "string", "description": '밖\npattern: "x"'}
