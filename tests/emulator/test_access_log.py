@@ -83,7 +83,7 @@ def test_neither_keys_nor_texts_are_logged(logged: Any) -> None:
     """Whatever a request has where, its line has no key, no prompt, no second line and a bounded length."""
     with serve() as server, connect(server) as client:
         client.post(H5, json=user("비밀 secret"), headers={"authorization": "Bearer sk-secret-key"})
-        client.post("/v3/chat-completions/nv-0123456789abcdef", json=user("비밀 secret"))
+        client.post("/v3/chat-completions/nv-not-a-real-key", json=user("비밀 secret"))
         client.post(H5, json=user("비밀 secret", topK="비밀 값"))
         client.post(H5, json=user("비밀 secret"), headers={"cookie": "sk-secret-cookie", "x-api-key": "sk-secret"})
         client.post("/v3/x%0Ay" + "z" * 5_000, json={"비밀": 1})
