@@ -85,7 +85,7 @@ class ChatClovaX(Dumpable, IdentifiedChatModel):
             the service's calculator, which blocks, and caches its counts.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+        ConfigurationError: An argument is unknown or invalid, or there is no key. Errors of calls are those of
             ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family, from ``invoke`` and
             ``stream`` alike.
 

@@ -51,7 +51,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
             error, or with ``on_error="return"`` has one in its place. A blank query is always an error.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+        ConfigurationError: An argument is unknown or invalid, or there is no key. Errors of calls are those of
             ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
     """
 
@@ -69,7 +69,7 @@ class ClovaEmbeddings(ConnectionFields, Embeddings):
 
         Args:
             texts: The texts, in a list or any other iterable with an order: a tuple, a generator, an array, a column.
-                Those that are no text, and blank ones, are refused by their index before anything is sent.
+                Blank texts and values that are not text are refused by index before anything is sent.
 
         Returns:
             One list of 1,024 floats per text. An empty list gives an empty list, without a request. With

@@ -82,7 +82,7 @@ class ClovaRagReasoning(ClovaRunnable[QueryInput, ClovaRagResult]):
         include_ai_filters: Whether to run the AI filter; on by default here.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, there is no key, or an input has no question.
+        ConfigurationError: An argument is unknown or invalid, there is no key, or an input has no question.
         InvalidResponseError: The model asked for another search when it had to answer. Other errors of calls are those
             of ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family. Errors of the
             retriever are passed on unchanged.

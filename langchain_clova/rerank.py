@@ -84,7 +84,7 @@ class ClovaReranker(BaseDocumentCompressor, ConnectionFields):
         max_tokens: Output cap of the answer in tokens, 1 to 4,096; service default 1,024. Input may have 128,000.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+        ConfigurationError: An argument is unknown or invalid, or there is no key. Errors of calls are those of
             ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
 
     See ``ConnectionFields`` for how to reach the service.

@@ -50,7 +50,7 @@ class ClovaRouter(ClovaRunnable[QueryInput, RouteResult]):
         version: Its version, from 1.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, there is no key, or an input has no query. Errors of
+        ConfigurationError: An argument is unknown or invalid, there is no key, or an input has no query. Errors of
             calls are those of ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
 
     See ``ConnectionFields`` for how to reach the service.

@@ -88,7 +88,7 @@ class ClovaSkillset(ClovaRunnable[QueryInput, str]):
             "operations": [{"operation_id", ...}]}``; also per call. It may contain keys, so it is in no dump or repr.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, there is no key, or an input has no query.
+        ConfigurationError: An argument is unknown or invalid, there is no key, or an input has no query.
         StreamInterruptedError: A stream broke after its first piece; what had arrived is on ``partial``. Errors of
             calls are those of ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
 

@@ -45,7 +45,7 @@ class ClovaSlidingWindow(ClovaRunnable[WindowInput, list[BaseMessage]]):
             4,096 tokens, so a larger cap drops more. The default, 512, is that of ``ChatClovaX`` for these models.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, the key is missing, the model is one of v3, or v1
+        ConfigurationError: An argument is unknown or invalid, the key is missing, the model is one of v3, or v1
             models do not take one of the messages.
         ContextLengthError: Even the newest turn alone does not fit. Errors of calls are those of ``clova_studio`` and,
             at the same time, of langchain-core's ``ModelError`` family.

@@ -55,7 +55,7 @@ class ClovaSummarizationChain(ClovaRunnable[SummaryInput, str]):
             of a call takes precedence.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+        ConfigurationError: An argument is unknown or invalid, or there is no key. Errors of calls are those of
             ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
 
     See ``ConnectionFields`` for how to reach the service.

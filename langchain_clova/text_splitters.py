@@ -59,7 +59,7 @@ class ClovaSegmentationTextSplitter(TextSplitter):
             ``max_wait``, ``quota_group``, ``headers``, ``http_client``, ``http_async_client``.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+        ConfigurationError: An argument is unknown or invalid, or there is no key. Errors of calls are those of
             ``clova_studio`` and, at the same time, of langchain-core's ``ModelError`` family.
     """
 

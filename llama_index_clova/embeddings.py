@@ -119,7 +119,7 @@ class ClovaEmbedding(BaseEmbedding, ConnectionFields):
 
         Args:
             texts: The texts, in a list or any other iterable with an order: a tuple, a generator, an array, a column.
-                Those that are no text, and blank ones, are refused by their index before anything is sent.
+                Blank texts and values that are not text are refused by index before anything is sent.
             show_progress: Whether to draw a progress bar.
             **kwargs: Ignored: a pipeline passes its arguments to every transformation.
 

@@ -95,7 +95,7 @@ class ClovaX(PredictingLLM, ChatFields):
     URL in an ``ImageBlock`` is passed on to the service, not fetched.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. Errors of calls are those of
+        ConfigurationError: An argument is unknown or invalid, or there is no key. Errors of calls are those of
             ``clova_studio``; structured prediction raises ValueError for an answer that was cut or does not fit.
 
     See ``clova_studio.adapters.ChatFields`` for the options and ``clova_studio.adapters.ConnectionFields`` for how to

@@ -51,8 +51,8 @@ class ClovaSlidingWindowMemory(BaseChatStoreMemory, ConnectionFields):
         chat_store_key: The key of this chat in the store.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, there is no key, or the model is one of v3. In
-            ``get``: v1 models do not take one of the messages, or what comes beside the history leaves it no room.
+        ConfigurationError: An argument is unknown or invalid, there is no key, or the model is a v3 one. In
+            ``get``: v1 models do not take one of the messages, or the rest of the prompt leaves the history no room.
         ContextLengthError: In ``get``: even the newest turn alone does not fit. Calls raise the other errors of
             ``clova_studio`` too.
 

@@ -142,7 +142,7 @@ class ClovaRagReasoningQueryEngine(ClovaQueryEngine):
             asynchronous calls run it in a thread.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key; in a call also: the query is
+        ConfigurationError: An argument is unknown or invalid, or there is no key; in a call also if the query is
             blank.
         InvalidResponseError: In a call: the model asked for another search when it had to answer. Calls raise the other
             errors of ``clova_studio`` too; errors of retriever and postprocessors are passed on unchanged.

@@ -85,7 +85,7 @@ class ClovaRouterSelector(BaseSelector):
             asynchronous calls run it in a thread.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. On selection, before anything
+        ConfigurationError: An argument is unknown or invalid, or there is no key. On selection, before anything
             is sent: an argument names no choice, two choices have the same name, or the query is empty; after the
             router's answer: there is no choice for it. Calls raise the errors of ``clova_studio``.
     """

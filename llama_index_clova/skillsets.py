@@ -73,7 +73,7 @@ class ClovaSkillsetQueryEngine(ClovaQueryEngine):
             asynchronous calls run it in a thread.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key; in a call also: the query is
+        ConfigurationError: An argument is unknown or invalid, or there is no key; in a call also if the query is
             blank. Calls raise the errors of ``clova_studio``.
         StreamInterruptedError: While iterating a stream: it broke after its first piece; what had arrived is on
             ``partial``.
@@ -207,7 +207,7 @@ class ClovaSkillsetTool(QueryEngineTool):
         **connection: As for ``ClovaSkillsetQueryEngine``.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key.
+        ConfigurationError: An argument is unknown or invalid, or there is no key.
     """
 
     def __init__(

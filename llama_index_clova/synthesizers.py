@@ -92,7 +92,7 @@ class ClovaSummarize(BaseSynthesizer):
             ``max_wait``, ``quota_group``, ``headers``, ``http_client``, ``http_async_client``.
 
     Raises:
-        ConfigurationError: An argument does not exist or is wrong, or there is no key. Calls raise the errors of
+        ConfigurationError: An argument is unknown or invalid, or there is no key. Calls raise the errors of
             ``clova_studio``.
     """
 

@@ -65,7 +65,7 @@ class TextResource(Sender):
 
         Args:
             texts: The texts, in a list or any other iterable with an order: a tuple, a generator, an array, a column.
-                Those that are no text, and blank ones, are refused by their index before anything is sent; with
+                Blank texts and values that are not text are refused by index before anything is sent; with
                 ``on_error="return"`` their errors are among the results instead. None at all sends nothing.
             model: As in ``embed``.
             max_concurrency: Requests in flight at once, at most.
